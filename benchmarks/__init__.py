@@ -1,0 +1,1 @@
+"""Speed: one script a topic, each prints a table; see README.md beside this file."""

@@ -1,0 +1,27 @@
+# Sourced by run.sh, eval.sh and tests/run.sh: makes .venv and installs what is missing.
+# usage: . environment.sh [REQUIREMENTS]   (requirements.txt by default)
+
+set -eu
+requirements=${1:-requirements.txt}
+if [ ! -x .venv/bin/python ]; then
+    for candidate in python3.11 python3.12 python3.13 python3; do
+        if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null
+        then
+            python=$candidate
+            break
+        fi
+    done
+    if [ -z "${python:-}" ]; then
+        echo "error: no Python 3.11 to 3.13 found: install one" >&2
+        exit 2
+    fi
+    echo "making .venv with $python"
+    "$python" -m venv .venv
+fi
+# A stamp holds the requirements that are installed, so that a second start is immediate.
+stamp=.venv/installed-$(basename "$(dirname "$PWD/$requirements")")
+if ! cat requirements.txt "$requirements" | cmp -s - "$stamp"; then
+    echo "installing $requirements into .venv (several GB with PyTorch)"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$requirements"
+    cat requirements.txt "$requirements" >"$stamp"
+fi

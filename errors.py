@@ -1,0 +1,67 @@
+"""What a user's mistake looks like: one sentence on stderr and exit code 2, never a traceback."""
+
+import contextlib
+import functools
+import io
+import sys
+from collections.abc import Callable
+
+
+class UserError(Exception):
+    """Something the user can put right; its text says what is wrong, where, and the way out."""
+
+
+def run_or_explain(command: Callable[[], None]) -> None:
+    """Call `command`; end the process with code 2 and one sentence if it raises `UserError`."""
+    try:
+        command()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def fire_commands(commands: dict[str, Callable[..., None]], argv: list[str] | None = None) -> None:
+    """Run one of `commands` from the command line with Fire.
+
+    Fire by itself calls the function first and only then complains about arguments that it could
+    not use, so a misspelt option would run the whole step with the default. Here Fire does
+    nothing but parse; the step starts when every argument has been understood.
+
+    Parameters
+    ----------
+    commands : dict
+        Name on the command line -> function; its signature gives the arguments.
+    argv : list of str, optional
+        Arguments; `sys.argv[1:]` by default.
+    """
+    import fire  # only the steps need it: training runs without
+    from fire.core import FireExit
+
+    understood: list[Callable[[], None]] = []
+    noted = {name: _noted(function, understood) for name, function in commands.items()}
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            fire.Fire(noted, command=argv)
+    except FireExit as leave:
+        if leave.code:  # one sentence instead of Fire's page of usage
+            problem = leave.trace.elements[-1].ErrorAsStr()
+            print(f"error: {problem} (--help shows the arguments)", file=sys.stderr)
+        else:
+            print(said.getvalue(), file=sys.stderr, end="")
+        sys.exit(leave.code)
+    for call in understood:
+        run_or_explain(call)
+
+
+def _noted(function: Callable[..., None], calls: list[Callable[[], None]]) -> Callable[..., None]:
+    """Return a function of the same signature that adds the call to `calls` instead."""
+
+    @functools.wraps(function)
+    def note(*args, **kwargs) -> None:
+        calls.append(functools.partial(function, *args, **kwargs))
+
+    return note

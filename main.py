@@ -1,0 +1,294 @@
+"""Train a model on a dataset directory (--mode TRAIN) or test a checkpoint (--mode TEST)."""
+
+import argparse
+import importlib.util
+import time
+import warnings
+from pathlib import Path
+
+import torch
+from pytorch_lightning import Trainer, seed_everything
+from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
+
+from data_loader import RetrievalData
+from dataset_files import Dataset, open_dataset
+from errors import UserError, run_or_explain
+from model import INPUT_TYPES
+from results import collect_results, format_results, provenance, write_results
+from solver import Solver, checkpoint_file, load_solver, read_checkpoint
+
+NOT_GIVEN = "."  # what the paper's code takes for an option left out
+
+
+def parse_bool(text: str) -> bool:
+    """Read True or False, in any case."""
+    if text.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"give True or False, not {text!r}")
+    return text.lower() == "true"
+
+
+def positive_int(text: str) -> int:
+    """Read a whole number of at least 1."""
+    return _at_least(1, text)
+
+
+def two_or_more(text: str) -> int:
+    """Read a whole number of at least 2."""
+    return _at_least(2, text)
+
+
+def whole_number(text: str) -> int:
+    """Read a whole number of at least 0."""
+    return _at_least(0, text)
+
+
+def _at_least(least: int, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) >= least):
+        raise argparse.ArgumentTypeError(f"give a whole number of at least {least}, not {text!r}")
+    return int(text)
+
+
+def positive_float(text: str) -> float:
+    """Read a finite number above 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"give a number above 0, not {text!r}")
+    return value
+
+
+# name: (type, default, choices, what it does). Those of MODEL_OPTIONS are fixed by a checkpoint.
+MODEL_OPTIONS = {
+    "batch_size": (two_or_more, 128, None, "triplets a step, on each device"),
+    "input_length": (positive_int, 173, None, "mel frames of a chunk"),
+    "margin": (positive_float, 0.4, None, "margin of the triplet loss"),
+    "input_type": (str, "spec", INPUT_TYPES, "acoustic branch, cultural branch or both"),
+    "w2v_type": (str, "google", None, "word vectors: NAME of a file NAME_emb.pkl"),
+    "is_balanced": (parse_bool, False, None, "draw a tag, then a song, not a song, then a tag"),
+    "is_weighted": (parse_bool, False, None, "draw negatives by weight, not uniformly"),
+    "negative_weighting": (
+        str,
+        "similarity",
+        ("similarity", "distance"),
+        "with --is_weighted: by (1 + cosine) / 2, or by inverse density of distances",
+    ),
+    "is_subset": (parse_bool, False, None, "the smaller set, files sub_*"),
+    "lr": (positive_float, 1e-4, None, "learning rate of Adam"),
+    "seed": (whole_number, 0, None, "seed of weights, triplets and dropout"),
+}
+RUN_OPTIONS = {
+    "mode": (str, "TRAIN", ("TRAIN", "TEST"), "train a model, or test a checkpoint"),
+    "num_workers": (whole_number, 0, None, "processes that read spectrograms from disk"),
+    "num_chunk": (positive_int, 8, None, "chunks of a song averaged in validation and test"),
+    "n_epochs": (positive_int, 200, None, "epochs of 10,000 triplets"),
+    "early_stopping": (
+        whole_number,
+        0,
+        None,
+        "stop after so many epochs without better MAP; 0: no",
+    ),
+    "gpu_id": (str, "0", None, "GPU 0, several (0,1), or cpu"),
+    "precision": (str, "32", ("32", "16-mixed", "bf16-mixed"), "floating point of the branches"),
+    "resume": (parse_bool, False, None, "go on from last.ckpt in --model_save_path"),
+    "model_save_path": (str, "./checkpoints", None, "folder for checkpoints and logs"),
+    "model_load_path": (str, NOT_GIVEN, None, "checkpoint to test, or its folder"),
+    "result_path": (str, NOT_GIVEN, None, "file for results; results.json beside the checkpoint"),
+    "data_path": (str, ".", None, "dataset directory"),
+    "neptune_project": (str, NOT_GIVEN, None, "log to this Neptune project as well"),
+    "neptune_api_key": (str, NOT_GIVEN, None, "key of Neptune"),
+}
+ALL_OPTIONS = {**MODEL_OPTIONS, **RUN_OPTIONS}
+AUDIO_OPTIONS = ("num_workers", "num_chunk", "input_length")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str):
+        raise UserError(f"{message} (python main.py --help lists the options)")
+
+
+def parse_options(argv: list[str] | None = None) -> dict:
+    """Options as given: only those that stand on the command line."""
+    parser = _Parser(
+        description=__doc__, allow_abbrev=False, argument_default=argparse.SUPPRESS, prog="main.py"
+    )
+    for name, (kind, default, choices, text) in ALL_OPTIONS.items():
+        bare = {"nargs": "?", "const": True} if kind is parse_bool else {}
+        parser.add_argument(
+            f"--{name}", type=kind, choices=choices, help=f"{text} (default: {default})", **bare
+        )
+    return vars(parser.parse_args(argv))
+
+
+def merge_options(given: dict, saved: dict | None = None) -> dict:
+    """Options in force: as given, else as saved in the checkpoint, else the default.
+
+    Raises
+    ------
+    UserError
+        If an option given contradicts one that the checkpoint fixes.
+    """
+    options = {name: default for name, (_, default, _, _) in ALL_OPTIONS.items()}
+    if saved is not None:
+        for name in MODEL_OPTIONS:
+            if given.get(name, saved[name]) != saved[name]:
+                raise UserError(
+                    f"--{name} {given[name]} contradicts the checkpoint, which was trained with "
+                    f"{saved[name]}: leave the option out"
+                )
+            options[name] = saved[name]
+    return {**options, **given}
+
+
+def open_data(options: dict) -> Dataset:
+    """Open the dataset directory as the options say."""
+    if options["input_type"] != "cf":
+        raise UserError(
+            f"--input_type {options['input_type']} needs mel spectrograms, which this version does "
+            "not read yet: use --input_type cf"
+        )
+    return open_dataset(
+        options["data_path"], options["w2v_type"], options["is_subset"], with_cf=True
+    )
+
+
+def check_same_data(solver_args: dict, dataset: Dataset, path: Path) -> None:
+    """Raise `UserError` unless the checkpoint was trained on such a dataset directory."""
+    if solver_args["tags"] != dataset.tags:
+        raise UserError(
+            f"{path} was trained on other tags than those of {dataset.path}: give --data_path the "
+            "directory that it was trained on"
+        )
+    for name, matrix in (("tag", dataset.tag_vectors), ("cf", dataset.cf)):
+        expected = solver_args[f"{name}_dim"]
+        if matrix is not None and matrix.shape[1] != expected:
+            raise UserError(
+                f"{path} was trained with {name} vectors of length {expected}, those of "
+                f"{dataset.path} have {matrix.shape[1]}: give --data_path its directory"
+            )
+
+
+def choose_devices(gpu_id: str) -> dict:
+    """Lightning's device arguments for --gpu_id; the CPU where there is no GPU."""
+    if gpu_id != "cpu" and not all(part.isascii() and part.isdigit() for part in gpu_id.split(",")):
+        raise UserError(f"--gpu_id {gpu_id} is not a GPU number: give 0, a list 0,1, or cpu")
+    if gpu_id == "cpu" or not torch.cuda.is_available():
+        if gpu_id != "cpu":
+            print("no GPU found: using the CPU")
+        return {"accelerator": "cpu", "devices": 1}
+    devices = [int(part) for part in gpu_id.split(",")]
+    if max(devices) >= torch.cuda.device_count():
+        raise UserError(f"--gpu_id {gpu_id}: there are {torch.cuda.device_count()} GPUs, from 0")
+    strategy = {"strategy": "ddp"} if len(devices) > 1 else {}
+    return {"accelerator": "gpu", "devices": devices, **strategy}
+
+
+def make_loggers(options: dict, folder: Path) -> list[Logger]:
+    """CSV always, TensorBoard where it is installed, Neptune on request."""
+    loggers: list[Logger] = [CSVLogger(folder, name="logs", version="csv")]
+    if importlib.util.find_spec("tensorboard"):
+        loggers.append(TensorBoardLogger(folder, name="logs", version="tensorboard"))
+    if options["neptune_project"] != NOT_GIVEN:
+        from neptune_logger import NeptuneLogger
+
+        key = None if options["neptune_api_key"] == NOT_GIVEN else options["neptune_api_key"]
+        loggers.append(NeptuneLogger(options["neptune_project"], key))
+    return loggers
+
+
+def make_callbacks(options: dict, folder: Path) -> list[Callback]:
+    """Best checkpoint by MAP, last checkpoint, early stopping on request, a calm progress bar."""
+    keep = {"dirpath": folder, "enable_version_counter": False}
+    callbacks: list[Callback] = [
+        ModelCheckpoint(filename="best", monitor="map", mode="max", save_top_k=1, **keep),
+        ModelCheckpoint(filename="last", **keep),
+        TQDMProgressBar(refresh_rate=20),
+    ]
+    if options["early_stopping"]:
+        patience = options["early_stopping"]
+        callbacks.append(EarlyStopping(monitor="map", mode="max", patience=patience))
+    return callbacks
+
+
+def make_trainer(options: dict, **more) -> Trainer:
+    """A Trainer on the devices and in the precision of the options."""
+    precision = "32-true" if options["precision"] == "32" else options["precision"]
+    return Trainer(
+        **choose_devices(options["gpu_id"]),
+        precision=precision,
+        num_sanity_val_steps=0,  # metrics of a part of the split would mean nothing
+        use_distributed_sampler=False,  # the data module shares the triplets itself
+        **more,
+    )
+
+
+def train(given: dict) -> None:
+    """Train; leave `best.ckpt`, `last.ckpt` and logs in --model_save_path."""
+    folder = Path(given.get("model_save_path", ALL_OPTIONS["model_save_path"][1])).expanduser()
+    last = folder / "last.ckpt" if given.get("resume") else None
+    if last and not last.is_file():
+        raise UserError(f"{last} is missing: nothing to --resume in --model_save_path {folder}")
+    saved = read_checkpoint(last)["hyper_parameters"] if last else None
+    options = merge_options(given, saved["options"] if saved else None)
+    dataset = open_data(options)
+    if saved:
+        check_same_data(saved, dataset, last)
+    seed_everything(options["seed"], verbose=False)
+    kept = {name: value for name, value in options.items() if name != "neptune_api_key"}
+    solver = Solver(
+        kept,
+        dataset.tags,
+        tag_dim=dataset.tag_vectors.shape[1],
+        cf_dim=None if dataset.cf is None else dataset.cf.shape[1],
+    )
+    trainer = make_trainer(
+        options,
+        max_epochs=options["n_epochs"],
+        logger=make_loggers(options, folder),
+        callbacks=make_callbacks(options, folder),
+    )
+    data = RetrievalData(dataset, options["batch_size"], options["is_balanced"], options["seed"])
+    started = time.monotonic()
+    trainer.fit(solver, datamodule=data, ckpt_path=last)
+    best = trainer.checkpoint_callbacks[0]
+    print(
+        f"trained to epoch {trainer.current_epoch} in {time.monotonic() - started:.0f} s; "
+        f"best validation MAP {float(best.best_model_score):.4f} in {best.best_model_path}"
+    )
+
+
+def test(given: dict) -> None:
+    """Test a checkpoint; print the tables and write `results.json`."""
+    path = checkpoint_file(given.get("model_load_path", NOT_GIVEN))
+    solver = load_solver(path)
+    options = merge_options(given, solver.options)
+    dataset = open_data(options)
+    check_same_data(solver.hparams, dataset, path)
+    data = RetrievalData(dataset, options["batch_size"], options["is_balanced"], options["seed"])
+    trainer = make_trainer(options, logger=False, enable_checkpointing=False)
+    trainer.test(solver, datamodule=data, verbose=False)
+    results = collect_results(solver.per_tag, dataset, "test")
+    del options["neptune_api_key"]
+    results["made_by"] = {"checkpoint": str(path), **provenance(options, dataset)}
+    print(format_results(results))
+    chosen = options["result_path"]
+    result_path = path.parent / "results.json" if chosen == NOT_GIVEN else Path(chosen)
+    write_results(result_path, results)
+    print(f"\nwritten to {result_path}")
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Parse the command line and run the mode."""
+    given = parse_options(argv)
+    if given.get("input_type") == "cf":
+        idle = [f"--{name}" for name in AUDIO_OPTIONS if name in given]
+        if idle:
+            print(f"{', '.join(idle)}: for spectrograms, no effect with --input_type cf")
+    warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
+    {"TRAIN": train, "TEST": test}[given.get("mode", "TRAIN")](given)
+
+
+if __name__ == "__main__":
+    run_or_explain(main)

@@ -1,0 +1,105 @@
+"""Building blocks of the branches: projection head, short-chunk CNN, fusion.
+
+Architecture of Won et al., ICASSP 2021 (arXiv 2010.16030), figure 1; the CNN after "Evaluation of
+CNN-based Automatic Music Tagging Models" (Won, Ferraro, Bogdanov, Serra, 2020, arXiv 2006.00751).
+"""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+
+class HalfDropout(nn.Module):
+    """Dropout of half of the units, one random bit a unit.
+
+    `torch.nn.Dropout(0.5)` draws a double a unit, one after the other on the CPU: 0.93 ms for
+    128 x 512 units where this takes 0.07, in a training step of 7 ms that does it twice.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Zero each value with probability 1/2 and double the others; identity in evaluation."""
+        if not self.training:
+            return x
+        n_words = -(-x.numel() // 64)
+        words = torch.randint(-(2**63), 2**63 - 1, (n_words, 1), device=x.device)
+        bits = (words >> torch.arange(64, device=x.device)) & 1  # (n_words, 1) -> (n_words, 64)
+        return x * (2 * bits.flatten()[: x.numel()].view_as(x))
+
+
+def projection_head(n_inputs: int, n_outputs: int = 256) -> nn.Sequential:
+    """Two-layer perceptron (B, n_inputs) -> 512 -> (B, n_outputs) with batch norm and dropout."""
+    return nn.Sequential(
+        nn.Linear(n_inputs, 512),
+        nn.BatchNorm1d(512),
+        nn.ReLU(),
+        HalfDropout(),
+        nn.Linear(512, n_outputs),
+    )
+
+
+def conv_block(n_inputs: int, n_outputs: int) -> nn.Sequential:
+    """3x3 convolution, batch norm, ReLU, 2x2 max pooling: (B, C, F, L) -> (B, C', F/2, L/2)."""
+    return nn.Sequential(
+        nn.Conv2d(n_inputs, n_outputs, kernel_size=3, padding=1),
+        nn.BatchNorm2d(n_outputs),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+    )
+
+
+class ShortChunkCNN(nn.Module):
+    """Short-chunk CNN: a chunk of mel spectrogram to one vector.
+
+    Batch norm on the input, seven blocks of 3x3 convolution and 2x2 max pooling, which leave one
+    of 128 mel bands, a 1x1 convolution with batch norm and ReLU, then the maximum over time.
+
+    Parameters
+    ----------
+    n_outputs : int
+        Length of the vector.
+    """
+
+    N_MELS = 128
+    MIN_FRAMES = 128  # seven poolings by two must leave one frame
+
+    def __init__(self, n_outputs: int = 256):
+        super().__init__()
+        channels = [1, 128, 128, 256, 256, 256, 256, 512]
+        self.input_norm = nn.BatchNorm2d(1)
+        self.blocks = nn.Sequential(
+            *(conv_block(n_in, n_out) for n_in, n_out in pairwise(channels))
+        )
+        self.project = nn.Sequential(
+            nn.Conv2d(channels[-1], n_outputs, kernel_size=1),
+            nn.BatchNorm2d(n_outputs),
+            nn.ReLU(),
+        )
+
+    def forward(self, spec: Tensor) -> Tensor:
+        """Embed chunks: float (B, 128, L) in dB, L >= 128 frames -> float (B, n_outputs)."""
+        if spec.shape[-2] != self.N_MELS or spec.shape[-1] < self.MIN_FRAMES:
+            raise ValueError(
+                f"chunks must be ({self.N_MELS}, >= {self.MIN_FRAMES}), not {tuple(spec.shape)}"
+            )
+        out = self.input_norm(spec.unsqueeze(1))  # (B, F, L) -> (B, 1, F, L)
+        out = self.project(self.blocks(out))  # (B, 1, F, L) -> (B, n_outputs, 1, L / 128)
+        return out.amax(dim=(2, 3))  # (B, n_outputs, 1, L / 128) -> (B, n_outputs)
+
+
+class ConcatFusion(nn.Module):
+    """Fusion by concatenation: acoustic vector and CF vector -> one song embedding.
+
+    Parameters
+    ----------
+    n_acoustic, n_cf : int
+        Lengths of the two vectors.
+    """
+
+    def __init__(self, n_acoustic: int, n_cf: int):
+        super().__init__()
+        self.head = projection_head(n_acoustic + n_cf)
+
+    def forward(self, acoustic: Tensor, cf: Tensor) -> Tensor:
+        """Fuse (B, n_acoustic) and (B, n_cf) -> (B, 256)."""
+        return self.head(torch.cat([acoustic, cf], dim=-1))

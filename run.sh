@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Without DATA_PATH: make the demo data set, run the steps on it, train and test.
+# With DATA_PATH=directory: train the paper's best configuration on that dataset directory.
+# Options of main.py pass through:  DATA_PATH=... bash run.sh --w2v_type music --seed 1
+cd "$(dirname "$0")"
+. ./environment.sh
+python=.venv/bin/python
+
+if [ -n "${DATA_PATH:-}" ]; then
+    exec $python -u main.py --mode TRAIN --data_path "$DATA_PATH" \
+        --input_type cf --is_balanced True --is_weighted True "$@"
+fi
+
+data=data/demo
+save=checkpoints/demo
+$python -u step0_dataset.py demo $data
+$python -u step1_data_split.py run $data 40 10
+$python -u step2_word_embedding.py train $data $data/corpus.txt --epochs 20
+$python -u step2_word_embedding.py run $data
+$python -u step3_taste_profile.py train $data $data/triplets.tsv --factors 32
+$python -u main.py --mode TRAIN --data_path $data --model_save_path $save --input_type cf \
+    --w2v_type music --is_balanced True --is_weighted True --lr 1e-3 --n_epochs 20 "$@"
+$python -u main.py --mode TEST --data_path $data --model_load_path $save

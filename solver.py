@@ -1,0 +1,191 @@
+"""Solver: the branches together with the loss, as a LightningModule; its checkpoints.
+
+A checkpoint describes itself: options, ordered tags, dimensions and format version are in it, and
+`load_solver` needs nothing else.
+"""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import torch
+from pytorch_lightning import LightningModule
+from torch import Tensor
+from torch.nn import functional as F
+
+from errors import UserError
+from losses import triplet_margin_loss
+from metrics import mean_over_tags, score_tags
+from model import EMBEDDING_SIZE, RetrievalModel, SongInputs
+from sampler import epoch_generator, mine_negatives
+
+CHECKPOINT_FORMAT = 1
+
+
+class Solver(LightningModule):
+    """Trains the branches with triplets, scores a split by MAP, P@10 and ROC-AUC.
+
+    Works with `data_loader.RetrievalData` as the trainer's datamodule.
+
+    Parameters
+    ----------
+    options : dict
+        `input_type`, `is_weighted`, `negative_weighting`, `margin`, `lr`, `seed` are used here;
+        the others travel along in the checkpoint.
+    tags : list of str
+        The ordered tags.
+    tag_dim, cf_dim : int
+        Lengths of the word and CF vectors; `cf_dim` None without cultural branch.
+
+    Attributes
+    ----------
+    per_tag : dict of ndarray or None
+        Metrics of each tag of the split scored last, as `metrics.score_tags` gives them.
+    """
+
+    LOGGED = ("loss", "active_triplets", "positive_similarity", "negative_similarity")
+
+    def __init__(self, options: dict, tags: list[str], tag_dim: int, cf_dim: int | None):
+        super().__init__()
+        self.save_hyperparameters()
+        self.options = options
+        self.model = RetrievalModel(options["input_type"], tag_dim, cf_dim)
+        self.negative_weighting = (
+            options["negative_weighting"] if options["is_weighted"] else "uniform"
+        )
+        self.per_tag: dict[str, np.ndarray] | None = None
+        self._song_embeddings: list[Tensor] = []
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Adam with the weight decay of the paper's code."""
+        return torch.optim.Adam(
+            self.model.parameters(), lr=self.options["lr"], weight_decay=1e-4, fused=True
+        )
+
+    # ------------------------------------------------------------ training
+
+    def on_train_epoch_start(self) -> None:
+        """Seed dropout and mining from (seed, epoch, process), so that resuming changes nothing."""
+        self._generator = epoch_generator(
+            self.options["seed"], self.current_epoch, self.global_rank, self.device
+        )
+        torch.manual_seed(self._generator.initial_seed())
+        self._logged = torch.zeros(len(self.LOGGED), device=self.device)
+
+    def training_step(self, batch, batch_idx: int) -> Tensor:
+        """Triplet margin loss of a `data_loader.TripletBatch`."""
+        tags = F.normalize(self.model.embed_tags(batch.tag_vectors).float())  # (B, 256)
+        songs = F.normalize(self.model.embed_songs(batch.songs).float())  # (B, 256)
+        similarity = tags @ songs.T  # (B, 256), (B, 256) -> (B, B), anchor by song
+        negative_index, is_valid = mine_negatives(
+            similarity.detach(),
+            batch.is_candidate,
+            self.negative_weighting,
+            EMBEDDING_SIZE,
+            self._generator,
+        )
+        positive = similarity.diagonal()
+        negative = similarity.gather(1, negative_index[:, None]).squeeze(1)  # (B, B) -> (B,)
+        loss, active = triplet_margin_loss(positive, negative, is_valid, self.options["margin"])
+        with torch.no_grad():  # summed on the device: logging each step would wait for it
+            n_valid = is_valid.sum().clamp(min=1)
+            self._logged += torch.stack(
+                [loss, active, positive.mean(), (negative * is_valid).sum() / n_valid]
+            )
+        return loss
+
+    def on_train_epoch_end(self) -> None:
+        """Log the epoch's means."""
+        means = self._logged / self.trainer.num_training_batches
+        self.log_dict(dict(zip(self.LOGGED, means, strict=True)), sync_dist=True)
+
+    # ------------------------------------------------------------ validation and test
+
+    def validation_step(self, batch: SongInputs, batch_idx: int) -> None:
+        """Embed songs of the split."""
+        self._song_embeddings.append(self.model.embed_songs(batch))
+
+    def test_step(self, batch: SongInputs, batch_idx: int) -> None:
+        """Embed songs of the split."""
+        self._song_embeddings.append(self.model.embed_songs(batch))
+
+    def on_validation_epoch_end(self) -> None:
+        """Score and log the validation split."""
+        self.log_dict(self._score_split("valid"), prog_bar=True)
+
+    def on_test_epoch_end(self) -> None:
+        """Score and log the test split; the metrics of each tag stay in `per_tag`."""
+        self.log_dict(self._score_split("test"))
+
+    def _score_split(self, split: str) -> dict[str, float]:
+        data = self.trainer.datamodule
+        songs = F.normalize(torch.cat(self._song_embeddings).float())  # (n, 256)
+        self._song_embeddings.clear()
+        tags = F.normalize(self.model.embed_tags(data.tag_vectors().to(self.device)).float())
+        scores = (tags @ songs.T).cpu().numpy()  # (T, 256), (n, 256) -> (T, n)
+        if not np.isfinite(scores).all():
+            raise UserError(
+                "training diverged, embeddings are not finite: lower --lr or use --precision 32"
+            )
+        self.per_tag = score_tags(scores, data.tag_song_truth(split))
+        return mean_over_tags(self.per_tag)
+
+    # ------------------------------------------------------------ checkpoints
+
+    def on_save_checkpoint(self, checkpoint: dict) -> None:
+        """Stamp the checkpoint with its format version."""
+        checkpoint["tag_retrieval_format"] = CHECKPOINT_FORMAT
+
+
+def read_checkpoint(path: str | Path) -> dict:
+    """Read a checkpoint of this program, on the CPU; nothing in it is executed.
+
+    Parameters
+    ----------
+    path : str or Path
+        A checkpoint, or a folder with `best.ckpt`.
+
+    Raises
+    ------
+    UserError
+        If there is none, or it is not one of this program or version.
+    """
+    path = checkpoint_file(path)
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError):
+        raise UserError(
+            f"{path} is not a checkpoint, or is damaged: give one that --mode TRAIN wrote"
+        ) from None
+    version = checkpoint.get("tag_retrieval_format") if isinstance(checkpoint, dict) else None
+    if version != CHECKPOINT_FORMAT:
+        raise UserError(
+            f"{path} has checkpoint format {version}, this program reads {CHECKPOINT_FORMAT}: "
+            "train again with --mode TRAIN"
+        )
+    return checkpoint
+
+
+def checkpoint_file(path: str | Path) -> Path:
+    """Path of a checkpoint file; a folder stands for its `best.ckpt`."""
+    path = Path(path).expanduser()
+    path = path / "best.ckpt" if path.is_dir() else path
+    if not path.is_file():
+        raise UserError(
+            f"{path} is missing: give --model_load_path the checkpoint that --mode TRAIN wrote"
+        )
+    return path
+
+
+def load_solver(path: str | Path) -> Solver:
+    """Rebuild the Solver of a checkpoint, in evaluation mode on the CPU.
+
+    Raises
+    ------
+    UserError
+        As `read_checkpoint`.
+    """
+    checkpoint = read_checkpoint(path)
+    solver = Solver(**checkpoint["hyper_parameters"])
+    solver.load_state_dict(checkpoint["state_dict"])
+    return solver.eval()

@@ -1,0 +1,69 @@
+"""Step 1: choose tags and songs, and split the songs by artist.
+
+python -u step1_data_split.py run DATA_PATH TOP_N_TAGS MINIMUM_NUMBER_OF_TAGS_IN_EACH_SPLIT
+"""
+
+from dataset_files import existing_directory
+from errors import UserError, fire_commands
+from preprocessing.arguments import flag, number, one_of, whole_number
+
+
+def run(
+    data_path: str,
+    top_n_tags: int,
+    minimum_number_of_tags_in_each_split: int,
+    seed: int = 0,
+    vectors: str = "",
+    minimum_score: float = 50.0,
+    split_by: str = "artist",
+    is_subset: bool = False,
+) -> None:
+    """Split the songs of msd500/track_tags.tsv into train, valid and test, 70 / 15 / 15.
+
+    Parameters
+    ----------
+    data_path : str
+        The dataset directory: msd500/track_tags.tsv, songs.tsv for the artists, and what there is
+        of items_index_MSD.tsv or triplets.tsv (listening data) and of audio.
+    top_n_tags : int
+        Keep so many tags, those with the most songs.
+    minimum_number_of_tags_in_each_split : int
+        Least number of songs of each tag in each of the three splits.
+    seed : int
+        Same seed, same split.
+    vectors : str
+        Keep only tags with a word vector in these sources, as step 2 finds them: google, music,
+        or a path; several with commas between.
+    minimum_score : float
+        Keep annotations with at least this tag score, 0 to 100.
+    split_by : str
+        artist: an artist's songs stay together. song: where artists are not known.
+    is_subset : bool
+        Write the files of the smaller set (sub_*).
+    """
+    from preprocessing.data_split import SplitOptions, write_data_split
+
+    options = SplitOptions(
+        top_n_tags=whole_number("TOP_N_TAGS", top_n_tags, 1),
+        minimum=whole_number(
+            "MINIMUM_NUMBER_OF_TAGS_IN_EACH_SPLIT", minimum_number_of_tags_in_each_split, 1
+        ),
+        seed=whole_number("--seed", seed, 0),
+        vectors=_names(vectors),
+        minimum_score=number("--minimum_score", minimum_score, 0.0),
+        split_by=one_of("--split_by", split_by, ("artist", "song")),
+        is_subset=flag("--is_subset", is_subset),
+    )
+    write_data_split(existing_directory(str(data_path)), options)
+
+
+def _names(vectors: object) -> tuple[str, ...]:
+    """The names in 'google,music', which Fire has parsed into a tuple already."""
+    if isinstance(vectors, bool):
+        raise UserError("--vectors needs the name of a source of word vectors, such as google")
+    names = vectors if isinstance(vectors, tuple | list) else str(vectors).split(",")
+    return tuple(str(name).strip() for name in names if str(name).strip())
+
+
+if __name__ == "__main__":
+    fire_commands({"run": run})

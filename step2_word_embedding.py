@@ -1,0 +1,154 @@
+"""Step 2: word vectors of the tags, to `<name>_emb.pkl`.
+
+python -u step2_word_embedding.py run DATA_PATH
+python -u step2_word_embedding.py train DATA_PATH CORPUS
+python -u step2_word_embedding.py neighbours DATA_PATH WORD...
+"""
+
+from pathlib import Path
+
+from dataset_files import existing_directory
+from errors import UserError, fire_commands
+from preprocessing.arguments import flag, number, whole_number
+
+
+def run(
+    data_path: str,
+    google: str | None = None,
+    music: str | None = None,
+    only: str | None = None,
+    drop_missing: bool = False,
+    is_subset: bool = False,
+) -> None:
+    """Look the tags up in every set of word vectors at hand.
+
+    These are Google News (GoogleNews-vectors-negative300.bin or .bin.gz in DATA_PATH, or where
+    gensim's downloader puts it) and the gensim model in each folder <name>_w2v of DATA_PATH, such
+    as music_w2v/model_semeval_trigrams_300.model.
+
+    Parameters
+    ----------
+    data_path : str
+        The dataset directory, after step 1.
+    google : str, optional
+        File of the Google News vectors, word2vec binary or gensim's own; or 'download' (1.7 GB).
+    music : str, optional
+        File of the music vectors.
+    only : str, optional
+        Names of the sets to use, with commas between: google,music.
+    drop_missing : bool
+        Take tags out of the split that one of the sets has no vector for.
+    is_subset : bool
+        Work on the tags of the smaller set (sub_*).
+    """
+    from preprocessing.word_vectors import choose_sources, embed_tags
+
+    data_path = existing_directory(str(data_path))
+    files = choose_sources(data_path, given={"google": google, "music": music}, only=_names(only))
+    embed_tags(
+        data_path, files, flag("--drop_missing", drop_missing), flag("--is_subset", is_subset)
+    )
+
+
+def train(
+    data_path: str,
+    corpus: str,
+    name: str = "music",
+    dimensions: int = 300,
+    epochs: int = 15,
+    window: int = 5,
+    negative: int = 5,
+    sample: float = 1e-4,
+    min_count: int = 5,
+    phrase_threshold: float = 10.0,
+    seed: int = 0,
+    workers: int = 1,
+) -> None:
+    """Train word2vec (skip-gram) on a text, frequent phrases of two to four words being words.
+
+    Writes DATA_PATH/<name>_w2v/<name>_trigrams_<dimensions>.model.
+
+    Parameters
+    ----------
+    data_path : str
+        The dataset directory.
+    corpus : str
+        Text, one sentence a line, words separated by blanks and taken as they are; plain or .gz,
+        .bz2, .xz.
+    name : str
+        What to call the vectors: main.py takes them with --w2v_type NAME.
+    dimensions : int
+        Length of a vector.
+    epochs : int
+        How often to read the text.
+    window : int
+        Words to either side that count as context.
+    negative : int
+        Noise words for each pair.
+    sample : float
+        Share of the text above which a word is thinned out.
+    min_count : int
+        Leave out rarer words and phrases.
+    phrase_threshold : float
+        Score that makes two words a phrase; higher means fewer phrases.
+    seed : int
+        The same seed gives the same file, with one worker.
+    workers : int
+        Threads; more than one is faster, and gives other vectors each time.
+    """
+    from preprocessing.word2vec_training import Recipe, train_word_vectors
+
+    recipe = Recipe(
+        dimensions=whole_number("--dimensions", dimensions, 1),
+        epochs=whole_number("--epochs", epochs, 1),
+        window=whole_number("--window", window, 1),
+        negative=whole_number("--negative", negative, 1),
+        sample=number("--sample", sample, 0.0),
+        min_count=whole_number("--min_count", min_count, 1),
+        phrase_threshold=number("--phrase_threshold", phrase_threshold, 0.0),
+        seed=whole_number("--seed", seed, 0),
+        workers=whole_number("--workers", workers, 1),
+    )
+    corpus_file = Path(str(corpus)).expanduser()
+    train_word_vectors(existing_directory(str(data_path)), corpus_file, _name(name), recipe)
+
+
+def neighbours(data_path: str, *words: str, top: int = 10) -> None:
+    """Print the nearest words of each WORD, side by side for every set of vectors in DATA_PATH.
+
+    Parameters
+    ----------
+    data_path : str
+        The dataset directory.
+    words : str
+        Words or tags; quote those of several words.
+    top : int
+        How many neighbours.
+    """
+    from preprocessing.word_vectors import print_neighbours
+
+    if not words:
+        raise UserError("no WORD given: neighbours DATA_PATH WORD...")
+    directory = existing_directory(str(data_path))
+    print_neighbours(directory, [str(word) for word in words], whole_number("--top", top, 1))
+
+
+def _names(only: object) -> list[str] | None:
+    """Names of `--only`, which Fire has split at the commas already."""
+    if only is None:
+        return None
+    return [str(name) for name in only] if isinstance(only, tuple | list) else [str(only)]
+
+
+def _name(name: object) -> str:
+    """Return the name of a set of vectors, which is part of file names."""
+    text = str(name)
+    if not text.replace("_", "").replace("-", "").isalnum():
+        raise UserError(f"--name must be of letters, digits, '_' and '-', not {text!r}")
+    return text
+
+
+COMMANDS = {"run": run, "train": train, "neighbours": neighbours}
+
+if __name__ == "__main__":
+    fire_commands(COMMANDS)

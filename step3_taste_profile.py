@@ -1,0 +1,93 @@
+"""Step 3: collaborative-filtering vectors of the songs, to `ix_to_cf.npy`.
+
+python -u step3_taste_profile.py run DATA_PATH
+python -u step3_taste_profile.py train DATA_PATH TRIPLETS
+"""
+
+from pathlib import Path
+
+from dataset_files import existing_directory
+from errors import fire_commands
+from preprocessing.arguments import flag, number, whole_number
+
+
+def run(data_path: str, is_subset: bool = False) -> None:
+    """Take published factors: item_factors_MSD.npy and items_index_MSD.tsv of DATA_PATH.
+
+    Parameters
+    ----------
+    data_path : str
+        The dataset directory, after step 1.
+    is_subset : bool
+        Write for the songs of the smaller set (sub_*).
+    """
+    from preprocessing.taste_profile import write_published
+
+    write_published(existing_directory(str(data_path)), flag("--is_subset", is_subset))
+
+
+def train(
+    data_path: str,
+    triplets: str,
+    factors: int = 200,
+    min_song_users: int = 1,
+    min_user_songs: int = 1,
+    seed: int = 0,
+    iterations: int = 15,
+    regularization: float = 10.0,
+    alpha: float = 10.0,
+    id_map: str | None = None,
+    is_subset: bool = False,
+) -> None:
+    """Learn factors from listening data by alternating least squares (Hu et al. 2008).
+
+    All songs in TRIPLETS are learnt from, the dataset's are written.
+
+    Parameters
+    ----------
+    data_path : str
+        The dataset directory, after step 1.
+    triplets : str
+        File of user, song, count rows, tab-separated, no header, plain or .gz, .bz2, .xz: such as
+        DATA_PATH/triplets.tsv, or train_triplets.txt of the Echo Nest Taste Profile.
+    factors : int
+        Length of a vector.
+    min_song_users : int
+        Leave out songs with fewer listeners.
+    min_user_songs : int
+        Leave out users with fewer songs.
+    seed : int
+        Of the initial vectors.
+    iterations : int
+        Alternations of the least squares.
+    regularization : float
+        Weight of the L2 penalty on the vectors.
+    alpha : float
+        Confidence in a play count r: 1 + alpha * log(1 + r).
+    id_map : str, optional
+        Two-column TSV without header: song id of TRIPLETS, song id of the dataset. For the Taste
+        Profile, SO... then TR....
+    is_subset : bool
+        Write for the songs of the smaller set (sub_*).
+    """
+    from preprocessing.taste_profile import AlsOptions, write_learnt
+
+    write_learnt(
+        existing_directory(str(data_path)),
+        Path(str(triplets)).expanduser(),
+        AlsOptions(
+            factors=whole_number("--factors", factors, 1),
+            iterations=whole_number("--iterations", iterations, 1),
+            regularization=number("--regularization", regularization, 0.0),
+            alpha=number("--alpha", alpha, 1e-6),
+            seed=whole_number("--seed", seed, 0),
+        ),
+        min_song_users=whole_number("--min_song_users", min_song_users, 1),
+        min_user_songs=whole_number("--min_user_songs", min_user_songs, 1),
+        id_map=None if id_map is None else Path(str(id_map)).expanduser(),
+        is_subset=flag("--is_subset", is_subset),
+    )
+
+
+if __name__ == "__main__":
+    fire_commands({"run": run, "train": train})

@@ -1,0 +1,74 @@
+"""The house: no file imports from a floor above its own; training imports no tool of the steps."""
+
+import ast
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, run_command
+
+FLOORS = [
+    {"errors", "dataset_files", "modules", "losses", "metrics"},
+    {"model", "sampler", "preprocessing", "results", "neptune_logger"},
+    {"data_loader"},
+    {"solver"},
+    {"main", "step0_dataset", "step1_data_split", "step2_word_embedding", "step3_taste_profile"},
+    {"experiments", "benchmarks"},  # they run main as a user does
+]
+FLOOR = {name: number for number, floor in enumerate(FLOORS) for name in floor}
+STEP_TOOLS = ("gensim", "librosa", "implicit", "pandas", "fire", "neptune", "faiss")
+
+
+def project_files() -> list[Path]:
+    top = [path for path in ROOT.glob("*.py")]
+    return sorted(top + [path for name in FLOOR for path in (ROOT / name).glob("*.py")])
+
+
+def imported(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names.add(node.module.partition(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("path", project_files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_come_from_floors_below(path):
+    room = path.relative_to(ROOT).parts[0].removesuffix(".py")
+    assert room in FLOOR, f"{room} has no floor"
+    for name in imported(path) & set(FLOOR):
+        same_package = name == room
+        assert FLOOR[name] < FLOOR[room] or same_package or FLOOR[name] == FLOOR[room] == 0, (
+            f"{path} imports {name}"
+        )
+
+
+@pytest.mark.parametrize(
+    ("room", "stranger"),
+    [
+        ("model", "pytorch_lightning"),
+        ("sampler", "dataset_files"),
+        ("losses", "dataset_files"),
+        ("metrics", "dataset_files"),
+    ],
+)
+def test_rooms_stay_ignorant(room, stranger):
+    assert stranger not in imported(ROOT / f"{room}.py")
+
+
+def test_preprocessing_knows_nothing_of_models():
+    for path in (ROOT / "preprocessing").glob("*.py"):
+        assert not imported(path) & {"torch", "model", "modules", "sampler", "losses"}
+
+
+def test_importing_main_pulls_in_no_tool_of_the_steps(tmp_path):
+    script = tmp_path / "look.py"
+    script.write_text(
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); import main; "
+        f"print([name for name in {STEP_TOOLS} if name in sys.modules])"
+    )
+    done = run_command(script)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().splitlines()[-1] == "[]"

@@ -1,0 +1,351 @@
+"""The command line: train, resume, test; every option changes something; wrong input is told."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT, assert_user_error, run_command
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+import main
+from dataset_files import open_dataset
+from errors import UserError, run_or_explain
+from model import SongInputs
+from solver import load_solver, read_checkpoint
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_epochs():
+    """Epochs of 1,000 triplets: enough to see an effect."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("data_loader.TRIPLETS_PER_EPOCH", 1000)
+        yield
+
+
+def options_for(directory: Path, folder: Path, **changed) -> list[str]:
+    options = {"data_path": directory, "model_save_path": folder, "input_type": "cf"}
+    options |= {"n_epochs": 1, "lr": 1e-3, "gpu_id": "cpu"} | changed
+    return [part for name, value in options.items() for part in (f"--{name}", str(value))]
+
+
+def train(directory: Path, folder: Path, **changed) -> dict:
+    main.main(options_for(directory, folder, **changed))
+    return read_checkpoint(folder / "last.ckpt")
+
+
+def test_model(folder: Path, directory: Path, *more: str) -> dict:
+    main.main(
+        ["--mode", "TEST", "--model_load_path", str(folder), "--data_path", str(directory), *more]
+    )
+    return json.loads((folder / "results.json").read_text())
+
+
+test_model.__test__ = False
+
+
+def weights(checkpoint: dict) -> torch.Tensor:
+    return torch.cat([w.flatten().double() for w in checkpoint["state_dict"].values()])
+
+
+@pytest.fixture(scope="module")
+def trained(short_epochs, shared_dataset_dir, tmp_path_factory) -> Path:
+    """A folder with the checkpoints of two epochs."""
+    folder = tmp_path_factory.mktemp("trained")
+    train(shared_dataset_dir, folder, n_epochs=2)
+    return folder
+
+
+def run_wrong(capsys, *argv) -> str:
+    """Run main with wrong input: exit code 2 and one sentence, which is returned."""
+    with pytest.raises(SystemExit) as stop:
+        run_or_explain(lambda: main.main([str(part) for part in argv]))
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and error.count("\n") == 1
+    return error
+
+
+# ------------------------------------------------------------ train and test
+
+
+def test_train_then_test_from_the_shell(dataset_dir, tmp_path):
+    folder = tmp_path / "run"
+    done = run_command(ROOT / "main.py", *options_for(dataset_dir, folder, n_epochs=2))
+    assert done.returncode == 0, done.stderr
+    assert "best validation MAP" in done.stdout
+    assert {"best.ckpt", "last.ckpt", "logs"} <= {path.name for path in folder.iterdir()}
+    arguments = ("--mode", "TEST", "--model_load_path", folder / "best.ckpt")
+    done = run_command(ROOT / "main.py", *arguments, "--data_path", dataset_dir)
+    assert done.returncode == 0, done.stderr
+    for part in ("all tags", "at random", "genre (4)", "mood (4)", "best tags", "worst tags"):
+        assert part in done.stdout
+    results = json.loads((folder / "results.json").read_text())
+    assert results["map"] > 2 * results["chance_map"]
+
+
+def test_results_equal_scikit_learn_on_the_checkpoint(trained, shared_dataset_dir, capsys):
+    results = test_model(trained, shared_dataset_dir)
+    solver, dataset = load_solver(trained), open_dataset(shared_dataset_dir, with_cf=True)
+    songs = dataset.splits["test"]
+    with torch.no_grad():
+        tag_embeddings = solver.model.embed_tags(torch.from_numpy(dataset.tag_vectors))
+        song_embeddings = solver.model.embed_songs(
+            SongInputs(cf=torch.from_numpy(dataset.cf[songs]))
+        )
+    cosine = torch.nn.CosineSimilarity(dim=-1)
+    scores = cosine(tag_embeddings[:, None], song_embeddings[None]).numpy()
+    truth = dataset.song_tags[songs].T
+    ap = [average_precision_score(t, s) for t, s in zip(truth, scores, strict=True)]
+    auc = [roc_auc_score(t, s) for t, s in zip(truth, scores, strict=True)]
+    p10 = [t[np.argsort(-s)[:10]].mean() for t, s in zip(truth, scores, strict=True)]
+    assert results["map"] == pytest.approx(np.mean(ap), abs=1e-6)
+    assert results["roc_auc"] == pytest.approx(np.mean(auc), abs=1e-6)
+    assert results["p@10"] == pytest.approx(np.mean(p10), abs=1e-6)
+    tag = dataset.tags[3]
+    assert results["tags"][tag]["map"] == pytest.approx(ap[3], abs=1e-6)
+    assert results["tags"][tag]["n_positive"] == truth[3].sum()
+    assert results["n_songs"] == 60 and results["n_tags"] == 8
+    genre = [ap[i] for i in range(0, 8, 2)]
+    assert results["categories"]["genre"]["map"] == pytest.approx(np.mean(genre), abs=1e-6)
+    made_by = results["made_by"]
+    assert made_by["options"]["input_type"] == "cf" and made_by["seed"] == 0
+    assert made_by["dataset"]["steps"]["planted"] == {"n_songs": 300}
+    assert {"python", "torch", "pytorch-lightning"} <= set(made_by["versions"])
+    assert "git_revision" in made_by
+    assert "written to" in capsys.readouterr().out
+
+
+def test_validation_in_training_agrees_with_the_checkpoint(trained, shared_dataset_dir):
+    best = read_checkpoint(trained / "best.ckpt")
+    callback = next(state for name, state in best["callbacks"].items() if "'map'" in name)
+    dataset = open_dataset(shared_dataset_dir, with_cf=True)
+    solver, songs = load_solver(trained), dataset.splits["valid"]
+    with torch.no_grad():
+        tags = torch.nn.functional.normalize(
+            solver.model.embed_tags(torch.from_numpy(dataset.tag_vectors))
+        )
+        embedded = solver.model.embed_songs(SongInputs(cf=torch.from_numpy(dataset.cf[songs])))
+        scores = (tags @ torch.nn.functional.normalize(embedded).T).numpy()
+    truth = dataset.song_tags[songs].T
+    ap = [average_precision_score(t, s) for t, s in zip(truth, scores, strict=True)]
+    assert callback["best_model_score"].item() == pytest.approx(np.mean(ap), abs=1e-3)
+
+
+def test_resuming_ends_as_if_never_stopped(trained, shared_dataset_dir, tmp_path):
+    train(shared_dataset_dir, tmp_path, n_epochs=1)
+    words = ["--resume", "--model_save_path", tmp_path, "--n_epochs", 2, "--gpu_id", "cpu"]
+    main.main([str(word) for word in [*words, "--data_path", shared_dataset_dir]])
+    whole, resumed = (read_checkpoint(folder / "last.ckpt") for folder in (trained, tmp_path))
+    assert resumed["epoch"] == whole["epoch"] == 1
+    assert resumed["hyper_parameters"]["options"]["lr"] == 1e-3  # from the checkpoint
+    assert torch.equal(weights(resumed), weights(whole))
+
+
+def test_logs_are_written_as_csv_and_for_tensorboard(trained):
+    lines = (trained / "logs/csv/metrics.csv").read_text().splitlines()
+    assert {"map", "p@10", "roc_auc", "loss", "active_triplets"} <= set(lines[0].split(","))
+    assert list((trained / "logs/tensorboard").glob("events*"))
+
+
+def test_two_trainings_with_one_seed_are_equal(trained, shared_dataset_dir, tmp_path):
+    assert torch.equal(
+        weights(train(shared_dataset_dir, tmp_path, n_epochs=2)),
+        weights(read_checkpoint(trained / "last.ckpt")),
+    )
+
+
+# ------------------------------------------------------------ each option does something
+
+
+@pytest.fixture(scope="module")
+def plain_weights(shared_dataset_dir, tmp_path_factory) -> torch.Tensor:
+    return weights(train(shared_dataset_dir, tmp_path_factory.mktemp("plain")))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"batch_size": 100},
+        {"margin": 0.2},
+        {"w2v_type": "music"},
+        {"is_balanced": True},
+        {"is_weighted": True},
+        {"lr": 2e-3},
+        {"seed": 1},
+        {"precision": "bf16-mixed"},
+    ],
+    ids=str,
+)
+def test_an_option_changes_the_weights(plain_weights, shared_dataset_dir, tmp_path, changed):
+    assert not torch.equal(weights(train(shared_dataset_dir, tmp_path, **changed)), plain_weights)
+
+
+def test_negative_weighting_matters_with_is_weighted_alone(
+    plain_weights, shared_dataset_dir, tmp_path
+):
+    distance = {"negative_weighting": "distance"}
+    unweighted = train(shared_dataset_dir, tmp_path / "a", **distance)
+    assert torch.equal(weights(unweighted), plain_weights)
+    similarity = train(shared_dataset_dir, tmp_path / "b", is_weighted=True)
+    weighted = train(shared_dataset_dir, tmp_path / "c", is_weighted=True, **distance)
+    assert not torch.equal(weights(similarity), weights(weighted))
+
+
+def test_is_subset_reads_the_smaller_set(dataset_dir, tmp_path):
+    for file in list(dataset_dir.glob("*.npy")) + list(dataset_dir.glob("*.pkl")):
+        file.rename(file.with_name(f"sub_{file.name}"))
+    checkpoint = train(dataset_dir, tmp_path / "run", is_subset=True)
+    assert checkpoint["hyper_parameters"]["options"]["is_subset"] is True
+    with pytest.raises(UserError, match=r"tags.npy is missing"):
+        train(dataset_dir, tmp_path / "whole")
+
+
+def test_early_stopping_stops(shared_dataset_dir, tmp_path):
+    checkpoint = train(shared_dataset_dir, tmp_path, n_epochs=30, lr=1e-9, early_stopping=2)
+    assert checkpoint["epoch"] < 15
+
+
+def test_result_path_moves_the_results(trained, shared_dataset_dir, tmp_path):
+    target = tmp_path / "new folder" / "mine.json"
+    where = ["--model_load_path", trained, "--data_path", shared_dataset_dir]
+    main.main([str(word) for word in ["--mode", "TEST", *where, "--result_path", target]])
+    assert json.loads(target.read_text())["n_tags"] == 8
+
+
+def test_audio_options_say_that_they_are_idle_with_cf(shared_dataset_dir, tmp_path, capsys):
+    train(shared_dataset_dir, tmp_path, num_workers=1, num_chunk=4, input_length=200)
+    told = capsys.readouterr().out
+    assert "--num_workers, --num_chunk, --input_length: for spectrograms" in told
+
+
+def test_without_a_gpu_the_cpu_serves(monkeypatch, capsys):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert main.choose_devices("0,1") == {"accelerator": "cpu", "devices": 1}
+    assert "no GPU found: using the CPU" in capsys.readouterr().out
+    assert main.choose_devices("cpu") == {"accelerator": "cpu", "devices": 1}
+    assert capsys.readouterr().out == ""
+
+
+def test_gpu_id_names_gpus(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert main.choose_devices("1") == {"accelerator": "gpu", "devices": [1]}
+    both = {"accelerator": "gpu", "devices": [0, 1], "strategy": "ddp"}
+    assert main.choose_devices("0,1") == both
+    with pytest.raises(UserError, match="there are 2 GPUs"):
+        main.choose_devices("2")
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        ([], False),
+        (["--is_balanced"], True),
+        (["--is_balanced", "True"], True),
+        (["--is_balanced", "true"], True),
+        (["--is_balanced", "False"], False),
+        (["--is_balanced=False"], False),
+    ],
+)
+def test_booleans_mean_what_they_say(words, value):
+    assert main.merge_options(main.parse_options(words))["is_balanced"] is value
+
+
+def test_defaults_are_those_of_the_papers_code():
+    defaults = main.merge_options({})
+    published = {"num_workers": 0, "mode": "TRAIN", "batch_size": 128, "num_chunk": 8}
+    published |= {"input_length": 173, "margin": 0.4, "input_type": "spec", "w2v_type": "google"}
+    published |= {"is_balanced": False, "is_weighted": False, "is_subset": False}
+    published |= {"n_epochs": 200, "gpu_id": "0", "lr": 1e-4, "model_save_path": "./checkpoints"}
+    published |= {"model_load_path": ".", "data_path": "."}
+    published |= {"neptune_project": ".", "neptune_api_key": "."}
+    assert {name: defaults[name] for name in published} == published
+
+
+def test_the_neptune_key_is_never_stored(trained, shared_dataset_dir):
+    assert "neptune_api_key" not in read_checkpoint(trained)["hyper_parameters"]["options"]
+    results = test_model(trained, shared_dataset_dir, "--neptune_api_key", "secret-key")
+    assert "secret-key" not in json.dumps(results)
+
+
+# ------------------------------------------------------------ wrong input
+
+
+def test_wrong_input_from_the_shell(tmp_path):
+    done = run_command(ROOT / "main.py", "--data_path", tmp_path, "--input_type", "cf")
+    assert_user_error(done, "tags.npy is missing", "step1_data_split.py")
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["--lrr", "1"], "--lrr"),
+        (["--batch", "1"], "--batch"),
+        (["--batch_size", "1"], "--batch_size"),
+        (["--batch_size", "many"], "--batch_size"),
+        (["--lr", "-1"], "--lr"),
+        (["--lr", "nan"], "--lr"),
+        (["--is_balanced", "yes"], "--is_balanced"),
+        (["--mode", "EVAL"], "--mode"),
+        (["--input_type", "audio"], "--input_type"),
+        (["--gpu_id", "one", "--input_type", "cf"], "--gpu_id one"),
+        (["--precision", "8"], "--precision"),
+        (["--seed", "-3"], "--seed"),
+    ],
+)
+def test_unusable_options_are_told(capsys, shared_dataset_dir, tmp_path, words, part):
+    where = ["--data_path", shared_dataset_dir, "--model_save_path", tmp_path / "run"]
+    assert part in run_wrong(capsys, *words, *where)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_missing_vector_file_is_told(capsys, dataset_dir, tmp_path):
+    told = run_wrong(capsys, *options_for(dataset_dir, tmp_path / "run", w2v_type="news"))
+    assert "news_emb.pkl is missing" in told and "step2_word_embedding.py" in told
+    assert not (tmp_path / "run").exists()
+
+
+def test_spectrograms_are_told_to_be_unread_yet(capsys, shared_dataset_dir, tmp_path):
+    told = run_wrong(capsys, "--data_path", shared_dataset_dir, "--input_type", "hybrid")
+    assert "--input_type cf" in told
+
+
+def test_a_contradiction_to_the_checkpoint_is_told(capsys, trained, shared_dataset_dir):
+    where = ["--model_load_path", trained, "--data_path", shared_dataset_dir, "--mode", "TEST"]
+    assert "--is_weighted" in run_wrong(capsys, *where, "--is_weighted")
+    where = ["--model_save_path", trained, "--data_path", shared_dataset_dir, "--resume"]
+    assert "--lr" in run_wrong(capsys, *where, "--lr", "0.5")
+
+
+def test_a_checkpoint_of_another_data_set_is_told(capsys, trained, dataset_dir):
+    tags = np.load(dataset_dir / "tags.npy")
+    tags[0] = "another"
+    np.save(dataset_dir / "tags.npy", tags)
+    (dataset_dir / "train_tag_to_ix.pkl").unlink()
+    import pickle
+
+    vectors = {tag: np.ones(20, dtype=np.float32) for tag in tags.tolist()}
+    (dataset_dir / "google_emb.pkl").write_bytes(pickle.dumps(vectors))
+    where = ["--mode", "TEST", "--model_load_path", trained, "--data_path", dataset_dir]
+    assert "other tags" in run_wrong(capsys, *where)
+
+
+def test_cf_vectors_of_another_length_are_told(capsys, trained, dataset_dir):
+    cf = np.load(dataset_dir / "ix_to_cf.npy")
+    np.save(dataset_dir / "ix_to_cf.npy", cf[:, :9])
+    where = ["--mode", "TEST", "--model_load_path", trained, "--data_path", dataset_dir]
+    assert "length 16" in run_wrong(capsys, *where)
+
+
+def test_nothing_to_test_or_resume_is_told(capsys, tmp_path, shared_dataset_dir):
+    where = ["--data_path", shared_dataset_dir, "--input_type", "cf"]
+    assert "--model_load_path" in run_wrong(capsys, "--mode", "TEST", *where)
+    where += ["--model_save_path", tmp_path]
+    assert "last.ckpt is missing" in run_wrong(capsys, "--resume", *where)
+
+
+def test_divergence_is_told(capsys, shared_dataset_dir, tmp_path):
+    told = run_wrong(capsys, *options_for(shared_dataset_dir, tmp_path, lr=1e30))
+    assert "diverged" in told

@@ -1,0 +1,121 @@
+"""Building blocks: layers as in the paper, shapes, and what too short a chunk gets."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import nn
+
+from modules import ConcatFusion, HalfDropout, ShortChunkCNN, conv_block, projection_head
+
+CHANNELS = [1, 128, 128, 256, 256, 256, 256, 512]
+
+
+def n_parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def leaves(module: nn.Module) -> list[nn.Module]:
+    """Layers in order of use, without the containers around them."""
+    return [layer for layer in module.modules() if not list(layer.children())]
+
+
+@pytest.mark.parametrize(("n_inputs", "n_outputs"), [(300, 256), (200, 256), (7, 256), (32, 5)])
+def test_projection_head_has_the_layers_of_the_paper(n_inputs, n_outputs):
+    head = projection_head(n_inputs, n_outputs)
+    kinds = [nn.Linear, nn.BatchNorm1d, nn.ReLU, HalfDropout, nn.Linear]
+    assert [type(layer) for layer in head] == kinds
+    assert head(torch.randn(3, n_inputs)).shape == (3, n_outputs)
+    assert n_parameters(head) == (n_inputs + 1) * 512 + 2 * 512 + (512 + 1) * n_outputs
+
+
+@pytest.mark.parametrize("shape", [(128, 512), (3, 50), (1, 1)])
+def test_half_dropout_zeroes_or_doubles(shape):
+    torch.manual_seed(0)
+    dropout, x = HalfDropout(), torch.randn(shape, requires_grad=True)
+    out = dropout(x)
+    assert out.shape == x.shape and out.dtype == x.dtype
+    out.sum().backward()
+    assert torch.equal(x.grad, torch.where(out == 0, 0.0, 2.0))  # the mask, doubled
+    assert torch.equal(out, x * x.grad)
+    assert torch.equal(dropout.eval()(x), x)
+
+
+def test_half_dropout_drops_units_one_by_one():
+    torch.manual_seed(0)
+    dropped = torch.stack([HalfDropout()(torch.ones(8, 33)) == 0 for _ in range(4000)]).float()
+    assert (dropped.mean(dim=0) - 0.5).abs().max() < 0.04  # each unit, 5 standard deviations
+    correlation = torch.corrcoef(dropped.flatten(1).T).fill_diagonal_(0)
+    assert correlation.abs().max() < 0.1
+
+
+def test_conv_block_halves_both_axes():
+    block = conv_block(3, 5)
+    kinds = [nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d]
+    assert [type(layer) for layer in block] == kinds
+    assert block(torch.randn(2, 3, 8, 11)).shape == (2, 5, 4, 5)
+
+
+@pytest.fixture(scope="module")
+def cnn() -> ShortChunkCNN:
+    torch.manual_seed(0)
+    return ShortChunkCNN(256).eval()
+
+
+@pytest.mark.parametrize("n_outputs", [256, 200])
+def test_cnn_has_the_layers_of_the_paper(n_outputs):
+    cnn = ShortChunkCNN(n_outputs)
+    block = [nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d]
+    kinds = [nn.BatchNorm2d, *7 * block, nn.Conv2d, nn.BatchNorm2d, nn.ReLU]
+    assert [type(layer) for layer in leaves(cnn)] == kinds
+    convolutions = [layer for layer in leaves(cnn) if isinstance(layer, nn.Conv2d)]
+    assert [layer.in_channels for layer in convolutions] == CHANNELS
+    assert [layer.out_channels for layer in convolutions] == [*CHANNELS[1:], n_outputs]
+    assert [layer.kernel_size for layer in convolutions] == [(3, 3)] * 7 + [(1, 1)]
+    assert [layer.padding for layer in convolutions] == [(1, 1)] * 7 + [(0, 0)]
+    norms = [layer for layer in leaves(cnn) if isinstance(layer, nn.BatchNorm2d)]
+    assert [layer.num_features for layer in norms] == [*CHANNELS, n_outputs]
+    pools = [layer for layer in leaves(cnn) if isinstance(layer, nn.MaxPool2d)]
+    assert all(layer.kernel_size == layer.stride == 2 for layer in pools)
+    blocks = sum(9 * n_in * n_out + 3 * n_out for n_in, n_out in pairwise(CHANNELS))
+    assert n_parameters(cnn) == 2 + blocks + (512 + 1 + 2) * n_outputs
+
+
+@pytest.mark.parametrize("n_frames", [128, 173, 256])
+def test_cnn_turns_a_chunk_of_any_length_into_one_vector(cnn, n_frames):
+    with torch.no_grad():
+        out = cnn(torch.randn(1, 128, n_frames))
+    assert out.shape == (1, 256)
+    assert (out >= 0).all() and (out > 0).any()  # ReLU, and alive
+
+
+def test_cnn_takes_the_maximum_over_time(cnn):
+    seen = []
+    handle = cnn.project.register_forward_hook(lambda *call: seen.append(call[2]))
+    with torch.no_grad():
+        out = cnn(torch.randn(1, 128, 256))
+    handle.remove()
+    assert seen[0].shape == (1, 256, 1, 2)
+    torch.testing.assert_close(out, torch.maximum(seen[0][..., 0, 0], seen[0][..., 0, 1]))
+
+
+def test_cnn_normalises_its_input():
+    norm = ShortChunkCNN(1).input_norm.train()
+    out = norm(torch.randn(2, 1, 128, 128) * 20 - 40)  # decibels
+    assert abs(out.mean().item()) < 1e-3 and abs(out.std().item() - 1) < 1e-3
+
+
+@pytest.mark.parametrize("shape", [(1, 128, 127), (1, 96, 173), (1, 127, 128), (1, 173, 128)])
+def test_chunks_of_another_shape_are_refused(cnn, shape):
+    with pytest.raises(ValueError, match=r"chunks must be \(128, >= 128\)"):
+        cnn(torch.zeros(shape))
+
+
+def test_fusion_concatenates_acoustic_first():
+    torch.manual_seed(0)
+    fusion = ConcatFusion(3, 2).eval()
+    acoustic, cf = torch.randn(4, 3), torch.randn(4, 2)
+    out = fusion(acoustic, cf)
+    assert out.shape == (4, 256)
+    torch.testing.assert_close(out, fusion.head(torch.cat([acoustic, cf], dim=1)))
+    assert n_parameters(fusion) == n_parameters(projection_head(5, 256))

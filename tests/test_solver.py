@@ -1,0 +1,171 @@
+"""Solver: the loss against a plain loop, learning, two processes, checkpoints."""
+
+import pytest
+import torch
+from conftest import ROOT, run_command, write_planted
+from pytorch_lightning import Trainer
+
+from data_loader import RetrievalData, TripletBatch
+from dataset_files import open_dataset
+from errors import UserError
+from model import SongInputs
+from sampler import mine_negatives
+from solver import CHECKPOINT_FORMAT, Solver, checkpoint_file, load_solver, read_checkpoint
+
+OPTIONS = {
+    "input_type": "cf",
+    "is_weighted": True,
+    "negative_weighting": "similarity",
+    "margin": 0.4,
+    "lr": 1e-3,
+    "seed": 0,
+}
+
+
+def make_solver(**changed) -> Solver:
+    torch.manual_seed(0)
+    return Solver(OPTIONS | changed, ["a", "b"], tag_dim=20, cf_dim=16)
+
+
+def fit(directory, epochs=3, **trainer_options):
+    dataset = open_dataset(directory, with_cf=True)
+    torch.manual_seed(0)
+    solver = Solver(OPTIONS, dataset.tags, tag_dim=20, cf_dim=16)
+    trainer = Trainer(
+        **{"accelerator": "cpu", "devices": 1, "logger": False, "max_epochs": epochs}
+        | {"enable_checkpointing": False, "enable_progress_bar": False, "num_sanity_val_steps": 0}
+        | {"enable_model_summary": False}
+        | trainer_options
+    )
+    trainer.fit(solver, datamodule=RetrievalData(dataset, 128, True, seed=0))
+    return solver, trainer
+
+
+def random_batch(n=24) -> TripletBatch:
+    generator = torch.Generator().manual_seed(1)
+    is_candidate = torch.rand(n, n, generator=generator) < 0.7
+    is_candidate[3] = False  # an anchor that every song of the batch bears
+    return TripletBatch(
+        torch.randn(n, 20, generator=generator),
+        SongInputs(cf=torch.randn(n, 16, generator=generator)),
+        is_candidate,
+    )
+
+
+@pytest.mark.parametrize("is_weighted", [False, True])
+def test_training_step_is_the_triplet_loss_row_by_row(is_weighted):
+    solver, batch = make_solver(is_weighted=is_weighted).eval(), random_batch()
+    solver._generator = torch.Generator().manual_seed(5)
+    solver._logged = torch.zeros(4)
+    loss = solver.training_step(batch, 0)
+
+    tags = solver.model.embed_tags(batch.tag_vectors)
+    songs = solver.model.embed_songs(batch.songs)
+    cosine = torch.nn.CosineSimilarity(dim=0)
+    similarity = torch.stack([torch.stack([cosine(tag, song) for song in songs]) for tag in tags])
+    index, _ = mine_negatives(
+        similarity,
+        batch.is_candidate,
+        "similarity" if is_weighted else "uniform",
+        256,
+        torch.Generator().manual_seed(5),
+    )
+    losses = [
+        max(0.0, 0.4 - similarity[row, row].item() + similarity[row, index[row]].item())
+        for row in range(len(tags))
+        if row != 3
+    ]
+    positives = [similarity[row, row].item() for row in range(len(tags))]
+    negatives = [similarity[row, index[row]].item() for row in range(len(tags)) if row != 3]
+
+    assert loss.item() == pytest.approx(sum(losses) / 23, abs=1e-5)
+    logged = dict(zip(Solver.LOGGED, solver._logged.tolist(), strict=True))
+    assert logged["loss"] == pytest.approx(loss.item())
+    assert logged["active_triplets"] == pytest.approx(sum(x > 0 for x in losses) / 23)
+    assert logged["positive_similarity"] == pytest.approx(sum(positives) / 24, abs=1e-5)
+    assert logged["negative_similarity"] == pytest.approx(sum(negatives) / 23, abs=1e-5)
+
+
+def test_training_finds_the_planted_answer_and_no_other(tmp_path, shared_dataset_dir):
+    _, trainer = fit(shared_dataset_dir)
+    assert trainer.callback_metrics["map"] > 0.8
+    _, trainer = fit(write_planted(tmp_path / "broken", with_answer=False))
+    assert trainer.callback_metrics["map"] < 0.4  # a share of 0.19 of the songs bears a tag
+
+
+def test_an_epoch_logs_its_means(shared_dataset_dir):
+    _, trainer = fit(shared_dataset_dir, epochs=1)
+    logged = trainer.callback_metrics
+    assert set(Solver.LOGGED) | {"map", "p@10", "roc_auc"} <= set(logged)
+    assert 0 < logged["active_triplets"] < 1
+    assert logged["positive_similarity"] > logged["negative_similarity"]
+    assert 0 < logged["loss"] < 0.5
+
+
+def test_two_processes_train_together(shared_dataset_dir, tmp_path):
+    script = tmp_path / "two.py"
+    script.write_text(
+        f"""
+import sys
+sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests")!r}]
+import torch
+from test_solver import fit
+solver, trainer = fit({str(shared_dataset_dir)!r}, epochs=2, devices=2, strategy="ddp")
+total = sum(p.double().sum() for p in solver.parameters()).item()
+steps = trainer.global_step
+print(f"rank {{trainer.global_rank}}: {{steps}} steps, sum {{total:.12g}}, "
+      f"map {{trainer.callback_metrics['map'].item():.6f}}", flush=True)
+"""
+    )
+    done = run_command(script)
+    assert done.returncode == 0, done.stderr
+    reports = sorted(line for line in done.stdout.splitlines() if line.startswith("rank "))
+    assert [line[:6] for line in reports] == ["rank 0", "rank 1"]
+    assert reports[0][7:] == reports[1][7:]
+    assert "80 steps" in reports[0]  # 2 epochs of 5,000 triplets in each process
+    assert float(reports[0].rsplit(" ", 1)[1]) > 0.7
+
+
+def test_a_checkpoint_describes_itself(shared_dataset_dir, tmp_path):
+    solver, trainer = fit(shared_dataset_dir, epochs=1)
+    path = tmp_path / "best.ckpt"
+    trainer.save_checkpoint(path)
+    loaded = load_solver(tmp_path)  # a folder stands for its best.ckpt
+    assert loaded.options == OPTIONS
+    assert loaded.hparams.tags == open_dataset(shared_dataset_dir, with_cf=True).tags
+    assert read_checkpoint(path)["tag_retrieval_format"] == CHECKPOINT_FORMAT
+    songs = SongInputs(cf=torch.randn(5, 16))
+    assert torch.equal(loaded.model.embed_songs(songs), solver.eval().model.embed_songs(songs))
+
+
+class Payload:
+    """Creates a file if it is ever unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+@pytest.mark.parametrize("damage", ["cut", "text", "no format", "code"])
+def test_what_is_no_checkpoint_is_refused_and_never_run(tmp_path, damage, shared_dataset_dir):
+    path = tmp_path / "best.ckpt"
+    if damage == "cut":
+        _, trainer = fit(shared_dataset_dir, epochs=1)
+        trainer.save_checkpoint(path)
+        path.write_bytes(path.read_bytes()[:-1000])
+    elif damage == "text":
+        path.write_text("not a checkpoint")
+    elif damage == "no format":
+        torch.save({"state_dict": {}}, path)
+    else:
+        torch.save({"tag_retrieval_format": 1, "x": Payload(tmp_path / "ran")}, path)
+    with pytest.raises(UserError, match=str(path)):
+        load_solver(path)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_missing_checkpoint_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"best\.ckpt is missing"):
+        checkpoint_file(tmp_path)
