@@ -112,8 +112,8 @@ def open_dataset(
     path = existing_directory(path)
     prefix = subset_prefix(is_subset)
     tags = read_tags(path, prefix)
-    song_tags = _read_song_tags(path / f"{prefix}binaries.npy", len(tags))
-    song_ids, splits = _read_splits(path, prefix, len(song_tags))
+    song_tags = read_song_tags(path / f"{prefix}binaries.npy", len(tags))
+    song_ids, splits = read_splits(path, prefix, len(song_tags))
     dataset = Dataset(
         path=path,
         tags=tags,
@@ -457,7 +457,8 @@ def _is_finite(matrix: np.ndarray) -> np.ndarray:
     return (np.abs(matrix) <= np.finfo(np.float32).max).all(axis=1)  # NaN compares as false
 
 
-def _read_song_tags(path: Path, n_tags: int) -> np.ndarray:
+def read_song_tags(path: Path, n_tags: int) -> np.ndarray:
+    """Read a `binaries.npy` with `n_tags` columns as bool (N, T): song bears tag."""
     array = _read_matrix(path)
     if array.shape[1] != n_tags:
         raise UserError(
@@ -470,8 +471,11 @@ def _read_song_tags(path: Path, n_tags: int) -> np.ndarray:
     return song_tags
 
 
-def _read_splits(path: Path, prefix: str, n_songs: int):
-    """Read the three splits; return the song ids and the indices of each split."""
+def read_splits(path: Path, prefix: str, n_songs: int) -> tuple[list[str], dict[str, np.ndarray]]:
+    """Read the three splits; return the N song ids and the song indices of each split.
+
+    Where there is no `existing_ids.npy`, songs in no split have the id ''.
+    """
     ids_file = path / f"{prefix}existing_ids.npy"
     song_ids = read_song_ids(path, prefix) if ids_file.is_file() else [""] * n_songs
     if len(song_ids) != n_songs:

@@ -15,7 +15,7 @@ data=data/demo
 save=checkpoints/demo
 $python -u step0_dataset.py demo $data
 $python -u step1_data_split.py run $data 40 10
-$python -u step2_word_embedding.py train $data $data/corpus.txt --epochs 20
+$python -u step2_word_embedding.py train $data $data/corpus.txt --sample 0.01
 $python -u step2_word_embedding.py run $data
 $python -u step3_taste_profile.py train $data $data/triplets.tsv --factors 32
 $python -u main.py --mode TRAIN --data_path $data --model_save_path $save --input_type cf \

@@ -55,16 +55,16 @@ def train(
     corpus: str,
     name: str = "music",
     dimensions: int = 300,
-    epochs: int = 15,
+    epochs: int = 10,
     window: int = 5,
-    negative: int = 5,
+    negative: int = 10,
     sample: float = 1e-4,
     min_count: int = 5,
     phrase_threshold: float = 10.0,
     seed: int = 0,
     workers: int = 1,
 ) -> None:
-    """Train word2vec (skip-gram) on a text, frequent phrases of two to four words being words.
+    """Train word2vec on a text, frequent phrases of two to four words being words too.
 
     Writes DATA_PATH/<name>_w2v/<name>_trigrams_<dimensions>.model.
 
@@ -98,12 +98,14 @@ def train(
     """
     from preprocessing.word2vec_training import Recipe, train_word_vectors
 
+    if number("--sample", sample, 0.0) >= 1:
+        raise UserError(f"--sample must be a share of the text, below 1, not {sample!r}")
     recipe = Recipe(
         dimensions=whole_number("--dimensions", dimensions, 1),
         epochs=whole_number("--epochs", epochs, 1),
         window=whole_number("--window", window, 1),
         negative=whole_number("--negative", negative, 1),
-        sample=number("--sample", sample, 0.0),
+        sample=sample,
         min_count=whole_number("--min_count", min_count, 1),
         phrase_threshold=number("--phrase_threshold", phrase_threshold, 0.0),
         seed=whole_number("--seed", seed, 0),

@@ -105,10 +105,11 @@ def _plays(rng, song_ids, song_scene):
 
 
 def _sentences(rng):
-    """Lines of a text in which the words of a scene stand together."""
+    """Lines of a text in which the words of a scene stand together, among its players' names."""
     fillers = ("the", "a", "song", "record", "with", "from", "sound", "band", "played", "new")
     for _ in range(N_SENTENCES):
-        scene = SCENES[rng.integers(len(SCENES))]
-        words = [*rng.choice(scene, 3, replace=False), *rng.choice(fillers, 4)]
+        scene = rng.integers(len(SCENES))
+        names = [f"player{scene}{number}" for number in rng.integers(20, size=3)]
+        words = [*rng.choice(SCENES[scene], 3, replace=False), *names, *rng.choice(fillers, 4)]
         rng.shuffle(words)
         yield (" ".join(words),)

@@ -19,9 +19,9 @@ import numpy as np
 from gensim.models import KeyedVectors
 
 from dataset_files import (
-    _read_song_tags,
-    _read_splits,
     existing_directory,
+    read_song_tags,
+    read_splits,
     read_tags,
     some,
     staged,
@@ -439,8 +439,8 @@ def _write_split_without(dropped: set[str], stage: Path, data_path: Path, prefix
     their splits.
     """
     tags = read_tags(data_path, prefix)
-    song_tags = _read_song_tags(data_path / f"{prefix}binaries.npy", len(tags))
-    song_ids, splits = _read_splits(data_path, prefix, len(song_tags))
+    song_tags = read_song_tags(data_path / f"{prefix}binaries.npy", len(tags))
+    song_ids, splits = read_splits(data_path, prefix, len(song_tags))
     song_tags = song_tags[:, [tag not in dropped for tag in tags]]  # (N, T) -> (N, T kept)
     tagged = song_tags.any(axis=1)  # (N,)
     kept = {name: songs[tagged[songs]] for name, songs in splits.items()}

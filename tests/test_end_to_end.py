@@ -1,0 +1,74 @@
+"""The chain of commands in the README, typed as there: from raw data to results.json."""
+
+import json
+import lzma
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, run_command
+
+REAL = ROOT.parent / "shared" / "data"
+
+
+def step(script: str, *arguments) -> str:
+    done = run_command(ROOT / script, *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def train_and_test(data: Path, folder: Path, *more: str) -> dict:
+    where = ("--data_path", data, "--input_type", "cf", "--w2v_type", "music")
+    sampling = ("--is_balanced", "True", "--is_weighted", "True", "--lr", "1e-3")
+    step("main.py", "--mode", "TRAIN", *where, *sampling, "--model_save_path", folder, *more)
+    step("main.py", "--mode", "TEST", "--data_path", data, "--model_load_path", folder)
+    return json.loads((folder / "results.json").read_text())
+
+
+def test_demo_from_nothing_to_results(tmp_path):
+    data = tmp_path / "demo"
+    step("step0_dataset.py", "demo", data)
+    step("step1_data_split.py", "run", data, 40, 10)
+    step("step2_word_embedding.py", "train", data, data / "corpus.txt", "--sample", 0.01)
+    step("step2_word_embedding.py", "run", data)
+    step("step3_taste_profile.py", "train", data, data / "triplets.tsv", "--factors", 32)
+    results = train_and_test(data, tmp_path / "run", "--n_epochs", "5")
+    assert results["n_tags"] == 35
+    assert results["map"] > 3 * results["chance_map"]
+    steps = results["made_by"]["dataset"]["steps"]
+    assert {"step0", "step1", "step3"} <= set(steps)
+
+
+def real(name: str) -> Path:
+    if not (REAL / name).exists():
+        pytest.skip(f"the real data {name} is not on this machine")
+    return REAL / name
+
+
+@pytest.fixture(scope="module")
+def music_text(tmp_path_factory) -> Path:
+    """The first sentences of a real text, enough for vectors of the common tags."""
+    text = tmp_path_factory.mktemp("text") / "music.txt"
+    with lzma.open(real("text") / "music.txt.xz", "rt", encoding="utf-8") as lines:
+        text.write_text("".join(islice(lines, 15_000)))
+    return text
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "step3", "level"),
+    [
+        ("lastfm2k", "lastfm-2k", ("train", "triplets.tsv", "--factors", 50), 4),
+        ("msd", "msd-taste-profile", ("run",), 1.5),
+    ],
+)
+def test_real_set_from_raw_data_to_results(tmp_path, music_text, command, name, step3, level):
+    raw, data = real(name), tmp_path / "data"
+    step("step0_dataset.py", command, raw, data)
+    step("step2_word_embedding.py", "train", data, music_text, "--epochs", 3, "--dimensions", 50)
+    step("step1_data_split.py", "run", data, 50, 10, "--vectors", "music")
+    step("step2_word_embedding.py", "run", data)
+    more = [data / part if part == "triplets.tsv" else part for part in step3[1:]]
+    step("step3_taste_profile.py", step3[0], data, *more)
+    results = train_and_test(data, tmp_path / "run", "--n_epochs", "4")
+    assert results["n_tags"] == 50
+    assert results["map"] > level * results["chance_map"]

@@ -1,0 +1,42 @@
+"""experiments.sampling: the table, and that what is there is not run again."""
+
+import json
+
+import pytest
+from conftest import ROOT, assert_user_error, run_command, write_planted
+
+from experiments import sampling
+
+
+def test_table_has_mean_and_deviation():
+    one = {"n_tags": 8, "n_songs": 60, "chance_map": 0.2, "p@10": 0.5, "roc_auc": 0.9}
+    found = {"random": [one | {"map": 0.1}, one | {"map": 0.3}], "balanced": [one | {"map": 0.4}]}
+    table = sampling.as_table(found, "data", [0, 1])
+    assert "| map | 0.2000 ± 0.1414 | 0.4000 ± nan |" in table
+    assert "8 tags, 60 test songs, seeds [0, 1], MAP at random 0.200" in table
+
+
+def test_command_runs_each_sampling_once(tmp_path):
+    data, out = write_planted(tmp_path / "data"), tmp_path / "out"
+    command = ("-m", "experiments.sampling", data, out, "--seeds", "3")
+    options = ("--input_type", "cf", "--n_epochs", "1", "--gpu_id", "cpu")
+    done = run_command(*command, *options, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert (out / "sampling.md").read_text() in done.stdout
+    reached = {}
+    for name in sampling.SAMPLINGS:
+        results = out / f"{name}-seed3" / "results.json"
+        reached[name] = json.loads(results.read_text())
+        results.write_text(json.dumps(reached[name] | {"map": 0.125}))
+    assert reached["random"]["made_by"]["options"]["is_balanced"] is False
+    assert reached["balanced-weighted"]["made_by"]["options"]["is_weighted"] is True
+    assert {one["made_by"]["seed"] for one in reached.values()} == {3}
+    again = run_command(*command, *options, cwd=ROOT)
+    assert "trained to epoch" not in again.stdout
+    assert again.stdout.count("0.1250") == 3
+
+
+@pytest.mark.parametrize("seeds", ["one", "1,,2"])
+def test_wrong_seeds_are_told(tmp_path, seeds):
+    done = run_command("-m", "experiments.sampling", tmp_path, tmp_path, "--seeds", seeds, cwd=ROOT)
+    assert_user_error(done, "--seeds")
