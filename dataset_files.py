@@ -291,7 +291,7 @@ _STANDS_FOR = {  # what a pickle of plain data may name
 }
 
 
-class _PlainUnpickler(pickle.Unpickler):
+class PlainUnpickler(pickle.Unpickler):
     """Unpickler of dicts, lists, tuples, str, bytes, numbers and numpy arrays; of nothing else."""
 
     def find_class(self, module: str, name: str):
@@ -305,7 +305,7 @@ def read_pickle(path: Path) -> dict:
     """Read a pickled dict of plain data (lists, str, numbers, numpy arrays); run nothing in it."""
     with open(require_file(path), "rb") as stream:
         try:
-            content = _PlainUnpickler(stream).load()
+            content = PlainUnpickler(stream).load()
         except Exception as error:  # a damaged pickle raises nearly anything
             raise UserError(
                 f"{path} is not a pickle of plain data ({_one_line(error)}): make it again"

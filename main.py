@@ -2,6 +2,7 @@
 
 import argparse
 import importlib.util
+import logging
 import time
 import warnings
 from pathlib import Path
@@ -186,10 +187,13 @@ def choose_devices(gpu_id: str) -> dict:
 
 
 def make_loggers(options: dict, folder: Path) -> list[Logger]:
-    """CSV always, TensorBoard where it is installed, Neptune on request."""
-    loggers: list[Logger] = [CSVLogger(folder, name="logs", version="csv")]
+    """CSV always, TensorBoard where it is installed, Neptune on request.
+
+    Each start has a folder `logs/version_N` of its own: resuming keeps what was logged before.
+    """
+    loggers: list[Logger] = [CSVLogger(folder, name="logs")]
     if importlib.util.find_spec("tensorboard"):
-        loggers.append(TensorBoardLogger(folder, name="logs", version="tensorboard"))
+        loggers.append(TensorBoardLogger(folder, name="logs", version=loggers[0].version))
     if options["neptune_project"] != NOT_GIVEN:
         from neptune_logger import NeptuneLogger
 
@@ -252,11 +256,12 @@ def train(given: dict) -> None:
     data = RetrievalData(dataset, options["batch_size"], options["is_balanced"], options["seed"])
     started = time.monotonic()
     trainer.fit(solver, datamodule=data, ckpt_path=last)
-    best = trainer.checkpoint_callbacks[0]
-    print(
-        f"trained to epoch {trainer.current_epoch} in {time.monotonic() - started:.0f} s; "
-        f"best validation MAP {float(best.best_model_score):.4f} in {best.best_model_path}"
-    )
+    if trainer.is_global_zero:
+        best = trainer.checkpoint_callbacks[0]
+        print(
+            f"trained to epoch {trainer.current_epoch} in {time.monotonic() - started:.0f} s; "
+            f"best validation MAP {float(best.best_model_score):.4f} in {best.best_model_path}"
+        )
 
 
 def test(given: dict) -> None:
@@ -264,6 +269,7 @@ def test(given: dict) -> None:
     path = checkpoint_file(given.get("model_load_path", NOT_GIVEN))
     solver = load_solver(path)
     options = merge_options(given, solver.options)
+    options["gpu_id"] = options["gpu_id"].partition(",")[0]  # one scores all: no need to share
     dataset = open_data(options)
     check_same_data(solver.hparams, dataset, path)
     data = RetrievalData(dataset, options["batch_size"], options["is_balanced"], options["seed"])
@@ -286,7 +292,10 @@ def main(argv: list[str] | None = None) -> None:
         idle = [f"--{name}" for name in AUDIO_OPTIONS if name in given]
         if idle:
             print(f"{', '.join(idle)}: for spectrograms, no effect with --input_type cf")
-    warnings.filterwarnings("ignore", message=".*exists and is not empty.*")
+    # Lightning's advertisements, and warnings that a user can do nothing about.
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
+    for message in (".*LeafSpec.*", ".*logging interval.*"):
+        warnings.filterwarnings("ignore", message=message)
     {"TRAIN": train, "TEST": test}[given.get("mode", "TRAIN")](given)
 
 

@@ -21,10 +21,10 @@ class HalfDropout(nn.Module):
         """Zero each value with probability 1/2 and double the others; identity in evaluation."""
         if not self.training:
             return x
-        n_words = -(-x.numel() // 64)
-        words = torch.randint(-(2**63), 2**63 - 1, (n_words, 1), device=x.device)
-        bits = (words >> torch.arange(64, device=x.device)) & 1  # (n_words, 1) -> (n_words, 64)
-        return x * (2 * bits.flatten()[: x.numel()].view_as(x))
+        n_words = -(-x.numel() // 32)
+        words = torch.randint(-(2**31), 2**31, (n_words, 1), dtype=torch.int32, device=x.device)
+        bits = (words >> torch.arange(32, dtype=torch.int32, device=x.device)) & 1  # (n_words, 32)
+        return x * bits.flatten()[: x.numel()].view_as(x).to(x.dtype).mul_(2)
 
 
 def projection_head(n_inputs: int, n_outputs: int = 256) -> nn.Sequential:

@@ -19,5 +19,5 @@ $python -u step2_word_embedding.py train $data $data/corpus.txt --sample 0.01
 $python -u step2_word_embedding.py run $data
 $python -u step3_taste_profile.py train $data $data/triplets.tsv --factors 32
 $python -u main.py --mode TRAIN --data_path $data --model_save_path $save --input_type cf \
-    --w2v_type music --is_balanced True --is_weighted True --lr 1e-3 --n_epochs 20 "$@"
+    --w2v_type music --is_balanced True --is_weighted True --n_epochs 10 "$@"
 $python -u main.py --mode TEST --data_path $data --model_load_path $save

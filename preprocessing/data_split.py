@@ -142,7 +142,8 @@ def scored(rows: pd.DataFrame, minimum_score: float) -> pd.DataFrame:
 
 def with_vector(rows: pd.DataFrame, directory: Path, source: str) -> pd.DataFrame:
     """Keep tags that have a word vector in a source of vectors, such as 'google'."""
-    from preprocessing.word_vectors import open_vectors, tag_vector  # gensim, if asked for
+    from preprocessing.tag_lookup import tag_vector  # gensim, if asked for
+    from preprocessing.word_vectors import open_vectors
 
     vectors = open_vectors(directory, source)
     known = {tag for tag in rows["tag"].unique() if tag_vector(vectors, tag) is not None}

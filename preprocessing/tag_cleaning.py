@@ -24,6 +24,7 @@ import pandas as pd
 
 from dataset_files import read_tsv
 from errors import UserError
+from preprocessing.arguments import flag, number, whole_number
 
 TAG_LISTS = Path(__file__).parent / "tag_lists"
 OTHER = "other"  # category of a tag that categories.tsv does not know
@@ -56,17 +57,12 @@ class CleanUp:
     keep_not_music: bool = False
 
     def __post_init__(self):
-        if not _is_number(self.min_score) or not 0 <= self.min_score <= 100:
-            raise UserError(f"--min_score must be a number from 0 to 100, not {self.min_score!r}")
-        if self.max_tags is not None and not _is_count(self.max_tags):
-            raise UserError(
-                f"--max_tags must be a whole number from 1, or None for no limit, "
-                f"not {self.max_tags!r}"
-            )
-        if not _is_count(self.min_songs):
-            raise UserError(f"--min_songs must be a whole number from 1, not {self.min_songs!r}")
-        if not isinstance(self.keep_not_music, bool):
-            raise UserError(f"--keep_not_music is True or False, not {self.keep_not_music!r}")
+        if number("--min_score", self.min_score, 0) > 100:
+            raise UserError(f"--min_score must be at most 100, not {self.min_score!r}")
+        if self.max_tags is not None:  # None is no limit
+            whole_number("--max_tags", self.max_tags, 1)
+        whole_number("--min_songs", self.min_songs, 1)
+        flag("--keep_not_music", self.keep_not_music)
 
 
 def clean_tags(
@@ -289,11 +285,3 @@ def _count(rule: str, table: pd.DataFrame) -> dict:
         "songs": int(table["song"].nunique()),
         "tags": int(table[form].nunique()),
     }
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1

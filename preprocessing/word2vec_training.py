@@ -34,9 +34,9 @@ class Recipe:
     """How to train: continuous bag of words (CBOW) with negative sampling.
 
     The defaults were chosen by looking at the neighbours of tags on a text of 3.5 million words.
-    With them CBOW finds breakcore, techstep and drum_and_bass next to jungle; with gensim's own
-    (learning rate 0.025, 5 epochs, `sample` 0.001) it finds little, and skip-gram, at twice the
-    time, brings up the rare words of single sentences.
+    With them CBOW finds drum_and_bass, breakcore and techstep next to jungle; with gensim's own
+    (learning rate 0.025, `sample` 0.001) it finds little, and skip-gram takes longer and brings up
+    the rare words of single sentences.
 
     Attributes
     ----------

@@ -14,7 +14,7 @@ import numpy as np
 from gensim.models import KeyedVectors
 from tqdm import tqdm
 
-from dataset_files import _PlainUnpickler, read_npy, some
+from dataset_files import PlainUnpickler, read_npy, some
 from errors import UserError
 
 BINARY_SUFFIXES = (".bin", ".bin.gz")
@@ -140,7 +140,7 @@ class _Shell:
         pass  # a counter of raw words, which nobody needs
 
 
-class _ShellUnpickler(_PlainUnpickler):
+class _ShellUnpickler(PlainUnpickler):
     """Unpickler of plain data that puts a `_Shell` for what gensim files hold besides.
 
     Nothing that the file names is imported or called. The names still have to be those of a

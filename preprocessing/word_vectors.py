@@ -6,9 +6,7 @@ A *source* is a set of word vectors with a name. `google` is Google News in the 
 `step2_word_embedding.py train` writes.
 """
 
-import re
 import socket
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -31,6 +29,7 @@ from dataset_files import (
     write_split,
 )
 from errors import UserError
+from preprocessing.tag_lookup import part_keys, tag_vector, whole_key
 from preprocessing.word_vector_files import (
     BINARY_SUFFIXES,
     GENSIM_SUFFIXES,
@@ -50,30 +49,6 @@ _HOW_TO_GET = (
     f"put {GOOGLE_NEWS}.bin or a folder <name>_w2v with a gensim model there, give a file with "
     "--google or --music, or train vectors with step2_word_embedding.py train"
 )
-
-# Words that join others; Google News has no vector for most of them, and in a mean over the words
-# of a tag they say nothing.
-_JOINING_WORDS = frozenset(
-    ("a", "an", "and", "by", "for", "from", "in", "n", "of", "on", "or", "the", "to", "with", "&")
-)
-
-_DECADES = {
-    "20": "twenties",
-    "30": "thirties",
-    "40": "forties",
-    "50": "fifties",
-    "60": "sixties",
-    "70": "seventies",
-    "80": "eighties",
-    "90": "nineties",
-}
-_SYNONYMS = (
-    ("r&b", "rnb", "r'n'b", "r n b", "r b", "r and b", "rhythm and blues"),
-    ("drum and bass", "dnb", "d'n'b", "d&b", "d and b"),
-    *((f"{n}s", f"19{n}s", f"{n}'s", f"'{n}s", f"19{n}'s", word) for n, word in _DECADES.items()),
-    *((f"{n}s", f"20{n}s", f"{n}'s", f"'{n}s", f"20{n}'s") for n in ("00", "10")),
-)
-
 
 # ---------------------------------------------------------------- finding
 
@@ -221,103 +196,6 @@ def open_vectors(data_path: str | Path, name_or_path: str | Path) -> KeyedVector
             f"({at_hand}): {_HOW_TO_GET}"
         )
     return load_vectors(file)
-
-
-# ---------------------------------------------------------------- looking tags up
-
-
-def tag_vector(vectors: KeyedVectors, tag: str) -> np.ndarray | None:
-    """Word vector of a tag.
-
-    Parameters
-    ----------
-    vectors : gensim.models.KeyedVectors
-        Word vectors.
-    tag : str
-        A tag of one or more words.
-
-    Returns
-    -------
-    ndarray of float32, shape (D,), or None
-        The vector of the whole tag in the first of its `spellings` that has one, else the mean of
-        the vectors of its parts (`part_keys`), else None.
-    """
-    key = whole_key(vectors, tag)
-    keys = [key] if key is not None else part_keys(vectors, tag)
-    if not keys:
-        return None
-    return np.mean([vectors[key] for key in keys], axis=0, dtype=np.float32)
-
-
-def whole_key(vectors: KeyedVectors, tag: str) -> str | None:
-    """Word of the vocabulary that stands for a whole tag, or None."""
-    return next((key for key in spellings(tag) if _is_usable(vectors, key)), None)
-
-
-def part_keys(vectors: KeyedVectors, tag: str) -> list[str]:
-    """Words of the vocabulary that make up a tag: the longest runs of its words that have vectors.
-
-    'contemporary smooth jazz' is contemporary + smooth_jazz. Words such as 'of' are passed over;
-    if any other word is left without a vector, so is the tag, and the list is empty.
-    """
-    return _runs(vectors, _words(tag)) or []
-
-
-def _runs(vectors: KeyedVectors, words: list[str]) -> list[str] | None:
-    for length in range(len(words), 0, -1):
-        for start in range(len(words) - length + 1):
-            run = words[start : start + length]
-            if length == 1 and run[0].lower() in _JOINING_WORDS:
-                continue
-            key = whole_key(vectors, " ".join(run))
-            if key is not None:
-                before = _runs(vectors, words[:start])
-                after = _runs(vectors, words[start + length :])
-                return None if before is None or after is None else [*before, key, *after]
-    return [] if _JOINING_WORDS.issuperset(word.lower() for word in words) else None
-
-
-def _is_usable(vectors: KeyedVectors, key: str) -> bool:
-    """Whether there is a vector with a direction: no NaN, not infinite, not all zero."""
-    if key not in vectors.key_to_index:
-        return False
-    vector = vectors[key]
-    return bool(np.isfinite(vector).all() and vector.any())
-
-
-def _words(tag: str) -> list[str]:
-    return [word for word in re.split(r"[\s_/-]+", tag) if word]
-
-
-def spellings(tag: str) -> Iterator[str]:
-    """Forms in which vocabularies write a tag, the likeliest first.
-
-    As it is; its words joined by '_', '-', a space or nothing, each as is, in lower case, Title
-    Case and UPPER CASE; then the same for its `_rewritings`.
-    """
-    for text in _rewritings(tag):
-        yield text
-        words = _words(text)
-        for joint in ("_", "-", " ", ""):
-            yield joint.join(words)
-            yield joint.join(words).lower()
-            yield joint.join(word[:1].upper() + word[1:].lower() for word in words)
-            yield joint.join(words).upper()
-
-
-def _rewritings(tag: str) -> Iterator[str]:
-    """Other ways to write a tag: synonyms and decades, and/&/n, apostrophes, without accents."""
-    tag = tag.strip().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
-    yield tag
-    for group in _SYNONYMS:
-        if tag.lower() in group:
-            yield from group
-    for conjunction in ("and", "&", "n", "'n'"):
-        yield re.sub(r"(?i)[\s_-]+(and|&|'?n'?)[\s_-]+|'n'", f" {conjunction} ", tag)
-    yield tag.replace("'", "")
-    yield re.sub(r"(?<=[^\W\d])'s\b", "", tag)  # but 80's is not 80
-    yield re.sub(r"(?<=\w\w)s\b", "'s", tag)  # the clean-up of step 0 removes punctuation
-    yield "".join(c for c in unicodedata.normalize("NFKD", tag) if not unicodedata.combining(c))
 
 
 # ---------------------------------------------------------------- vectors for the tags of a dataset

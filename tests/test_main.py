@@ -141,12 +141,13 @@ def test_resuming_ends_as_if_never_stopped(trained, shared_dataset_dir, tmp_path
     assert resumed["epoch"] == whole["epoch"] == 1
     assert resumed["hyper_parameters"]["options"]["lr"] == 1e-3  # from the checkpoint
     assert torch.equal(weights(resumed), weights(whole))
+    assert len(list((tmp_path / "logs").glob("version_*/metrics.csv"))) == 2
 
 
 def test_logs_are_written_as_csv_and_for_tensorboard(trained):
-    lines = (trained / "logs/csv/metrics.csv").read_text().splitlines()
+    lines = (trained / "logs/version_0/metrics.csv").read_text().splitlines()
     assert {"map", "p@10", "roc_auc", "loss", "active_triplets"} <= set(lines[0].split(","))
-    assert list((trained / "logs/tensorboard").glob("events*"))
+    assert list((trained / "logs/version_0").glob("events*"))
 
 
 def test_two_trainings_with_one_seed_are_equal(trained, shared_dataset_dir, tmp_path):

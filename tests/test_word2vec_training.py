@@ -15,8 +15,9 @@ from gensim.models import Word2Vec
 
 from dataset_files import read_about
 from errors import UserError
+from preprocessing.tag_lookup import tag_vector
 from preprocessing.word2vec_training import Recipe, Sentences, train_word_vectors
-from preprocessing.word_vectors import open_vectors, tag_vector
+from preprocessing.word_vectors import open_vectors
 
 ROOT = Path(__file__).parents[1]
 MUSIC = ROOT.parent / "shared/data/text/music.txt.xz"

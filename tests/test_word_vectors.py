@@ -1,14 +1,12 @@
-"""Step 2: finding, loading and looking up word vectors; also the files of gensim 3.8."""
+"""Step 2: finding word vectors, neighbours, and the command line."""
 
 import contextlib
-import gzip
 import io
 import json
 import os
 import pickle
 import subprocess
 import sys
-from collections import defaultdict
 from pathlib import Path
 
 import gensim.downloader
@@ -17,23 +15,16 @@ import gensim.models.word2vec
 import gensim.utils
 import numpy as np
 import pytest
-from gensim.models import KeyedVectors, Word2Vec
-from hypothesis import given
-from hypothesis import strategies as st
+from gensim.models import KeyedVectors
 
 import step2_word_embedding
 from dataset_files import open_dataset, read_pickle, write_split
 from errors import UserError, fire_commands
-from preprocessing.word_vector_files import load_vectors
 from preprocessing.word_vectors import (
     choose_sources,
     find_sources,
     nearest,
     open_vectors,
-    part_keys,
-    spellings,
-    tag_vector,
-    whole_key,
 )
 
 ROOT = Path(__file__).parents[1]
@@ -69,6 +60,16 @@ def no_downloads_at_hand(tmp_path, monkeypatch):
     monkeypatch.setattr(gensim.downloader, "BASE_DIR", str(tmp_path / "cache"))
 
 
+class Touches:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, marker: Path):
+        self.marker = marker
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.marker}",)
+
+
 def one_sentence(result: subprocess.CompletedProcess) -> str:
     """The message of a run that ended with a user's error."""
     assert result.returncode == 2, result.stderr
@@ -76,335 +77,6 @@ def one_sentence(result: subprocess.CompletedProcess) -> str:
     messages = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
     assert len(messages) == 1
     return messages[0]
-
-
-# ---------------------------------------------------------------- file formats
-
-
-@pytest.mark.parametrize("suffix", [".bin", ".bin.gz", ".kv", ".model"])
-def test_formats_give_the_same_vectors(tmp_path, suffix):
-    original = make_vectors(["smooth_jazz", "été", "house"])
-    file = tmp_path / f"vectors{suffix}"
-    if suffix.startswith(".bin"):
-        original.save_word2vec_format(str(file), binary=True)  # smart_open compresses by the name
-    elif suffix == ".kv":
-        original.save(str(file))
-    else:
-        model = Word2Vec([original.index_to_key] * 3, vector_size=4, min_count=1, workers=1)
-        original = model.wv
-        model.save(str(file))
-    loaded = load_vectors(file)
-    assert loaded.index_to_key == original.index_to_key
-    assert loaded.key_to_index == original.key_to_index
-    assert loaded.vectors.dtype == np.float32
-    np.testing.assert_array_equal(loaded.vectors, original.vectors)
-
-
-def test_binary_is_read_across_blocks(tmp_path, monkeypatch):
-    original = make_vectors([f"word{n}" for n in range(500)], dimensions=7)
-    original.save_word2vec_format(str(tmp_path / "v.bin"), binary=True)
-    monkeypatch.setattr("preprocessing.word_vector_files._BLOCK", 64)
-    loaded = load_vectors(tmp_path / "v.bin")
-    assert loaded.index_to_key == original.index_to_key
-    np.testing.assert_array_equal(loaded.vectors, original.vectors)
-
-
-def test_binary_with_newlines_between_words_and_a_word_twice(tmp_path):
-    rows = np.arange(6, dtype="<f4").reshape(3, 2)
-    body = b"".join(
-        word + b" " + row.tobytes() + b"\n"
-        for word, row in zip((b"a", b"b", b"a"), rows, strict=True)
-    )
-    (tmp_path / "v.bin").write_bytes(b"3 2\n" + body)
-    loaded = load_vectors(tmp_path / "v.bin")
-    assert loaded["a"].tolist() == [0, 1]
-    assert loaded["b"].tolist() == [2, 3]
-
-
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"junk", b"3 4\nword ", b"-1 4\n", b"2 0\n", b"9999999999999 300\nx ", b"\xff\xfe\n"],
-)
-def test_damaged_binary_is_a_users_error(tmp_path, content):
-    (tmp_path / "v.bin").write_bytes(content)
-    with pytest.raises(UserError, match=r"v\.bin is not a whole word2vec binary"):
-        load_vectors(tmp_path / "v.bin")
-
-
-def test_cut_gzip_is_a_users_error(tmp_path):
-    make_vectors(["a", "b"]).save_word2vec_format(str(tmp_path / "v.bin"), binary=True)
-    packed = gzip.compress((tmp_path / "v.bin").read_bytes())
-    (tmp_path / "v.bin.gz").write_bytes(packed[:-15])
-    with pytest.raises(UserError, match="not a whole word2vec binary"):
-        load_vectors(tmp_path / "v.bin.gz")
-
-
-@given(st.binary(max_size=200))
-def test_no_bytes_end_in_a_traceback(tmp_path_factory, content):
-    for suffix in (".bin", ".model"):
-        file = tmp_path_factory.mktemp("wild") / f"v{suffix}"
-        file.write_bytes(content)
-        with pytest.raises(UserError):
-            load_vectors(file)
-
-
-# ---------------------------------------------------------------- gensim 3.8
-
-
-class Old:
-    """An object as gensim 3.8 had it: attributes, pickled under the name of its class."""
-
-    def __init__(self, **attributes):
-        self.__dict__.update(attributes)
-
-
-def old_class(monkeypatch, module, name: str) -> type:
-    """Make a class that pickles as `module.name`, which gensim 4 has changed or dropped."""
-    made = type(name, (Old,), {"__module__": module.__name__})
-    monkeypatch.setattr(module, name, made, raising=False)
-    return made
-
-
-def save_as_gensim_38(monkeypatch, file: Path, words: list[str], matrix, apart: bool) -> None:
-    """Write what `Word2Vec.save` of gensim 3.8.3 writes (protocol 2), attribute by attribute."""
-    models = gensim.models
-    vocab = old_class(monkeypatch, models.keyedvectors, "Vocab")
-    keyed_vectors = old_class(monkeypatch, models.keyedvectors, "Word2VecKeyedVectors")
-    word2vec = old_class(monkeypatch, models.word2vec, "Word2Vec")
-    vocabulary = old_class(monkeypatch, models.word2vec, "Word2VecVocab")
-    trainables = old_class(monkeypatch, models.word2vec, "Word2VecTrainables")
-    kept_apart = {
-        "__numpys": ["vectors"] if apart else [],
-        "__scipys": [],
-        "__ignoreds": ["vectors_norm"],
-        "__recursive_saveloads": [],
-    }
-    wv = keyed_vectors(
-        **({} if apart else {"vectors": matrix}),
-        vocab={
-            word: vocab(count=9 - row, index=row, sample_int=4294967296)
-            for row, word in enumerate(words)
-        },
-        vector_size=matrix.shape[1],
-        index2word=words,
-        **kept_apart,
-    )
-    model = word2vec(
-        sg=0,
-        alpha=0.025,
-        window=5,
-        random=np.random.RandomState(1),
-        min_alpha=0.0001,
-        hs=0,
-        negative=5,
-        epochs=5,
-        callbacks=(),
-        load=gensim.utils.call_on_class_only,
-        wv=wv,
-        vocabulary=vocabulary(
-            max_vocab_size=None,
-            min_count=1,
-            sample=0.001,
-            sorted_vocab=1,
-            null_word=0,
-            raw_vocab=defaultdict(int, {"rare": 1}),
-            max_final_vocab=None,
-            ns_exponent=0.75,
-            cum_table=np.arange(3),
-        ),
-        trainables=trainables(
-            hashfxn=hash, layer1_size=matrix.shape[1], seed=1, syn1neg=np.zeros_like(matrix)
-        ),
-        **{**kept_apart, "__numpys": [], "__recursive_saveloads": ["wv", "trainables"]},
-    )
-    with open(file, "wb") as stream:
-        pickle.dump(model, stream, protocol=2)
-    if apart:
-        np.save(f"{file}.wv.vectors.npy", matrix)
-    monkeypatch.undo()
-
-
-@pytest.mark.parametrize("apart", [False, True])
-def test_a_model_of_gensim_38(tmp_path, monkeypatch, apart):
-    matrix = np.arange(6, dtype=np.float32).reshape(3, 2)
-    words = ["jungle", "smooth_jazz", "house"]
-    (tmp_path / "music_w2v").mkdir()
-    file = tmp_path / "music_w2v" / "model_semeval_trigrams_300.model"
-    save_as_gensim_38(monkeypatch, file, words, matrix, apart)
-    loaded = open_vectors(tmp_path, "music")
-    assert loaded.index_to_key == words
-    np.testing.assert_array_equal(loaded["smooth_jazz"], [2, 3])
-    np.testing.assert_array_equal(tag_vector(loaded, "Smooth Jazz"), [2, 3])
-
-
-def test_the_hand_made_file_is_what_gensim_takes_for_38(tmp_path, monkeypatch):
-    """gensim 4 itself upgrades the file: the layout is not of our own invention."""
-    matrix = np.arange(6, dtype=np.float32).reshape(3, 2)
-    file = tmp_path / "old.model"
-    save_as_gensim_38(monkeypatch, file, ["jungle", "smooth_jazz", "house"], matrix, apart=True)
-    upgraded = Word2Vec.load(str(file))
-    np.testing.assert_array_equal(upgraded.wv["smooth_jazz"], [2, 3])
-    assert upgraded.min_count == 1
-
-
-def test_a_missing_array_beside_the_model_is_named(tmp_path, monkeypatch):
-    file = tmp_path / "old.model"
-    matrix = np.ones((2, 2), dtype=np.float32)
-    save_as_gensim_38(monkeypatch, file, ["a", "b"], matrix, apart=True)
-    Path(f"{file}.wv.vectors.npy").unlink()
-    with pytest.raises(UserError, match=r"old\.model\.wv\.vectors\.npy"):
-        load_vectors(file)
-
-
-# ---------------------------------------------------------------- hostile files
-
-
-class Runs:
-    """Pickles as a call."""
-
-    def __init__(self, function, *arguments):
-        self.call = function, arguments
-
-    def __reduce__(self):
-        return self.call
-
-
-def hostile(marker: Path) -> list:
-    return [
-        Runs(os.system, f"touch {marker}"),
-        Runs(eval, f"open({str(marker)!r}, 'w')"),
-        Runs(open, str(marker), "w"),
-        Runs(os.mkdir, str(marker)),
-        Runs(np.save, str(marker), np.zeros(2)),
-        Runs(gensim.utils.pickle, {}, str(marker)),
-        Runs(subprocess.check_output, ["touch", str(marker)]),
-    ]
-
-
-@pytest.mark.parametrize("number", range(7))
-@pytest.mark.parametrize("protocol", [2, 4])
-def test_a_hostile_model_runs_nothing(tmp_path, number, protocol):
-    marker = tmp_path / "ran.npy"
-    file = tmp_path / "bad.model"
-    file.write_bytes(pickle.dumps({"wv": hostile(marker)[number]}, protocol=protocol))
-    with pytest.raises(UserError, match=r"bad\.model"):
-        load_vectors(file)
-    assert not marker.exists()
-    pickle.loads(file.read_bytes())  # the file would have run under the plain unpickler
-    assert marker.exists()
-
-
-def test_a_hostile_array_beside_the_model_runs_nothing(tmp_path, monkeypatch):
-    marker = tmp_path / "ran"
-    file = tmp_path / "old.model"
-    matrix = np.ones((2, 2), dtype=np.float32)
-    save_as_gensim_38(monkeypatch, file, ["a", "b"], matrix, apart=True)
-    beside = np.array([Runs(os.system, f"touch {marker}")], dtype=object)
-    np.save(f"{file}.wv.vectors.npy", beside, allow_pickle=True)
-    with pytest.raises(UserError, match=r"vectors\.npy"):
-        load_vectors(file)
-    assert not marker.exists()
-
-
-@pytest.mark.parametrize("content", [{}, {"wv": 1}, [1, 2], np.zeros((2, 2))])
-def test_plain_data_that_is_no_model_is_refused(tmp_path, content):
-    (tmp_path / "v.kv").write_bytes(pickle.dumps(content))
-    with pytest.raises(UserError, match="holds no word vectors"):
-        load_vectors(tmp_path / "v.kv")
-
-
-# ---------------------------------------------------------------- lookup
-
-
-@pytest.mark.parametrize(
-    ("tag", "word"),
-    [
-        ("jazz", "jazz"),
-        ("smooth jazz", "smooth_jazz"),
-        ("smooth jazz", "Smooth_Jazz"),
-        ("smooth jazz", "smooth-jazz"),
-        ("smooth jazz", "smoothjazz"),
-        ("Smooth Jazz", "smooth_jazz"),
-        ("idm", "IDM"),
-        ("hip-hop", "hip_hop"),
-        ("hip hop", "hip-hop"),
-        ("a_cappella", "acappella"),
-        ("r&b", "R&B"),
-        ("rnb", "r&b"),
-        ("r and b", "R&B"),
-        ("drum and bass", "drum_&_bass"),
-        ("drum & bass", "drum_and_bass"),
-        ("dnb", "drum_and_bass"),
-        ("rock and roll", "rock_n_roll"),
-        ("rock'n'roll", "rocknroll"),
-        ("rock'n'roll", "rock_and_roll"),
-        ("rock 'n' roll", "rock_n_roll"),
-        ("children's", "childrens"),
-        ("childrens", "children's"),
-        ("women's", "women"),
-        ("80s", "1980s"),
-        ("1980s", "eighties"),
-        ("eighties", "80s"),
-        ("00s", "2000s"),
-        ("música", "musica"),
-    ],
-)
-def test_a_tag_is_found_in_the_form_of_the_vocabulary(tag, word):
-    vectors = make_vectors(["other", word])
-    assert whole_key(vectors, tag) == word
-    np.testing.assert_array_equal(tag_vector(vectors, tag), vectors[word])
-
-
-def test_the_form_as_given_comes_first():
-    vectors = make_vectors(["HOUSE", "house", "House", "deep_house", "deep house"])
-    assert whole_key(vectors, "House") == "House"
-    assert whole_key(vectors, "house") == "house"
-    assert whole_key(vectors, "deep house") == "deep house"
-
-
-@pytest.mark.parametrize("tag", ["blues", "jazz", "80s pop", "80's", "andes"])
-def test_other_words_are_not_taken_for_a_tag(tag):
-    vectors = make_vectors(["blue", "s", "jaz", "pop", "80", "des", "andés"])
-    assert whole_key(vectors, tag) is None
-
-
-def test_parts_are_the_longest_runs_and_their_mean():
-    vectors = make_vectors(["contemporary", "smooth", "jazz", "smooth_jazz", "sad"])
-    assert part_keys(vectors, "contemporary smooth jazz") == ["contemporary", "smooth_jazz"]
-    expected = (vectors["contemporary"] + vectors["smooth_jazz"]) / 2
-    found = tag_vector(vectors, "contemporary smooth jazz")
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, expected, rtol=1e-6)
-    # The run is the longest wherever it stands, and what stands on both sides of it counts.
-    assert part_keys(vectors, "sad smooth jazz sad") == ["sad", "smooth_jazz", "sad"]
-
-
-def test_joining_words_are_passed_over_but_no_others():
-    vectors = make_vectors(["music", "chill", "the", "drum_and_bass", "to"])
-    assert part_keys(vectors, "music to chill") == ["music", "chill"]
-    assert part_keys(vectors, "the chill") == ["chill"]
-    assert part_keys(vectors, "chill drum and bass") == ["chill", "drum_and_bass"]
-    assert part_keys(vectors, "xyzzy chill") == []
-    assert tag_vector(vectors, "xyzzy chill") is None
-    assert tag_vector(vectors, "of and") is None
-    assert tag_vector(vectors, "") is None
-    assert tag_vector(vectors, "the") is not None  # as a whole tag it is a word like others
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf, 0.0])
-def test_a_bad_vector_counts_as_missing(bad):
-    vectors = make_vectors(["jazz", "Jazz", "odd"])
-    vectors.vectors[0] = bad
-    vectors.vectors[2, :] = bad
-    assert whole_key(vectors, "jazz") == "Jazz"
-    assert tag_vector(vectors, "odd") is None
-    assert tag_vector(vectors, "odd jazz") is None
-
-
-@given(st.text(max_size=20))
-def test_any_text_can_be_looked_up(tag):
-    assert tag_vector(make_vectors(["word"]), tag + " xyzzy") is None
-    assert next(spellings(tag)) == tag.strip().replace("’", "'")
 
 
 def test_nearest_agrees_with_gensim_and_leaves_bad_vectors_out():
@@ -590,7 +262,7 @@ def test_only_failing_sources_are_an_error(dataset):
 def test_a_hostile_model_on_the_command_line(dataset):
     marker = dataset / "ran"
     hostile_file = dataset / "music_w2v" / "m.kv"
-    hostile_file.write_bytes(pickle.dumps(Runs(os.system, f"touch {marker}")))
+    hostile_file.write_bytes(pickle.dumps(Touches(marker)))
     before = contents(dataset)
     one_sentence(step2_process("run", dataset))
     assert contents(dataset) == before
