@@ -9,6 +9,7 @@ plain data only, and `open_dataset` checks every shape and cross-reference.
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import pickle
@@ -44,7 +45,8 @@ _MADE_BY = {  # end of a file's name -> where it comes from
     "emb.pkl": "python -u step2_word_embedding.py run DATA_PATH writes it",
     "ix_to_cf.npy": "python -u step3_taste_profile.py run (or train) DATA_PATH writes it",
     "item_factors_MSD.npy": "the paper's user_item_embs.tar.gz holds it",
-    "items_index_MSD.tsv": "the paper's user_item_embs.tar.gz holds it",
+    "items_index_MSD.tsv": "the paper's user_item_embs.tar.gz holds it; with play counts use "
+    "step3_taste_profile.py train DATA_PATH DATA_PATH/triplets.tsv instead",
     "triplets.tsv": "step0_dataset.py writes it",
     "songs.tsv": "step0_dataset.py writes it",
 }
@@ -114,6 +116,12 @@ def open_dataset(
     tags = read_tags(path, prefix)
     song_tags = read_song_tags(path / f"{prefix}binaries.npy", len(tags))
     song_ids, splits = read_splits(path, prefix, len(song_tags))
+    for name, songs in splits.items():
+        if not song_tags[songs].any():
+            raise UserError(
+                f"no song of {path / f'{prefix}{name}_ids.npy'} bears a tag of {prefix}tags.npy: "
+                "make the split again with step 1"
+            )
     dataset = Dataset(
         path=path,
         tags=tags,
@@ -127,6 +135,17 @@ def open_dataset(
     )
     _check_train_tag_to_ix(path / f"{prefix}train_tag_to_ix.pkl", dataset)
     return dataset
+
+
+def fingerprint(dataset: Dataset) -> dict[str, str]:
+    """SHA-256 of what a model was trained on: split, tag vectors, CF vectors ('' without)."""
+    songs = "\n".join(dataset.song_ids[song] for song in dataset.splits["train"])
+    contents = {"split": songs.encode(), "tag vectors": dataset.tag_vectors.tobytes()}
+    contents["CF vectors"] = b"" if dataset.cf is None else dataset.cf.tobytes()
+    return {
+        name: hashlib.sha256(content).hexdigest() if content else ""
+        for name, content in contents.items()
+    }
 
 
 def subset_prefix(is_subset: bool) -> str:

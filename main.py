@@ -13,10 +13,17 @@ from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from data_loader import RetrievalData
-from dataset_files import Dataset, open_dataset
+from dataset_files import Dataset, fingerprint, open_dataset, staged
 from errors import UserError, run_or_explain
 from model import INPUT_TYPES
-from results import collect_results, format_results, provenance, write_results
+from results import (
+    collect_results,
+    format_results,
+    git_revision,
+    provenance,
+    versions,
+    write_results,
+)
 from solver import Solver, checkpoint_file, load_solver, read_checkpoint
 
 NOT_GIVEN = "."  # what the paper's code takes for an option left out
@@ -42,6 +49,13 @@ def two_or_more(text: str) -> int:
 def whole_number(text: str) -> int:
     """Read a whole number of at least 0."""
     return _at_least(0, text)
+
+
+def seed_number(text: str) -> int:
+    """Read a whole number that numpy and torch take as a seed."""
+    if _at_least(0, text) >= 2**32:
+        raise argparse.ArgumentTypeError(f"give a number below 2**32, not {text}")
+    return int(text)
 
 
 def _at_least(least: int, text: str) -> int:
@@ -78,7 +92,7 @@ MODEL_OPTIONS = {
     ),
     "is_subset": (parse_bool, False, None, "the smaller set, files sub_*"),
     "lr": (positive_float, 1e-4, None, "learning rate of Adam"),
-    "seed": (whole_number, 0, None, "seed of weights, triplets and dropout"),
+    "seed": (seed_number, 0, None, "seed of weights, triplets and dropout"),
 }
 RUN_OPTIONS = {
     "mode": (str, "TRAIN", ("TRAIN", "TEST"), "train a model, or test a checkpoint"),
@@ -102,7 +116,13 @@ RUN_OPTIONS = {
     "neptune_api_key": (str, NOT_GIVEN, None, "key of Neptune"),
 }
 ALL_OPTIONS = {**MODEL_OPTIONS, **RUN_OPTIONS}
-AUDIO_OPTIONS = ("num_workers", "num_chunk", "input_length")
+CARRIED_OPTIONS = ("n_epochs", "early_stopping", "precision", "num_chunk")  # unless given anew
+AUDIO_OPTIONS = {"num_workers", "num_chunk", "input_length"}
+IDLE_OPTIONS = {  # which do nothing in a mode
+    "TRAIN": {"model_load_path", "result_path"},
+    "TEST": {"n_epochs", "early_stopping", "resume", "model_save_path"}
+    | {"neptune_project", "neptune_api_key"},
+}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -140,7 +160,20 @@ def merge_options(given: dict, saved: dict | None = None) -> dict:
                     f"{saved[name]}: leave the option out"
                 )
             options[name] = saved[name]
+        options |= {name: saved[name] for name in CARRIED_OPTIONS}
     return {**options, **given}
+
+
+def tell_idle(given: dict, options: dict) -> None:
+    """Print which of the options given have no effect."""
+    for why, idle in (
+        (f"--mode {options['mode']}", IDLE_OPTIONS[options["mode"]]),
+        ("--input_type cf", AUDIO_OPTIONS if options["input_type"] == "cf" else set()),
+        ("--is_weighted False", set() if options["is_weighted"] else {"negative_weighting"}),
+    ):
+        named = ", ".join(f"--{name}" for name in ALL_OPTIONS if name in idle & given.keys())
+        if named:
+            print(f"no effect with {why}: {named}")
 
 
 def open_data(options: dict) -> Dataset:
@@ -162,24 +195,26 @@ def check_same_data(solver_args: dict, dataset: Dataset, path: Path) -> None:
             f"{path} was trained on other tags than those of {dataset.path}: give --data_path the "
             "directory that it was trained on"
         )
-    for name, matrix in (("tag", dataset.tag_vectors), ("cf", dataset.cf)):
-        expected = solver_args[f"{name}_dim"]
-        if matrix is not None and matrix.shape[1] != expected:
+    trained_on = solver_args["made_by"]["fingerprint"]
+    for name, found in fingerprint(dataset).items():
+        if found != trained_on[name]:
             raise UserError(
-                f"{path} was trained with {name} vectors of length {expected}, those of "
-                f"{dataset.path} have {matrix.shape[1]}: give --data_path its directory"
+                f"{path} was trained with another {name} than {dataset.path} holds now: give "
+                "--data_path the directory as it was, or train again"
             )
 
 
 def choose_devices(gpu_id: str) -> dict:
     """Lightning's device arguments for --gpu_id; the CPU where there is no GPU."""
-    if gpu_id != "cpu" and not all(part.isascii() and part.isdigit() for part in gpu_id.split(",")):
+    numbers = gpu_id.split(",")
+    is_list = all(part.isascii() and part.isdigit() for part in numbers)
+    if gpu_id != "cpu" and not (is_list and len(set(numbers)) == len(numbers)):
         raise UserError(f"--gpu_id {gpu_id} is not a GPU number: give 0, a list 0,1, or cpu")
     if gpu_id == "cpu" or not torch.cuda.is_available():
         if gpu_id != "cpu":
             print("no GPU found: using the CPU")
         return {"accelerator": "cpu", "devices": 1}
-    devices = [int(part) for part in gpu_id.split(",")]
+    devices = [int(part) for part in numbers]
     if max(devices) >= torch.cuda.device_count():
         raise UserError(f"--gpu_id {gpu_id}: there are {torch.cuda.device_count()} GPUs, from 0")
     strategy = {"strategy": "ddp"} if len(devices) > 1 else {}
@@ -219,13 +254,22 @@ def make_callbacks(options: dict, folder: Path) -> list[Callback]:
 def make_trainer(options: dict, **more) -> Trainer:
     """A Trainer on the devices and in the precision of the options."""
     precision = "32-true" if options["precision"] == "32" else options["precision"]
+    devices = choose_devices(options["gpu_id"])
+    if precision == "16-mixed" and devices["accelerator"] == "cpu":
+        raise UserError("--precision 16-mixed needs a GPU: use bf16-mixed or 32 on the CPU")
     return Trainer(
-        **choose_devices(options["gpu_id"]),
+        **devices,
         precision=precision,
         num_sanity_val_steps=0,  # metrics of a part of the split would mean nothing
         use_distributed_sampler=False,  # the data module shares the triplets itself
         **more,
     )
+
+
+def prepare_folder(folder: Path) -> None:
+    """Make the folder of a run; results of an earlier model there would be taken for its own."""
+    with staged(folder):  # raises UserError where nothing can be written
+        (folder / "results.json").unlink(missing_ok=True)
 
 
 def train(given: dict) -> None:
@@ -236,9 +280,11 @@ def train(given: dict) -> None:
         raise UserError(f"{last} is missing: nothing to --resume in --model_save_path {folder}")
     saved = read_checkpoint(last)["hyper_parameters"] if last else None
     options = merge_options(given, saved["options"] if saved else None)
+    tell_idle(given, options)
     dataset = open_data(options)
     if saved:
         check_same_data(saved, dataset, last)
+    prepare_folder(folder)
     seed_everything(options["seed"], verbose=False)
     kept = {name: value for name, value in options.items() if name != "neptune_api_key"}
     solver = Solver(
@@ -246,6 +292,7 @@ def train(given: dict) -> None:
         dataset.tags,
         tag_dim=dataset.tag_vectors.shape[1],
         cf_dim=None if dataset.cf is None else dataset.cf.shape[1],
+        made_by=provenance(kept, dataset),
     )
     trainer = make_trainer(
         options,
@@ -269,6 +316,7 @@ def test(given: dict) -> None:
     path = checkpoint_file(given.get("model_load_path", NOT_GIVEN))
     solver = load_solver(path)
     options = merge_options(given, solver.options)
+    tell_idle(given, options)
     options["gpu_id"] = options["gpu_id"].partition(",")[0]  # one scores all: no need to share
     dataset = open_data(options)
     check_same_data(solver.hparams, dataset, path)
@@ -276,8 +324,8 @@ def test(given: dict) -> None:
     trainer = make_trainer(options, logger=False, enable_checkpointing=False)
     trainer.test(solver, datamodule=data, verbose=False)
     results = collect_results(solver.per_tag, dataset, "test")
-    del options["neptune_api_key"]
-    results["made_by"] = {"checkpoint": str(path), **provenance(options, dataset)}
+    tested_by = {"data_path": str(dataset.path), "versions": versions(), "git": git_revision()}
+    results["made_by"] = {**solver.hparams.made_by, "checkpoint": str(path), "tested_by": tested_by}
     print(format_results(results))
     chosen = options["result_path"]
     result_path = path.parent / "results.json" if chosen == NOT_GIVEN else Path(chosen)
@@ -288,10 +336,6 @@ def test(given: dict) -> None:
 def main(argv: list[str] | None = None) -> None:
     """Parse the command line and run the mode."""
     given = parse_options(argv)
-    if given.get("input_type") == "cf":
-        idle = [f"--{name}" for name in AUDIO_OPTIONS if name in given]
-        if idle:
-            print(f"{', '.join(idle)}: for spectrograms, no effect with --input_type cf")
     # Lightning's advertisements, and warnings that a user can do nothing about.
     logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
     for message in (".*LeafSpec.*", ".*logging interval.*"):

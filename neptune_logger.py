@@ -82,5 +82,5 @@ def _open_run(project: str, api_key: str | None):
     except (NeptuneException, RequestException) as error:
         run = neptune.init_run(mode="offline", **_QUIET)
         folder = Path(".neptune/offline").resolve()
-        print(f"Neptune does not answer ({type(error).__name__}): the run is kept in {folder}")
+        print(f"Neptune gives no run ({type(error).__name__}): it is kept offline in {folder}")
         return run

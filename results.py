@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dataset_files import Dataset, some, staged
+from dataset_files import Dataset, fingerprint, some, staged
 from metrics import METRICS, chance_map, mean_over_tags
 
 _PACKAGES = ("torch", "pytorch-lightning", "numpy", "scikit-learn")
@@ -62,14 +62,23 @@ def collect_results(per_tag: dict[str, np.ndarray], dataset: Dataset, split: str
 
 
 def provenance(options: dict, dataset: Dataset) -> dict:
-    """What produced a result: options, seed, versions, git revision, `dataset.json`."""
+    """What a model is made by: options, seed, versions, git revision, data set.
+
+    The data set is told by its `dataset.json` and by the `dataset_files.fingerprint` of its arrays.
+    """
     return {
         "options": options,
         "seed": options["seed"],
-        "versions": {"python": platform.python_version(), **{p: version(p) for p in _PACKAGES}},
+        "versions": versions(),
         "git_revision": git_revision(),
         "dataset": dataset.about,
+        "fingerprint": fingerprint(dataset),
     }
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that results depend on."""
+    return {"python": platform.python_version(), **{p: version(p) for p in _PACKAGES}}
 
 
 def git_revision() -> str | None:

@@ -2,15 +2,17 @@
 # Without DATA_PATH: make the demo data set, run the steps on it, train and test.
 # With DATA_PATH=directory: train the paper's best configuration on that dataset directory.
 # Options of main.py pass through:  DATA_PATH=... bash run.sh --w2v_type music --seed 1
-cd "$(dirname "$0")"
-. ./environment.sh
-python=.venv/bin/python
+set -eu
+root=$(cd "$(dirname "$0")" && pwd)
+(cd "$root" && . ./environment.sh)
+python=$root/.venv/bin/python
 
-if [ -n "${DATA_PATH:-}" ]; then
-    exec $python -u main.py --mode TRAIN --data_path "$DATA_PATH" \
+if [ -n "${DATA_PATH:-}" ]; then  # its path, and those in options, from where the user stands
+    exec "$python" -u "$root/main.py" --mode TRAIN --data_path "$DATA_PATH" \
         --input_type cf --is_balanced True --is_weighted True "$@"
 fi
 
+cd "$root"
 data=data/demo
 save=checkpoints/demo
 $python -u step0_dataset.py demo $data
@@ -18,6 +20,6 @@ $python -u step1_data_split.py run $data 40 10
 $python -u step2_word_embedding.py train $data $data/corpus.txt --sample 0.01
 $python -u step2_word_embedding.py run $data
 $python -u step3_taste_profile.py train $data $data/triplets.tsv --factors 32
-$python -u main.py --mode TRAIN --data_path $data --model_save_path $save --input_type cf \
-    --w2v_type music --is_balanced True --is_weighted True --n_epochs 10 "$@"
+$python -u main.py --mode TRAIN --input_type cf --w2v_type music --is_balanced True \
+    --is_weighted True --n_epochs 10 "$@" --data_path $data --model_save_path $save
 $python -u main.py --mode TEST --data_path $data --model_load_path $save

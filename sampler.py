@@ -93,6 +93,7 @@ def mine_negatives(
     is_valid : Tensor of bool, shape (A,)
         False where an anchor has no candidate; its `index` means nothing.
     """
+    similarity = similarity.float()  # sums of half-precision weights would lose the last songs
     if weighting == "uniform":
         weights = torch.ones_like(similarity)
     elif weighting == "similarity":
@@ -116,7 +117,7 @@ def _inverse_density(similarity: Tensor, is_candidate: Tensor, n_dims: int) -> T
     cutoff of Wu et al.); beyond, the density falls again and far songs would weigh more than near
     ones, though they make no loss.
     """
-    distance = (2 - 2 * similarity.float()).clamp(min=0).sqrt().clamp(0.5, math.sqrt(2))
+    distance = (2 - 2 * similarity).clamp(min=0).sqrt().clamp(0.5, math.sqrt(2))
     log_density = (n_dims - 2) * distance.log()
     log_density += (n_dims - 3) / 2 * torch.log1p(-distance.square() / 4)
     log_weights = (-log_density).masked_fill(~is_candidate, -math.inf)

@@ -22,6 +22,14 @@ from sampler import epoch_generator, mine_negatives
 CHECKPOINT_FORMAT = 1
 
 
+def cosine_similarity(tags: Tensor, songs: Tensor) -> Tensor:
+    """Cosine similarity of (A, 256) and (B, 256) -> float32 (A, B), whatever --precision is."""
+    with torch.autocast(tags.device.type, enabled=False):
+        both = F.normalize(torch.cat([tags.float(), songs.float()]))  # once is faster than twice
+        tags, songs = both.split([len(tags), len(songs)])
+        return tags @ songs.T
+
+
 class Solver(LightningModule):
     """Trains the branches with triplets, scores a split by MAP, P@10 and ROC-AUC.
 
@@ -36,6 +44,8 @@ class Solver(LightningModule):
         The ordered tags.
     tag_dim, cf_dim : int
         Lengths of the word and CF vectors; `cf_dim` None without cultural branch.
+    made_by : dict, optional
+        What is trained by whom on what, for whoever reads the checkpoint; not used here.
 
     Attributes
     ----------
@@ -45,7 +55,14 @@ class Solver(LightningModule):
 
     LOGGED = ("loss", "active_triplets", "positive_similarity", "negative_similarity")
 
-    def __init__(self, options: dict, tags: list[str], tag_dim: int, cf_dim: int | None):
+    def __init__(
+        self,
+        options: dict,
+        tags: list[str],
+        tag_dim: int,
+        cf_dim: int | None,
+        made_by: dict | None = None,
+    ):
         super().__init__()
         self.save_hyperparameters()
         self.options = options
@@ -74,9 +91,9 @@ class Solver(LightningModule):
 
     def training_step(self, batch, batch_idx: int) -> Tensor:
         """Triplet margin loss of a `data_loader.TripletBatch`."""
-        tags = F.normalize(self.model.embed_tags(batch.tag_vectors).float())  # (B, 256)
-        songs = F.normalize(self.model.embed_songs(batch.songs).float())  # (B, 256)
-        similarity = tags @ songs.T  # (B, 256), (B, 256) -> (B, B), anchor by song
+        tags = self.model.embed_tags(batch.tag_vectors)  # (B, 256)
+        songs = self.model.embed_songs(batch.songs)  # (B, 256)
+        similarity = cosine_similarity(tags, songs)  # (B, B), anchor by song
         negative_index, is_valid = mine_negatives(
             similarity.detach(),
             batch.is_candidate,
@@ -111,7 +128,7 @@ class Solver(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Score and log the validation split."""
-        self.log_dict(self._score_split("valid"), prog_bar=True)
+        self.log_dict(self._score_split("valid"), prog_bar=True, sync_dist=True)
 
     def on_test_epoch_end(self) -> None:
         """Score and log the test split; the metrics of each tag stay in `per_tag`."""
@@ -119,10 +136,10 @@ class Solver(LightningModule):
 
     def _score_split(self, split: str) -> dict[str, float]:
         data = self.trainer.datamodule
-        songs = F.normalize(torch.cat(self._song_embeddings).float())  # (n, 256)
+        songs = torch.cat(self._song_embeddings)  # (n, 256)
         self._song_embeddings.clear()
-        tags = F.normalize(self.model.embed_tags(data.tag_vectors().to(self.device)).float())
-        scores = (tags @ songs.T).cpu().numpy()  # (T, 256), (n, 256) -> (T, n)
+        tags = self.model.embed_tags(data.tag_vectors().to(self.device))  # (T, 256)
+        scores = cosine_similarity(tags, songs).cpu().numpy()  # (T, n)
         if not np.isfinite(scores).all():
             raise UserError(
                 "training diverged, embeddings are not finite: lower --lr or use --precision 32"
@@ -158,7 +175,7 @@ def read_checkpoint(path: str | Path) -> dict:
             f"{path} is not a checkpoint, or is damaged: give one that --mode TRAIN wrote"
         ) from None
     version = checkpoint.get("tag_retrieval_format") if isinstance(checkpoint, dict) else None
-    if version != CHECKPOINT_FORMAT:
+    if version != CHECKPOINT_FORMAT or not {"hyper_parameters", "state_dict"} <= set(checkpoint):
         raise UserError(
             f"{path} has checkpoint format {version}, this program reads {CHECKPOINT_FORMAT}: "
             "train again with --mode TRAIN"
@@ -186,6 +203,11 @@ def load_solver(path: str | Path) -> Solver:
         As `read_checkpoint`.
     """
     checkpoint = read_checkpoint(path)
-    solver = Solver(**checkpoint["hyper_parameters"])
-    solver.load_state_dict(checkpoint["state_dict"])
+    try:
+        solver = Solver(**checkpoint["hyper_parameters"])
+        solver.load_state_dict(checkpoint["state_dict"])
+    except (RuntimeError, TypeError, KeyError):
+        raise UserError(
+            f"{path} lacks weights or settings of the model: give one that --mode TRAIN wrote"
+        ) from None
     return solver.eval()

@@ -15,7 +15,7 @@ from errors import fire_commands
 from preprocessing import lastfm2k, msd
 from preprocessing.arguments import whole_number
 from preprocessing.demo import make_demo
-from preprocessing.raw_set import existing_raw, write_dataset
+from preprocessing.raw_set import existing_raw, refuse_other_set, write_dataset
 from preprocessing.tag_cleaning import CleanUp
 
 
@@ -88,6 +88,7 @@ def run_demo(data_path: str, seed: int = 0) -> None:
         Seed of everything random.
     """
     target = Path(str(data_path)).expanduser()
+    refuse_other_set(target, "demo")
     make_demo(target, whole_number("--seed", seed, 0))
     print(f"{target}: generated with seed {seed}")
 

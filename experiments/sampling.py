@@ -3,8 +3,8 @@
     python -m experiments.sampling DATA_PATH RESULT_DIR --seeds 0,1,2 [options of main.py]
 
 Each run trains and tests by main.py into a folder of its own below RESULT_DIR; a run whose
-results.json is there is not repeated, and one that was interrupted goes on. Prints the table and
-writes it to RESULT_DIR/sampling.md.
+results.json is there is not repeated (an error if its options were others), and one that was
+interrupted goes on. Prints the table and writes it to RESULT_DIR/sampling.md.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from dataset_files import staged
 from errors import UserError, run_or_explain
+from main import MODEL_OPTIONS, merge_options, parse_options
 from main import main as run_main
 from metrics import METRICS
 
@@ -27,12 +28,20 @@ SAMPLINGS = {
 def run(data_path: str, folder: Path, options: list[str]) -> dict:
     """Train and test one model, or read what it reached before."""
     results = folder / "results.json"
+    where = ["--data_path", data_path]
     if not results.is_file():
         resume = ["--resume"] if (folder / "last.ckpt").is_file() else []
-        where = ["--data_path", data_path]
         run_main([*where, "--model_save_path", str(folder), *options, *resume])
         run_main(["--mode", "TEST", *where, "--model_load_path", str(folder)])
-    return json.loads(results.read_text(encoding="utf-8"))
+    found = json.loads(results.read_text(encoding="utf-8"))
+    asked, ran = merge_options(parse_options([*where, *options])), found["made_by"]["options"]
+    for name in (*MODEL_OPTIONS, "n_epochs", "data_path"):
+        if asked[name] != ran[name]:
+            raise UserError(
+                f"{results} is from a run with --{name} {ran[name]}, not {asked[name]}: give "
+                "another RESULT_DIR"
+            )
+    return found
 
 
 def as_table(found: dict[str, list[dict]], data_path: str, seeds: list[int]) -> str:

@@ -41,7 +41,7 @@ def write_dataset(raw_set: RawSet, data_path: Path, options: CleanUp) -> None:
     UserError
         The clean-up leaves nothing, or `data_path` holds another set or cannot be written.
     """
-    _refuse_other_set(data_path, raw_set.name)
+    refuse_other_set(data_path, raw_set.name)
     listened = {song for song, _, _ in raw_set.songs}
     table, report = clean_tags(raw_set.annotations, listened, options)
     categories = categories_of(sorted(set(table["cleaned"])))
@@ -120,7 +120,7 @@ def read_table(path: Path, header: list[str], home: str, encoding: str = "utf-8"
     return pd.DataFrame(rows[1:], columns=header, dtype=str)
 
 
-def _refuse_other_set(data_path: Path, name: str) -> None:
+def refuse_other_set(data_path: Path, name: str) -> None:
     """Files of two sets in one directory would contradict each other."""
     there = read_about(data_path).get("steps", {}).get("step0", {}).get("set", name)
     if there != name:

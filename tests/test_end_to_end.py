@@ -2,6 +2,10 @@
 
 import json
 import lzma
+import os
+import shutil
+import subprocess
+import sys
 from itertools import islice
 from pathlib import Path
 
@@ -25,18 +29,46 @@ def train_and_test(data: Path, folder: Path, *more: str) -> dict:
     return json.loads((folder / "results.json").read_text())
 
 
-def test_demo_from_nothing_to_results(tmp_path):
-    data = tmp_path / "demo"
-    step("step0_dataset.py", "demo", data)
-    step("step1_data_split.py", "run", data, 40, 10)
-    step("step2_word_embedding.py", "train", data, data / "corpus.txt", "--sample", 0.01)
-    step("step2_word_embedding.py", "run", data)
-    step("step3_taste_profile.py", "train", data, data / "triplets.tsv", "--factors", 32)
-    results = train_and_test(data, tmp_path / "run", "--n_epochs", "5")
+@pytest.fixture
+def clone(tmp_path) -> Path:
+    """A copy of the project whose environment is the one that runs the tests."""
+    leave_out = shutil.ignore_patterns(".venv", ".git", "data", "checkpoints", ".*_cache")
+    copy = shutil.copytree(ROOT, tmp_path / "clone", ignore=leave_out)
+    (copy / ".venv/bin").mkdir(parents=True)
+    for name in ("python", "pip"):
+        (copy / ".venv/bin" / name).write_text(f'#!/bin/sh\nexec "{sys.prefix}/bin/{name}" "$@"\n')
+        (copy / ".venv/bin" / name).chmod(0o755)
+    requirements = (copy / "requirements.txt").read_text()
+    (copy / ".venv/requirements.txt").write_text(requirements * 2)
+    return copy
+
+
+def shell(script: Path, *arguments: str, cwd: Path, **variables) -> str:
+    environment = os.environ | {name: str(value) for name, value in variables.items()}
+    done = subprocess.run(
+        ["bash", script, *arguments], cwd=cwd, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_commands_of_the_quick_start(clone, tmp_path):
+    out = shell(clone / "run.sh", "--n_epochs", "3", cwd=tmp_path)
+    assert "installing" not in out
+    results = json.loads((clone / "checkpoints/demo/results.json").read_text())
     assert results["n_tags"] == 35
     assert results["map"] > 3 * results["chance_map"]
-    steps = results["made_by"]["dataset"]["steps"]
-    assert {"step0", "step1", "step3"} <= set(steps)
+    assert {"step0", "step1", "step2", "step3"} <= set(results["made_by"]["dataset"]["steps"])
+    again = shell(clone / "eval.sh", cwd=tmp_path)
+    assert again.rsplit("\n", 2)[0] in out  # the same tables
+
+    (clone / "data/demo").rename(tmp_path / "mine")
+    few = ("--w2v_type", "music", "--n_epochs", "1")
+    shell(clone / "run.sh", *few, cwd=tmp_path, DATA_PATH="mine")
+    assert "35 tags" in shell(clone / "eval.sh", cwd=tmp_path, DATA_PATH="mine")
+    mine = json.loads((tmp_path / "checkpoints/results.json").read_text())
+    options = mine["made_by"]["options"]
+    assert options["is_balanced"] and options["is_weighted"] and options["n_epochs"] == 1
 
 
 def real(name: str) -> Path:

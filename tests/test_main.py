@@ -110,7 +110,8 @@ def test_results_equal_scikit_learn_on_the_checkpoint(trained, shared_dataset_di
     genre = [ap[i] for i in range(0, 8, 2)]
     assert results["categories"]["genre"]["map"] == pytest.approx(np.mean(genre), abs=1e-6)
     made_by = results["made_by"]
-    assert made_by["options"]["input_type"] == "cf" and made_by["seed"] == 0
+    trained_with = {"input_type": "cf", "n_epochs": 2, "lr": 1e-3, "precision": "32"}
+    assert trained_with.items() <= made_by["options"].items() and made_by["seed"] == 0
     assert made_by["dataset"]["steps"]["planted"] == {"n_songs": 300}
     assert {"python", "torch", "pytorch-lightning"} <= set(made_by["versions"])
     assert "git_revision" in made_by
@@ -140,6 +141,8 @@ def test_resuming_ends_as_if_never_stopped(trained, shared_dataset_dir, tmp_path
     whole, resumed = (read_checkpoint(folder / "last.ckpt") for folder in (trained, tmp_path))
     assert resumed["epoch"] == whole["epoch"] == 1
     assert resumed["hyper_parameters"]["options"]["lr"] == 1e-3  # from the checkpoint
+    options = main.merge_options({}, resumed["hyper_parameters"]["options"])
+    assert options["n_epochs"] == 2  # and so would be these
     assert torch.equal(weights(resumed), weights(whole))
     assert len(list((tmp_path / "logs").glob("version_*/metrics.csv"))) == 2
 
@@ -176,6 +179,7 @@ def plain_weights(shared_dataset_dir, tmp_path_factory) -> torch.Tensor:
         {"lr": 2e-3},
         {"seed": 1},
         {"precision": "bf16-mixed"},
+        {"precision": "bf16-mixed", "is_weighted": True},
     ],
     ids=str,
 )
@@ -218,7 +222,12 @@ def test_result_path_moves_the_results(trained, shared_dataset_dir, tmp_path):
 def test_audio_options_say_that_they_are_idle_with_cf(shared_dataset_dir, tmp_path, capsys):
     train(shared_dataset_dir, tmp_path, num_workers=1, num_chunk=4, input_length=200)
     told = capsys.readouterr().out
-    assert "--num_workers, --num_chunk, --input_length: for spectrograms" in told
+    assert "no effect with --input_type cf: --input_length, --num_workers, --num_chunk" in told
+
+
+def test_idle_options_of_a_mode_are_told(trained, shared_dataset_dir, capsys):
+    test_model(trained, shared_dataset_dir, "--n_epochs", "7", "--resume")
+    assert "no effect with --mode TEST: --n_epochs, --resume\n" in capsys.readouterr().out
 
 
 def test_without_a_gpu_the_cpu_serves(monkeypatch, capsys):
@@ -265,6 +274,18 @@ def test_defaults_are_those_of_the_papers_code():
     assert {name: defaults[name] for name in published} == published
 
 
+def test_neptune_is_used_on_request_alone(tmp_path):
+    pytest.importorskip("neptune")
+    plain = [
+        type(logger).__name__ for logger in main.make_loggers(main.merge_options({}), tmp_path)
+    ]
+    assert plain == ["CSVLogger", "TensorBoardLogger"]
+    options = main.merge_options({"neptune_project": "space/project", "neptune_api_key": "key"})
+    *others, neptune = main.make_loggers(options, tmp_path)
+    assert [type(logger).__name__ for logger in others] == plain
+    assert neptune.name == "space/project"
+
+
 def test_the_neptune_key_is_never_stored(trained, shared_dataset_dir):
     assert "neptune_api_key" not in read_checkpoint(trained)["hyper_parameters"]["options"]
     results = test_model(trained, shared_dataset_dir, "--neptune_api_key", "secret-key")
@@ -294,12 +315,37 @@ def test_wrong_input_from_the_shell(tmp_path):
         (["--gpu_id", "one", "--input_type", "cf"], "--gpu_id one"),
         (["--precision", "8"], "--precision"),
         (["--seed", "-3"], "--seed"),
+        (["--seed", str(2**33)], "--seed"),
+        (["--gpu_id", "0,0", "--input_type", "cf"], "--gpu_id 0,0"),
+        (["--precision", "16-mixed", "--input_type", "cf", "--gpu_id", "cpu"], "bf16-mixed"),
     ],
 )
 def test_unusable_options_are_told(capsys, shared_dataset_dir, tmp_path, words, part):
     where = ["--data_path", shared_dataset_dir, "--model_save_path", tmp_path / "run"]
     assert part in run_wrong(capsys, *words, *where)
-    assert not (tmp_path / "run").exists()
+    assert not list(tmp_path.glob("run/*"))
+
+
+def test_a_folder_that_cannot_be_made_is_told(capsys, shared_dataset_dir, tmp_path):
+    (tmp_path / "file").write_text("")
+    told = run_wrong(capsys, *options_for(shared_dataset_dir, tmp_path / "file" / "run"))
+    assert str(tmp_path / "file") in told
+
+
+def test_training_anew_drops_results_of_the_model_before(shared_dataset_dir, tmp_path):
+    train(shared_dataset_dir, tmp_path)
+    test_model(tmp_path, shared_dataset_dir)
+    train(shared_dataset_dir, tmp_path, seed=1)
+    assert not (tmp_path / "results.json").exists()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
+@pytest.mark.parametrize("precision", ["32", "16-mixed", "bf16-mixed"])
+def test_training_on_a_gpu_finds_the_planted_answer(shared_dataset_dir, tmp_path, precision):
+    changed = {"gpu_id": "0", "n_epochs": 20, "is_weighted": True, "precision": precision}
+    train(shared_dataset_dir, tmp_path, **changed)
+    results = test_model(tmp_path, shared_dataset_dir)
+    assert results["map"] > 0.8
 
 
 def test_a_missing_vector_file_is_told(capsys, dataset_dir, tmp_path):
@@ -333,11 +379,21 @@ def test_a_checkpoint_of_another_data_set_is_told(capsys, trained, dataset_dir):
     assert "other tags" in run_wrong(capsys, *where)
 
 
-def test_cf_vectors_of_another_length_are_told(capsys, trained, dataset_dir):
+def test_other_cf_vectors_are_told(capsys, trained, dataset_dir):
     cf = np.load(dataset_dir / "ix_to_cf.npy")
     np.save(dataset_dir / "ix_to_cf.npy", cf[:, :9])
     where = ["--mode", "TEST", "--model_load_path", trained, "--data_path", dataset_dir]
-    assert "length 16" in run_wrong(capsys, *where)
+    assert "another CF vectors" in run_wrong(capsys, *where)
+
+
+def test_another_split_is_told(capsys, trained, dataset_dir):
+    train, test = (dataset_dir / f"{name}_ids.npy" for name in ("train", "test"))
+    (dataset_dir / "train_tag_to_ix.pkl").unlink()
+    swapped = np.load(test), np.load(train)
+    np.save(train, swapped[0])
+    np.save(test, swapped[1])
+    where = ["--mode", "TEST", "--model_load_path", trained, "--data_path", dataset_dir]
+    assert "another split" in run_wrong(capsys, *where)
 
 
 def test_nothing_to_test_or_resume_is_told(capsys, tmp_path, shared_dataset_dir):

@@ -56,7 +56,7 @@ def test_without_an_answer_the_run_is_kept_offline(monkeypatch, tmp_path, capsys
     logger = neptune_logger.NeptuneLogger("space/project", "key")
     logger.log_metrics({"map": 0.5}, step=1)
     logger.finalize("success")
-    told = [line for line in capsys.readouterr().out.splitlines() if "does not answer" in line]
+    told = [line for line in capsys.readouterr().out.splitlines() if "gives no run" in line]
     assert len(told) == 1
     folder = Path(told[0].rsplit(" in ", 1)[1])
     assert folder.is_dir() and any(folder.rglob("data-1.log"))

@@ -66,6 +66,24 @@ def test_pairs_are_annotations_of_training_songs(n_songs, n_tags, seed, is_balan
     assert torch.isin(songs, train).all()
 
 
+@pytest.mark.parametrize("weighting", NEGATIVE_WEIGHTINGS)
+def test_half_precision_draws_from_the_whole_batch(weighting):
+    similarity = torch.zeros(4000, 1024, dtype=torch.bfloat16)
+    allowed = torch.ones_like(similarity, dtype=torch.bool)
+    index, _ = mine_negatives(similarity, allowed, weighting, 256, generator())
+    assert len(index.unique()) > 950  # of 1024, 4000 times: 20 missing are expected
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
+@pytest.mark.parametrize("weighting", NEGATIVE_WEIGHTINGS)
+def test_draws_on_a_gpu_are_annotations_and_candidates(weighting):
+    on_gpu = torch.Generator("cuda").manual_seed(0)
+    tags, songs = PairSampler(SONG_TAGS.cuda(), TRAIN.cuda(), True).draw(1000, on_gpu)
+    assert SONG_TAGS.cuda()[songs, tags].all()
+    index, is_valid = mine_negatives(SIMILARITY.cuda(), CANDIDATE.cuda(), weighting, 256, on_gpu)
+    assert is_valid.all() and CANDIDATE.cuda().gather(1, index[:, None]).all()
+
+
 def test_same_generator_same_pairs():
     sampler = PairSampler(SONG_TAGS, TRAIN, is_balanced=True)
     first, second, other = (sampler.draw(50, generator(seed)) for seed in (1, 1, 2))

@@ -34,6 +34,8 @@ def test_command_runs_each_sampling_once(tmp_path):
     again = run_command(*command, *options, cwd=ROOT)
     assert "trained to epoch" not in again.stdout
     assert again.stdout.count("0.1250") == 3
+    other = run_command(*command, *options, "--margin", "0.3", cwd=ROOT)
+    assert_user_error(other, "--margin 0.4", "RESULT_DIR")
 
 
 @pytest.mark.parametrize("seeds", ["one", "1,,2"])

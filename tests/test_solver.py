@@ -10,7 +10,14 @@ from dataset_files import open_dataset
 from errors import UserError
 from model import SongInputs
 from sampler import mine_negatives
-from solver import CHECKPOINT_FORMAT, Solver, checkpoint_file, load_solver, read_checkpoint
+from solver import (
+    CHECKPOINT_FORMAT,
+    Solver,
+    checkpoint_file,
+    cosine_similarity,
+    load_solver,
+    read_checkpoint,
+)
 
 OPTIONS = {
     "input_type": "cf",
@@ -86,6 +93,16 @@ def test_training_step_is_the_triplet_loss_row_by_row(is_weighted):
     assert logged["negative_similarity"] == pytest.approx(sum(negatives) / 23, abs=1e-5)
 
 
+def test_similarity_stays_exact_in_mixed_precision():
+    tags, songs = torch.randn(5, 256), torch.randn(7, 256)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        mixed = cosine_similarity(tags.bfloat16(), songs)
+    assert mixed.dtype == torch.float32
+    expected = torch.nn.functional.cosine_similarity(tags[:, None], songs[None], dim=-1)
+    torch.testing.assert_close(cosine_similarity(tags, songs), expected)
+    torch.testing.assert_close(mixed, expected, atol=1e-2, rtol=0)
+
+
 def test_training_finds_the_planted_answer_and_no_other(tmp_path, shared_dataset_dir):
     _, trainer = fit(shared_dataset_dir)
     assert trainer.callback_metrics["map"] > 0.8
@@ -148,7 +165,7 @@ class Payload:
         return open, (str(self.path), "w")
 
 
-@pytest.mark.parametrize("damage", ["cut", "text", "no format", "code"])
+@pytest.mark.parametrize("damage", ["cut", "text", "no format", "no settings", "code"])
 def test_what_is_no_checkpoint_is_refused_and_never_run(tmp_path, damage, shared_dataset_dir):
     path = tmp_path / "best.ckpt"
     if damage == "cut":
@@ -159,6 +176,10 @@ def test_what_is_no_checkpoint_is_refused_and_never_run(tmp_path, damage, shared
         path.write_text("not a checkpoint")
     elif damage == "no format":
         torch.save({"state_dict": {}}, path)
+    elif damage == "no settings":
+        torch.save(
+            {"tag_retrieval_format": 1, "state_dict": {}, "hyper_parameters": {"tags": []}}, path
+        )
     else:
         torch.save({"tag_retrieval_format": 1, "x": Payload(tmp_path / "ran")}, path)
     with pytest.raises(UserError, match=str(path)):
