@@ -22,7 +22,8 @@ from pathlib import Path
 
 import numpy as np
 
-from errors import UserError
+from errors import UserError, one_line
+from plain_pickle import PlainUnpickler
 
 FORMAT_VERSION = 1
 SPLITS = ("train", "valid", "test")
@@ -179,7 +180,7 @@ def read_npy(path: Path) -> np.ndarray:
             return np.lib.format.read_array(stream, allow_pickle=False)
         except Exception as error:  # a damaged array raises nearly anything
             raise UserError(
-                f"{path} is not a readable .npy array ({_one_line(error)}): make it again"
+                f"{path} is not a readable .npy array ({one_line(error)}): make it again"
             ) from None
 
 
@@ -246,7 +247,7 @@ def read_about(path: Path) -> dict:
         about = json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(
-            f"{file} is not valid JSON ({_one_line(error)}): repair or remove it"
+            f"{file} is not valid JSON ({one_line(error)}): repair or remove it"
         ) from None
     version = about.get("format_version") if isinstance(about, dict) else None
     if version != FORMAT_VERSION:
@@ -257,69 +258,6 @@ def read_about(path: Path) -> dict:
     return about
 
 
-class _PlainDtype:
-    """Stands for `numpy.dtype` in a pickle: numbers and strings, and no state but byte order.
-
-    The state of a real one, or one of objects, can declare bytes of the file to be addresses.
-    """
-
-    def __init__(self, code: str, *_flags: bool):
-        self.dtype = np.dtype(code)
-        if self.dtype.kind not in "biufSU":
-            raise pickle.UnpicklingError(f"it holds an array of {self.dtype}, not of plain data")
-
-    def __setstate__(self, state: tuple) -> None:
-        self.dtype = self.dtype.newbyteorder(state[1])
-
-
-class _PlainArray(np.ndarray):
-    """Stands for `numpy.ndarray` in a pickle."""
-
-    def __setstate__(self, state: tuple) -> None:
-        version, shape, plain, is_fortran, content = state
-        super().__setstate__((version, shape, plain.dtype, is_fortran, content))
-
-
-def _empty_array(*_arguments) -> _PlainArray:
-    """Begin an array; its state follows in the pickle."""
-    return np.empty(0).view(_PlainArray)
-
-
-def _array_from_buffer(buffer: bytes, plain: _PlainDtype, *layout) -> np.ndarray:
-    return np._core.numeric._frombuffer(buffer, plain.dtype, *layout)
-
-
-def _scalar(plain: _PlainDtype, content: bytes) -> np.generic:
-    return np._core.multiarray.scalar(plain.dtype, content)
-
-
-def _encode_latin1(text: str, encoding: str) -> bytes:
-    """The one call of `_codecs.encode` that pickles of bytes contain."""
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"unexpected encoding {encoding}")
-    return text.encode("latin1")
-
-
-_STANDS_FOR = {  # what a pickle of plain data may name
-    "numpy.ndarray": None,  # the argument of _reconstruct, never called
-    "numpy.dtype": _PlainDtype,
-    "numpy.core.multiarray._reconstruct": _empty_array,
-    "numpy.core.multiarray.scalar": _scalar,
-    "numpy.core.numeric._frombuffer": _array_from_buffer,
-    "_codecs.encode": _encode_latin1,
-}
-
-
-class PlainUnpickler(pickle.Unpickler):
-    """Unpickler of dicts, lists, tuples, str, bytes, numbers and numpy arrays; of nothing else."""
-
-    def find_class(self, module: str, name: str):
-        key = f"{module}.{name}".replace("numpy._core.", "numpy.core.")  # numpy 2, numpy 1
-        if key not in _STANDS_FOR:
-            raise pickle.UnpicklingError(f"it names {module}.{name}, which is not plain data")
-        return _STANDS_FOR[key]
-
-
 def read_pickle(path: Path) -> dict:
     """Read a pickled dict of plain data (lists, str, numbers, numpy arrays); run nothing in it."""
     with open(require_file(path), "rb") as stream:
@@ -327,7 +265,7 @@ def read_pickle(path: Path) -> dict:
             content = PlainUnpickler(stream).load()
         except Exception as error:  # a damaged pickle raises nearly anything
             raise UserError(
-                f"{path} is not a pickle of plain data ({_one_line(error)}): make it again"
+                f"{path} is not a pickle of plain data ({one_line(error)}): make it again"
             ) from None
     if not isinstance(content, dict):
         raise UserError(f"{path} must hold a dict, not a {type(content).__name__}: make it again")
@@ -441,10 +379,6 @@ def write_about(stage: Path, directory: Path, step: str, facts: dict) -> None:
 
 def _text(value: object) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 def _unique(names: list[str], path: Path, kind: str) -> list[str]:

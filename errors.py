@@ -11,6 +11,11 @@ class UserError(Exception):
     """Something the user can put right; its text says what is wrong, where, and the way out."""
 
 
+def one_line(error: Exception) -> str:
+    """What another library's error says, on one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
 def run_or_explain(command: Callable[[], None]) -> None:
     """Call `command`; end the process with code 2 and one sentence if it raises `UserError`."""
     try:

@@ -27,7 +27,7 @@ from dataset_files import (
     write_split,
     write_tsv,
 )
-from errors import UserError
+from errors import UserError, one_line
 from preprocessing.artist_split import split_groups
 from preprocessing.triplets import songs_of_triplets
 
@@ -87,7 +87,7 @@ def read_annotations(path: Path) -> pd.DataFrame:
         )
     except (ValueError, OSError) as error:
         raise UserError(
-            f"{path} is not a file of five columns separated by tabs ({_one_line(error)}): make it "
+            f"{path} is not a file of five columns separated by tabs ({one_line(error)}): make it "
             "again with step 0"
         ) from None
     rows["score"] = pd.to_numeric(rows["score"], errors="coerce")
@@ -99,10 +99,6 @@ def read_annotations(path: Path) -> pd.DataFrame:
             "and a score, separated by tabs, without a header"
         )
     return rows[["song", "tag", "category", "score"]]
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
 
 
 # ---------------------------------------------------------------- the rules of selection

@@ -14,8 +14,9 @@ import numpy as np
 from gensim.models import KeyedVectors
 from tqdm import tqdm
 
-from dataset_files import PlainUnpickler, read_npy, some
-from errors import UserError
+from dataset_files import read_npy, some
+from errors import UserError, one_line
+from plain_pickle import PlainUnpickler
 
 BINARY_SUFFIXES = (".bin", ".bin.gz")
 GENSIM_SUFFIXES = (".kv", ".model")
@@ -197,8 +198,3 @@ def _checked(file: Path, words, matrix) -> KeyedVectors:
             f"{file} holds no word vectors of gensim's Word2Vec or KeyedVectors: give another file"
         )
     return _keyed_vectors(words, matrix)
-
-
-def one_line(error: Exception) -> str:
-    """Say what another library's error says, on one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())

@@ -28,14 +28,13 @@ from dataset_files import (
     write_pickle,
     write_split,
 )
-from errors import UserError
+from errors import UserError, one_line
 from preprocessing.tag_lookup import part_keys, tag_vector, whole_key
 from preprocessing.word_vector_files import (
     BINARY_SUFFIXES,
     GENSIM_SUFFIXES,
     load_vectors,
     model_files,
-    one_line,
 )
 
 GOOGLE_NEWS = "GoogleNews-vectors-negative300"

@@ -7,7 +7,7 @@ import pytest
 from conftest import ROOT, run_command
 
 FLOORS = [
-    {"errors", "dataset_files", "modules", "losses", "metrics"},
+    {"errors", "plain_pickle", "dataset_files", "modules", "losses", "metrics"},
     {"model", "sampler", "preprocessing", "results", "neptune_logger"},
     {"data_loader"},
     {"solver"},

@@ -181,6 +181,17 @@ def test_categories_and_about(published):
     assert dataset.about["steps"]["step1"] == {"a": 2}
 
 
+@pytest.mark.parametrize("split", ["train", "valid", "test"])
+def test_a_split_without_any_tag_is_told(published, split):
+    song_tags = np.load(published / "binaries.npy")
+    lines = np.load(published / f"{split}_ids.npy").tolist()
+    song_tags[[int(str(line).partition("//")[0]) for line in lines]] = 0
+    np.save(published / "binaries.npy", song_tags)
+    (published / "train_tag_to_ix.pkl").unlink(missing_ok=True)
+    with pytest.raises(UserError, match=rf"no song of .*{split}_ids\.npy bears a tag"):
+        open_dataset(published)
+
+
 # no NUL at the end: numpy's fixed-width strings cannot hold one
 NAMES = st.text(min_size=1, max_size=8).filter(lambda name: not name.endswith("\0"))
 
@@ -196,6 +207,7 @@ def test_what_is_written_reads_back(tmp_path_factory, data):
     song_tags = song_tags.reshape(len(ids), len(tags))
     order = data.draw(st.permutations(range(len(ids))))
     splits = {name: np.array(order[n::3]) for n, name in enumerate(("train", "valid", "test"))}
+    song_tags[order[:3], 0] = True  # a split without any tag is refused
     directory = tmp_path_factory.mktemp("written")
     vectors = np.arange(len(tags) * 3, dtype=np.float32).reshape(-1, 3)
     with staged(directory) as stage:
