@@ -1,8 +1,8 @@
 # Sourced by run.sh, eval.sh and tests/run.sh: makes .venv and installs what is missing.
-# usage: . environment.sh [REQUIREMENTS]   (requirements.txt by default)
+# usage: . environment.sh REQUIREMENTS
 
 set -eu
-requirements=${1:-requirements.txt}
+requirements=$1
 if [ ! -x .venv/bin/pip ]; then
     for candidate in python3.11 python3.12 python3.13 python3; do
         if "$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null

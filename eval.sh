@@ -3,7 +3,7 @@
 # Without DATA_PATH: the model that run.sh trained on the demo data set.
 set -eu
 root=$(cd "$(dirname "$0")" && pwd)
-(cd "$root" && . ./environment.sh)
+(cd "$root" && . ./environment.sh requirements.txt)
 if [ -z "${DATA_PATH:-}" ]; then
     DATA_PATH=$root/data/demo
     MODEL_LOAD_PATH=${MODEL_LOAD_PATH:-$root/checkpoints/demo}

@@ -4,7 +4,7 @@
 # Options of main.py pass through:  DATA_PATH=... bash run.sh --w2v_type music --seed 1
 set -eu
 root=$(cd "$(dirname "$0")" && pwd)
-(cd "$root" && . ./environment.sh)
+(cd "$root" && . ./environment.sh requirements.txt)
 python=$root/.venv/bin/python
 
 if [ -n "${DATA_PATH:-}" ]; then  # its path, and those in options, from where the user stands

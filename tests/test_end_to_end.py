@@ -89,7 +89,7 @@ def music_text(tmp_path_factory) -> Path:
 @pytest.mark.parametrize(
     ("command", "name", "step3", "level"),
     [
-        ("lastfm2k", "lastfm-2k", ("train", "triplets.tsv", "--factors", 50), 4),
+        ("lastfm2k", "lastfm-2k", ("train", "triplets.tsv", "--factors", 50), 3),
         ("msd", "msd-taste-profile", ("run",), 1.5),
     ],
 )
