@@ -284,6 +284,8 @@ def train(given: dict) -> None:
     dataset = open_data(options)
     if saved:
         check_same_data(saved, dataset, last)
+    if not saved and (folder / "best.ckpt").is_file():
+        print(f"replacing the model of an earlier run in {folder}")
     prepare_folder(folder)
     seed_everything(options["seed"], verbose=False)
     kept = {name: value for name, value in options.items() if name != "neptune_api_key"}
@@ -338,7 +340,7 @@ def main(argv: list[str] | None = None) -> None:
     given = parse_options(argv)
     # Lightning's advertisements, and warnings that a user can do nothing about.
     logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
-    for message in (".*LeafSpec.*", ".*logging interval.*"):
+    for message in (".*LeafSpec.*", ".*logging interval.*", ".*exists and is not empty.*"):
         warnings.filterwarnings("ignore", message=message)
     {"TRAIN": train, "TEST": test}[given.get("mode", "TRAIN")](given)
 

@@ -332,11 +332,13 @@ def test_a_folder_that_cannot_be_made_is_told(capsys, shared_dataset_dir, tmp_pa
     assert str(tmp_path / "file") in told
 
 
-def test_training_anew_drops_results_of_the_model_before(shared_dataset_dir, tmp_path):
+def test_training_anew_drops_results_of_the_model_before(shared_dataset_dir, tmp_path, capsys):
     train(shared_dataset_dir, tmp_path)
     test_model(tmp_path, shared_dataset_dir)
+    capsys.readouterr()
     train(shared_dataset_dir, tmp_path, seed=1)
     assert not (tmp_path / "results.json").exists()
+    assert f"replacing the model of an earlier run in {tmp_path}" in capsys.readouterr().out
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
