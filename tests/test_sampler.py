@@ -78,10 +78,12 @@ def test_half_precision_draws_from_the_whole_batch(weighting):
 @pytest.mark.parametrize("weighting", NEGATIVE_WEIGHTINGS)
 def test_draws_on_a_gpu_are_annotations_and_candidates(weighting):
     on_gpu = torch.Generator("cuda").manual_seed(0)
-    tags, songs = PairSampler(SONG_TAGS.cuda(), TRAIN.cuda(), True).draw(1000, on_gpu)
-    assert SONG_TAGS.cuda()[songs, tags].all()
-    index, is_valid = mine_negatives(SIMILARITY.cuda(), CANDIDATE.cuda(), weighting, 256, on_gpu)
-    assert is_valid.all() and CANDIDATE.cuda().gather(1, index[:, None]).all()
+    tags, songs = PairSampler(SONG_TAGS.to("cuda"), TRAIN.to("cuda"), True).draw(1000, on_gpu)
+    assert SONG_TAGS.to("cuda")[songs, tags].all()
+    index, is_valid = mine_negatives(
+        SIMILARITY.to("cuda"), CANDIDATE.to("cuda"), weighting, 256, on_gpu
+    )
+    assert is_valid.all() and CANDIDATE.to("cuda").gather(1, index[:, None]).all()
 
 
 def test_same_generator_same_pairs():
