@@ -1,7 +1,8 @@
 """Batches for training and evaluation, cut on the device that trains.
 
 CF vectors, tags and truth are small and live on the device as whole tensors; a batch is an index
-into them, so there is no DataLoader that collects single rows.
+into them, so there is no DataLoader that collects single rows. Chunks of mel spectrograms come from
+`mel_chunks`.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,11 +14,12 @@ from pytorch_lightning import LightningDataModule
 from torch import Tensor
 
 from dataset_files import Dataset
+from mel_chunks import BYTES_A_FRAME, MelChunks, choose_cache, random_first, spread_first
 from model import SongInputs
 from sampler import PairSampler, epoch_generator
 
-TRIPLETS_PER_EPOCH = 10_000
-EVAL_BATCH_SIZE = 4096
+EVAL_SONGS = 4096  # of a batch, by CF vector alone
+EVAL_CHUNKS = 64  # of a batch: their feature maps take 2 GB
 
 
 class TripletBatch(NamedTuple):
@@ -58,49 +60,64 @@ class RetrievalData(LightningDataModule):
     Parameters
     ----------
     dataset : Dataset
-        An opened dataset directory.
-    batch_size : int
-        Triplets a step, on each device.
-    is_balanced : bool
-        Balanced instead of random sampling.
-    seed : int
-        Together with epoch and process it determines every draw.
+        An opened dataset directory, with what the input type needs of `cf` and `mel`.
+    options : dict
+        `batch_size` and `triplets_per_epoch`, `is_balanced`, `seed` (with epoch and process it
+        determines every draw); for spectrograms `input_length`, `num_chunk`, `cache`,
+        `num_workers`.
     """
 
-    def __init__(self, dataset: Dataset, batch_size: int, is_balanced: bool, seed: int):
+    def __init__(self, dataset: Dataset, options: dict):
         super().__init__()
         self.dataset = dataset
-        self.batch_size = batch_size
-        self.is_balanced = is_balanced
-        self.seed = seed
+        self.options = options
+        self._mels: MelChunks | None = None
+
+    def setup(self, stage: str) -> None:
+        """Bring the spectrograms of the stage's splits to where they are kept."""
+        if self.dataset.mel is None:
+            return
+        parts = ("test",) if stage == "test" else ("train", "valid")
+        songs = np.concatenate([self.dataset.splits[part] for part in parts])
+        device, options = self._device, self.options
+        of_song = dict(zip(self.dataset.mel.song_ids, self.dataset.mel.n_frames, strict=True))
+        n_frames = sum(int(of_song[self.dataset.song_ids[song]]) for song in songs)
+        n_bytes = n_frames * BYTES_A_FRAME
+        here = n_bytes * self.trainer.world_size  # every process keeps its own
+        cache = choose_cache(options["cache"], here, device)
+        home = {"gpu": "on the GPU", "memory": "in memory", "disk": "on disk"}[cache]
+        if self.trainer.global_rank == 0:
+            print(f"spectrograms of {len(songs)} songs, {n_bytes / 1e6:.0f} MB, kept {home}")
+        self._mels = MelChunks(self.dataset, songs, cache, device, options["num_workers"])
 
     def train_dataloader(self) -> _Batches:
-        """10,000 triplets an epoch, shared by the processes, as `TripletBatch`es."""
-        device = self.trainer.strategy.root_device
-        triplets = -(-TRIPLETS_PER_EPOCH // self.trainer.world_size)
-        if triplets % self.batch_size == 1:
+        """An epoch's triplets, shared by the processes, as `TripletBatch`es."""
+        device, size = self._device, self.options["batch_size"]
+        triplets = -(-self.options["triplets_per_epoch"] // self.trainer.world_size)
+        if triplets % size == 1:
             triplets -= 1  # a last batch of one has no negative, and no statistics for batch norm
-        cf = torch.from_numpy(self.dataset.cf).to(device)
         tag_vectors = torch.from_numpy(self.dataset.tag_vectors).to(device)
         song_tags = torch.from_numpy(self.dataset.song_tags).to(device)
         train_songs = torch.from_numpy(self.dataset.splits["train"]).to(device)
-        pairs = PairSampler(song_tags, train_songs, self.is_balanced)
+        pairs = PairSampler(song_tags, train_songs, self.options["is_balanced"])
+        cf = self._cf()
 
         def start() -> Iterator[TripletBatch]:
             generator = epoch_generator(
-                self.seed, self.trainer.current_epoch, self.trainer.global_rank, device
+                self.options["seed"], self.trainer.current_epoch, self.trainer.global_rank, device
             )
             tags, songs = pairs.draw(triplets, generator)
             # The rows of the epoch are looked up at once: 20 MB of vectors, and bits.
-            columns = (tags, tag_vectors[tags], cf[songs], song_tags[songs])
-            for tag, tag_vector, song_cf, bears in zip(
-                *(column.split(self.batch_size) for column in columns), strict=True
+            columns = (tags, tag_vectors[tags], song_tags[songs])
+            inputs = self._training_inputs(songs, cf, generator)
+            for (tag, tag_vector, bears), song_inputs in zip(
+                zip(*(column.split(size) for column in columns), strict=True), inputs, strict=True
             ):
                 # (B, T) -> (B, B) song by anchor -> anchor by song
                 is_candidate = ~bears.index_select(1, tag).T
-                yield TripletBatch(tag_vector, SongInputs(cf=song_cf), is_candidate)
+                yield TripletBatch(tag_vector, song_inputs, is_candidate)
 
-        return _Batches(-(-triplets // self.batch_size), start)
+        return _Batches(-(-triplets // size), start)
 
     def transfer_batch_to_device(self, batch, device: torch.device, dataloader_idx: int):
         """Leave the batch where it was cut: Lightning's search for tensors would cost 0.1 ms."""
@@ -122,8 +139,43 @@ class RetrievalData(LightningDataModule):
         """Whether the songs of a split bear the tags: bool (T, n songs)."""
         return self.dataset.song_tags[self.dataset.splits[split]].T
 
+    @property
+    def _device(self) -> torch.device:
+        return self.trainer.strategy.root_device
+
+    def _cf(self) -> Tensor | None:
+        cf = self.dataset.cf
+        return None if cf is None else torch.from_numpy(cf).to(self._device)
+
+    def _training_inputs(
+        self, songs: Tensor, cf: Tensor | None, generator: torch.Generator
+    ) -> Iterator[SongInputs]:
+        """Inputs of the songs drawn, batch by batch, each song with one chunk from anywhere."""
+        batches = songs.split(self.options["batch_size"])
+        cf_batches = [None] * len(batches) if cf is None else cf[songs].split(len(batches[0]))
+        if self._mels is None:
+            return (SongInputs(cf=one) for one in cf_batches)
+        length = self.options["input_length"]
+        first = random_first(self._mels.n_frames[songs], length, generator)
+        chunks = self._mels.batches(batches, first.split(len(batches[0])), length)
+        return (SongInputs(*pair) for pair in zip(chunks, cf_batches, strict=True))
+
     def _songs(self, split: str) -> _Batches:
-        device = self.trainer.strategy.root_device
-        cf = torch.from_numpy(self.dataset.cf[self.dataset.splits[split]]).to(device)
-        batches = cf.split(EVAL_BATCH_SIZE)
-        return _Batches(len(batches), lambda: (SongInputs(cf=rows) for rows in batches))
+        """Inputs of the songs of a split, each with `num_chunk` chunks from end to end."""
+        songs = torch.from_numpy(self.dataset.splits[split]).to(self._device)
+        cf = self._cf()
+        if self._mels is None:
+            batches = cf[songs].split(EVAL_SONGS)
+            return _Batches(len(batches), lambda: (SongInputs(cf=rows) for rows in batches))
+        n_chunks, length = self.options["num_chunk"], self.options["input_length"]
+        batches = songs.split(max(1, EVAL_CHUNKS // n_chunks))
+
+        def start() -> Iterator[SongInputs]:
+            first = [spread_first(self._mels.n_frames[one], length, n_chunks) for one in batches]
+            repeated = [one.repeat_interleave(n_chunks) for one in batches]
+            chunks = self._mels.batches(repeated, [one.flatten() for one in first], length)
+            for one, rows in zip(batches, chunks, strict=True):
+                spec = rows.unflatten(0, (len(one), n_chunks))  # (b * chunks, F, L) -> (b, c, F, L)
+                yield SongInputs(spec, None if cf is None else cf[one])
+
+        return _Batches(len(batches), start)

@@ -19,11 +19,15 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from errors import UserError, one_line
 from plain_pickle import PlainUnpickler
+
+if TYPE_CHECKING:
+    from mel_store import MelStore
 
 FORMAT_VERSION = 1
 SPLITS = ("train", "valid", "test")
@@ -31,6 +35,7 @@ SPLITS = ("train", "valid", "test")
 TRACK_TAGS = "msd500/track_tags.tsv"
 SONGS = "songs.tsv"
 TRIPLETS = "triplets.tsv"
+PUBLISHED_SPLIT = "published_split.tsv"
 ITEM_FACTORS = "item_factors_MSD.npy"
 ITEM_INDEX = "items_index_MSD.tsv"
 CATEGORIES = "tag_categories.tsv"
@@ -78,6 +83,8 @@ class Dataset:
         Tag -> tag category, for tags that have one.
     about : dict
         Content of `dataset.json`; empty where there is none.
+    mel : MelStore or None
+        Mel spectrograms, once `mel_chunks.attach_mels` has opened them.
     """
 
     path: Path
@@ -89,6 +96,7 @@ class Dataset:
     cf: np.ndarray | None
     categories: dict[str, str]
     about: dict
+    mel: "MelStore | None" = None
 
 
 def open_dataset(
@@ -139,10 +147,17 @@ def open_dataset(
 
 
 def fingerprint(dataset: Dataset) -> dict[str, str]:
-    """SHA-256 of what a model was trained on: split, tag vectors, CF vectors ('' without)."""
-    songs = "\n".join(dataset.song_ids[song] for song in dataset.splits["train"])
-    contents = {"split": songs.encode(), "tag vectors": dataset.tag_vectors.tobytes()}
+    """SHA-256 of what a model was trained on: split, tag vectors, CF vectors, spectrograms.
+
+    '' for what there is not. Of the spectrograms, which may be hundreds of GB, the lengths count.
+    """
+    song_ids = [dataset.song_ids[song] for song in dataset.splits["train"]]
+    contents = {"split": "\n".join(song_ids).encode(), "tag vectors": dataset.tag_vectors.tobytes()}
     contents["CF vectors"] = b"" if dataset.cf is None else dataset.cf.tobytes()
+    contents["spectrograms"] = b""
+    if dataset.mel is not None:
+        n_frames = dict(zip(dataset.mel.song_ids, dataset.mel.n_frames.tolist(), strict=True))
+        contents["spectrograms"] = repr([n_frames[name] for name in song_ids]).encode()
     return {
         name: hashlib.sha256(content).hexdigest() if content else ""
         for name, content in contents.items()

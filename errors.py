@@ -4,6 +4,7 @@ import contextlib
 import functools
 import io
 import sys
+import typing
 from collections.abc import Callable
 
 
@@ -65,8 +66,13 @@ def fire_commands(commands: dict[str, Callable[..., None]], argv: list[str] | No
 def _noted(function: Callable[..., None], calls: list[Callable[[], None]]) -> Callable[..., None]:
     """Return a function of the same signature that adds the call to `calls` instead."""
 
+    from fire.decorators import SetParseFns
+
     @functools.wraps(function)
     def note(*args, **kwargs) -> None:
         calls.append(functools.partial(function, *args, **kwargs))
 
-    return note
+    # Fire would take a folder called 2024 or 1_000 for a number.
+    hints = typing.get_type_hints(function).items()
+    texts = {name for name, hint in hints if hint is str or str in typing.get_args(hint)}
+    return SetParseFns(**dict.fromkeys(texts, str))(note)

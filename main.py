@@ -3,6 +3,7 @@
 import argparse
 import importlib.util
 import logging
+import shutil
 import time
 import warnings
 from pathlib import Path
@@ -15,7 +16,10 @@ from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from data_loader import RetrievalData
 from dataset_files import Dataset, fingerprint, open_dataset, staged
 from errors import UserError, run_or_explain
+from mel_chunks import CACHES, attach_mels
+from mel_store import MEL_SETTINGS
 from model import INPUT_TYPES
+from modules import ShortChunkCNN
 from results import (
     collect_results,
     format_results,
@@ -75,6 +79,7 @@ def positive_float(text: str) -> float:
     return value
 
 
+PRECISIONS = ("auto", "32", "16-mixed", "bf16-mixed")
 # name: (type, default, choices, what it does). Those of MODEL_OPTIONS are fixed by a checkpoint.
 MODEL_OPTIONS = {
     "batch_size": (two_or_more, 128, None, "triplets a step, on each device"),
@@ -92,13 +97,15 @@ MODEL_OPTIONS = {
     ),
     "is_subset": (parse_bool, False, None, "the smaller set, files sub_*"),
     "lr": (positive_float, 1e-4, None, "learning rate of Adam"),
+    "triplets_per_epoch": (two_or_more, 10_000, None, "triplets between two validations"),
     "seed": (seed_number, 0, None, "seed of weights, triplets and dropout"),
 }
 RUN_OPTIONS = {
     "mode": (str, "TRAIN", ("TRAIN", "TEST"), "train a model, or test a checkpoint"),
-    "num_workers": (whole_number, 0, None, "processes that read spectrograms from disk"),
+    "num_workers": (whole_number, 0, None, "processes that read spectrograms, with --cache disk"),
+    "cache": (str, "auto", CACHES, "where spectrograms are kept; auto: where they fit first"),
     "num_chunk": (positive_int, 8, None, "chunks of a song averaged in validation and test"),
-    "n_epochs": (positive_int, 200, None, "epochs of 10,000 triplets"),
+    "n_epochs": (positive_int, 200, None, "epochs, validation after each"),
     "early_stopping": (
         whole_number,
         0,
@@ -106,7 +113,13 @@ RUN_OPTIONS = {
         "stop after so many epochs without better MAP; 0: no",
     ),
     "gpu_id": (str, "0", None, "GPU 0, several (0,1), or cpu"),
-    "precision": (str, "32", ("32", "16-mixed", "bf16-mixed"), "floating point of the branches"),
+    "precision": (str, "auto", PRECISIONS, "floating point of the branches; auto: what is fastest"),
+    "compile": (
+        str,
+        "auto",
+        ("auto", "True", "False"),
+        "torch.compile for the acoustic branch; auto: on CPUs with bfloat16, in long trainings",
+    ),
     "resume": (parse_bool, False, None, "go on from last.ckpt in --model_save_path"),
     "model_save_path": (str, "./checkpoints", None, "folder for checkpoints and logs"),
     "model_load_path": (str, NOT_GIVEN, None, "checkpoint to test, or its folder"),
@@ -117,10 +130,11 @@ RUN_OPTIONS = {
 }
 ALL_OPTIONS = {**MODEL_OPTIONS, **RUN_OPTIONS}
 CARRIED_OPTIONS = ("n_epochs", "early_stopping", "precision", "num_chunk")  # unless given anew
-AUDIO_OPTIONS = {"num_workers", "num_chunk", "input_length"}
+AUDIO_OPTIONS = {"num_workers", "num_chunk", "input_length", "cache", "compile"}
+LONG_TRAINING = 100_000  # triplets from which minutes of compiling are worth it
 IDLE_OPTIONS = {  # which do nothing in a mode
     "TRAIN": {"model_load_path", "result_path"},
-    "TEST": {"n_epochs", "early_stopping", "resume", "model_save_path"}
+    "TEST": {"n_epochs", "early_stopping", "resume", "model_save_path", "compile"}
     | {"neptune_project", "neptune_api_key"},
 }
 
@@ -177,15 +191,17 @@ def tell_idle(given: dict, options: dict) -> None:
 
 
 def open_data(options: dict) -> Dataset:
-    """Open the dataset directory as the options say."""
-    if options["input_type"] != "cf":
+    """Open the dataset directory, with the song data that the input type needs."""
+    input_type = options["input_type"]
+    if input_type != "cf" and options["input_length"] < ShortChunkCNN.MIN_FRAMES:
         raise UserError(
-            f"--input_type {options['input_type']} needs mel spectrograms, which this version does "
-            "not read yet: use --input_type cf"
+            f"--input_length {options['input_length']} is too short for the acoustic branch: give "
+            f"at least {ShortChunkCNN.MIN_FRAMES} frames"
         )
-    return open_dataset(
-        options["data_path"], options["w2v_type"], options["is_subset"], with_cf=True
+    dataset = open_dataset(
+        options["data_path"], options["w2v_type"], options["is_subset"], input_type != "spec"
     )
+    return dataset if input_type == "cf" else attach_mels(dataset)
 
 
 def check_same_data(solver_args: dict, dataset: Dataset, path: Path) -> None:
@@ -194,6 +210,11 @@ def check_same_data(solver_args: dict, dataset: Dataset, path: Path) -> None:
         raise UserError(
             f"{path} was trained on other tags than those of {dataset.path}: give --data_path the "
             "directory that it was trained on"
+        )
+    if dataset.mel is not None and solver_args["mel_settings"] != MEL_SETTINGS:
+        raise UserError(
+            f"{path} was trained on spectrograms made with other settings than this program's: "
+            "train again"
         )
     trained_on = solver_args["made_by"]["fingerprint"]
     for name, found in fingerprint(dataset).items():
@@ -219,6 +240,33 @@ def choose_devices(gpu_id: str) -> dict:
         raise UserError(f"--gpu_id {gpu_id}: there are {torch.cuda.device_count()} GPUs, from 0")
     strategy = {"strategy": "ddp"} if len(devices) > 1 else {}
     return {"accelerator": "gpu", "devices": devices, **strategy}
+
+
+def choose_precision(options: dict, accelerator: str) -> str:
+    """Lightning's name of the precision: as asked, else the fastest that loses nothing.
+
+    The convolutions gain from bfloat16 where the processor computes in it; the cultural branch,
+    too small to gain, stays in float32.
+    """
+    asked = options["precision"]
+    if asked == "auto" and options["input_type"] != "cf":
+        if accelerator == "gpu":
+            has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        else:
+            has_bf16 = torch.cpu.get_capabilities().get("amx_bf16", False)
+        asked = "bf16-mixed" if has_bf16 else "32"
+    return "32-true" if asked in ("32", "auto") else asked
+
+
+def wants_compile(options: dict, trainer: Trainer) -> bool:
+    """Whether to compile the acoustic branch: as asked, else where it has been seen to help."""
+    if options["input_type"] == "cf" or options["compile"] == "False":
+        return False
+    if options["compile"] == "True":
+        return True
+    is_long = options["n_epochs"] * options["triplets_per_epoch"] >= LONG_TRAINING
+    on_cpu = trainer.strategy.root_device.type == "cpu"
+    return is_long and on_cpu and trainer.precision == "bf16-mixed" and bool(shutil.which("c++"))
 
 
 def make_loggers(options: dict, folder: Path) -> list[Logger]:
@@ -253,8 +301,8 @@ def make_callbacks(options: dict, folder: Path) -> list[Callback]:
 
 def make_trainer(options: dict, **more) -> Trainer:
     """A Trainer on the devices and in the precision of the options."""
-    precision = "32-true" if options["precision"] == "32" else options["precision"]
     devices = choose_devices(options["gpu_id"])
+    precision = choose_precision(options, devices["accelerator"])
     if precision == "16-mixed" and devices["accelerator"] == "cpu":
         raise UserError("--precision 16-mixed needs a GPU: use bf16-mixed or 32 on the CPU")
     return Trainer(
@@ -294,6 +342,7 @@ def train(given: dict) -> None:
         dataset.tags,
         tag_dim=dataset.tag_vectors.shape[1],
         cf_dim=None if dataset.cf is None else dataset.cf.shape[1],
+        mel_settings=None if dataset.mel is None else MEL_SETTINGS,
         made_by=provenance(kept, dataset),
     )
     trainer = make_trainer(
@@ -302,7 +351,9 @@ def train(given: dict) -> None:
         logger=make_loggers(options, folder),
         callbacks=make_callbacks(options, folder),
     )
-    data = RetrievalData(dataset, options["batch_size"], options["is_balanced"], options["seed"])
+    if wants_compile(options, trainer):
+        solver.model.acoustic_branch.compile()  # in place: names in the checkpoint stay
+    data = RetrievalData(dataset, options)
     started = time.monotonic()
     trainer.fit(solver, datamodule=data, ckpt_path=last)
     if trainer.is_global_zero:
@@ -322,7 +373,7 @@ def test(given: dict) -> None:
     options["gpu_id"] = options["gpu_id"].partition(",")[0]  # one scores all: no need to share
     dataset = open_data(options)
     check_same_data(solver.hparams, dataset, path)
-    data = RetrievalData(dataset, options["batch_size"], options["is_balanced"], options["seed"])
+    data = RetrievalData(dataset, options)
     trainer = make_trainer(options, logger=False, enable_checkpointing=False)
     trainer.test(solver, datamodule=data, verbose=False)
     results = collect_results(solver.per_tag, dataset, "test")

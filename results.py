@@ -31,8 +31,8 @@ def collect_results(per_tag: dict[str, np.ndarray], dataset: Dataset, split: str
     -------
     dict
         'map', 'p@10', 'roc_auc' over the tags with a positive song; 'chance_map', what ranking at
-        random reaches on average; 'n_songs', 'n_tags'; 'tags' and 'categories',
-        the same by tag and category; 'tags_without_positive'. Undefined values are None.
+        random reaches on average; 'n_songs', 'n_tags'; 'categories', the same by tag category;
+        'tags', the metrics by tag; 'tags_without_positive'. Undefined values are None.
     """
     song_tags = dataset.song_tags[dataset.splits[split]]  # (n, T)
     n_positive = song_tags.sum(axis=0)
@@ -46,15 +46,20 @@ def collect_results(per_tag: dict[str, np.ndarray], dataset: Dataset, split: str
         category = dataset.categories.get(dataset.tags[column])
         if category:
             members.setdefault(category, []).append(column)
+
+    def means(columns) -> dict[str, float | None]:
+        found = mean_over_tags(per_tag, columns)
+        found["chance_map"] = chance_map(len(song_tags), n_positive[columns])
+        return {name: _json_number(value) for name, value in found.items()}
+
     return {
-        **_means(per_tag, scored),
-        "chance_map": _json_number(chance_map(len(song_tags), n_positive[scored])),
+        **means(scored),
         "n_songs": len(song_tags),
         "n_tags": len(scored),
         "split": split,
         "tags_without_positive": [dataset.tags[i] for i in np.flatnonzero(n_positive == 0)],
         "categories": {
-            category: {**_means(per_tag, columns), "n_tags": len(columns)}
+            category: {**means(columns), "n_tags": len(columns)}
             for category, columns in sorted(members.items())
         },
         "tags": tags,
@@ -135,11 +140,6 @@ def _row(label: str, *values: str | float | None) -> str:
 
 def _cell(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
-
-
-def _means(per_tag: dict[str, np.ndarray], columns) -> dict[str, float | None]:
-    means = mean_over_tags(per_tag, columns)
-    return {name: _json_number(value) for name, value in means.items()}
 
 
 def _json_number(value: float) -> float | None:

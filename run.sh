@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Without DATA_PATH: make the demo data set, run the steps on it, train and test.
+# Without DATA_PATH: make the demo data set, run the steps on it, train and test all three models.
 # With DATA_PATH=directory: train the paper's best configuration on that dataset directory.
 # Options of main.py pass through:  DATA_PATH=... bash run.sh --w2v_type music --seed 1
 set -eu
@@ -9,17 +9,30 @@ python=$root/.venv/bin/python
 
 if [ -n "${DATA_PATH:-}" ]; then  # its path, and those in options, from where the user stands
     exec "$python" -u "$root/main.py" --mode TRAIN --data_path "$DATA_PATH" \
-        --input_type cf --is_balanced True --is_weighted True "$@"
+        --is_balanced True --is_weighted True "$@"
 fi
 
 cd "$root"
 data=data/demo
 save=checkpoints/demo
 $python -u step0_dataset.py demo $data
-$python -u step1_data_split.py run $data 40 10
+$python -u step1_data_split.py run $data 40 4
 $python -u step2_word_embedding.py train $data $data/corpus.txt --sample 0.01
 $python -u step2_word_embedding.py run $data
 $python -u step3_taste_profile.py train $data $data/triplets.tsv --factors 32
-$python -u main.py --mode TRAIN --input_type cf --w2v_type music --is_balanced True \
-    --is_weighted True --n_epochs 10 "$@" --data_path $data --model_save_path $save
-$python -u main.py --mode TEST --data_path $data --model_load_path $save
+$python -u step4_mel_spectrogram.py run $data
+
+train_and_test() {  # INPUT_TYPE OPTIONS...
+    input_type=$1
+    shift
+    $python -u main.py --mode TRAIN --input_type "$input_type" --w2v_type music --lr 1e-3 \
+        --is_balanced True --is_weighted True "$@" \
+        --data_path $data --model_save_path $save/"$input_type"
+    $python -u main.py --mode TEST --data_path $data --model_load_path $save/"$input_type"
+}
+# Little music, and the convolutions are slow without a GPU: short chunks in small batches.
+audio="--batch_size 32 --input_length 128 --num_chunk 2 --triplets_per_epoch 640 --n_epochs 5"
+train_and_test cf --n_epochs 5 "$@"
+train_and_test spec $audio "$@"
+train_and_test hybrid $audio "$@"
+$python -u -m experiments.compare $save/spec $save/cf $save/hybrid --to $save

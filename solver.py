@@ -44,6 +44,8 @@ class Solver(LightningModule):
         The ordered tags.
     tag_dim, cf_dim : int
         Lengths of the word and CF vectors; `cf_dim` None without cultural branch.
+    mel_settings : dict, optional
+        How the spectrograms were made, for whoever gives this model others; not used here.
     made_by : dict, optional
         What is trained by whom on what, for whoever reads the checkpoint; not used here.
 
@@ -61,6 +63,7 @@ class Solver(LightningModule):
         tags: list[str],
         tag_dim: int,
         cf_dim: int | None,
+        mel_settings: dict | None = None,
         made_by: dict | None = None,
     ):
         super().__init__()

@@ -1,22 +1,117 @@
-"""Step 0: turn a raw data set into step 1's input.
+"""Step 0: turn raw data into step 1's input.
 
+    python -u step0_dataset.py table CSV DATA_PATH
+    python -u step0_dataset.py jamendo RAW DATA_PATH
+    python -u step0_dataset.py magnatagatune RAW DATA_PATH
     python -u step0_dataset.py lastfm2k RAW DATA_PATH
     python -u step0_dataset.py msd RAW DATA_PATH
     python -u step0_dataset.py demo DATA_PATH
 
-For a raw set it applies the clean-up of the paper and prints what each rule leaves. DATA_PATH gets
-msd500/track_tags.tsv, songs.tsv, tag_categories.tsv, dataset.json and the listening data:
-triplets.tsv (user, song, count), or item_factors_MSD.npy with items_index_MSD.tsv.
+DATA_PATH gets msd500/track_tags.tsv, songs.tsv, tag_categories.tsv, dataset.json, and what the set
+has of listening data (triplets.tsv: user, song, count; or item_factors_MSD.npy with
+items_index_MSD.tsv) and of a published split (published_split.tsv). Every rule that drops tags or
+songs prints what it leaves.
 """
 
 from pathlib import Path
 
 from errors import fire_commands
-from preprocessing import lastfm2k, msd
-from preprocessing.arguments import whole_number
-from preprocessing.demo import make_demo
-from preprocessing.raw_set import existing_raw, refuse_other_set, write_dataset
-from preprocessing.tag_cleaning import CleanUp
+from preprocessing.arguments import flag, whole_number
+
+
+def run_table(
+    csv: str,
+    data_path: str,
+    listeners: str = "",
+    min_songs: int = 5,
+    merge_spellings: bool = False,
+    skip_missing: bool = False,
+) -> None:
+    """Turn a table of your own audio files and their tags into step 1's input.
+
+    CSV has a header and is UTF-8; comma, semicolon or tab separates its fields. Columns, in any
+    order: file, the path of an audio file, seen from the folder of the CSV, which becomes the song
+    id; tags, with | between them; and optionally artist, without which step 1 needs
+    --split_by=song; title; category, one for all tags of the file, or one for each with | between
+    them, without which common tags have the category of our own list. Tags stay as they are
+    written.
+
+    Parameters
+    ----------
+    csv : str
+        The table.
+    data_path : str
+        Dataset directory to write.
+    listeners : str
+        File of user, file, count rows, CSV or tab-separated, for the cultural and hybrid branches.
+    min_songs : int
+        Smallest number of songs of a tag; rarer ones are left out.
+    merge_spellings : bool
+        Make one tag of spellings such as Hip-Hop and hiphop: the most common, in lower case.
+    skip_missing : bool
+        Leave out files that do not exist.
+    """
+    from preprocessing.given_tags import GivenTags, take_tags
+    from preprocessing.own_table import read_own_table, refuse_overwriting
+    from preprocessing.raw_set import write_dataset
+
+    options = GivenTags(min_songs, merge_spellings)
+    table, target = Path(csv).expanduser(), Path(data_path).expanduser()
+    plays = Path(listeners).expanduser() if listeners else None
+    for file in filter(None, (table, plays)):
+        refuse_overwriting(file, target)
+    raw_set = read_own_table(table, plays, flag("--skip_missing", skip_missing))
+    write_dataset(raw_set, target, take_tags, options)
+
+
+def run_jamendo(raw: str, data_path: str, split: int = 0, audio_low: bool = False) -> None:
+    """Turn MTG-Jamendo's tags and published split into step 1's input.
+
+    Parameters
+    ----------
+    raw : str
+        Folder with what you have of autotagging*.tsv, also in subfolders split-0 to split-4, plain
+        or as .xz or .gz.
+    data_path : str
+        Dataset directory to write.
+    split : int
+        Which published split to use, 0 to 4.
+    audio_low : bool
+        The audio is the smaller edition, audio-low (00/1.low.mp3).
+    """
+    from preprocessing.given_tags import GivenTags, take_tags
+    from preprocessing.jamendo import HOME, read_jamendo
+    from preprocessing.raw_set import folders, write_dataset
+
+    source, target = folders(raw, data_path, HOME)
+    split, audio_low = whole_number("--split", split, 0), flag("--audio_low", audio_low)
+    raw_set = read_jamendo(source, split, audio_low)
+    write_dataset(raw_set, target, take_tags, GivenTags())
+
+
+def run_magnatagatune(
+    raw: str, data_path: str, min_songs: int = 1, merge_spellings: bool = False
+) -> None:
+    """Turn MagnaTagATune's tags and its usual split into step 1's input.
+
+    Parameters
+    ----------
+    raw : str
+        Folder with annotations_final.csv and clip_info_final.csv.
+    data_path : str
+        Dataset directory to write.
+    min_songs : int
+        Smallest number of clips of a tag.
+    merge_spellings : bool
+        Make one tag of spellings such as drum and drums: the most common.
+    """
+    from preprocessing.given_tags import GivenTags, take_tags
+    from preprocessing.magnatagatune import HOME, read_magnatagatune
+    from preprocessing.raw_set import folders, write_dataset
+
+    options = GivenTags(min_songs, merge_spellings)
+    source, target = folders(raw, data_path, HOME)
+    write_dataset(read_magnatagatune(source), target, take_tags, options)
 
 
 def run_lastfm2k(
@@ -44,9 +139,13 @@ def run_lastfm2k(
     keep_not_music : bool
         Keep tags that describe no music, such as 'seen live'.
     """
+    from preprocessing.lastfm2k import HOME, read_lastfm2k
+    from preprocessing.raw_set import folders, write_dataset
+    from preprocessing.tag_cleaning import CleanUp, clean_tags
+
     options = CleanUp(min_score, max_tags, min_songs, keep_not_music)
-    target = Path(str(data_path)).expanduser()
-    write_dataset(lastfm2k.read_lastfm2k(existing_raw(raw, target, lastfm2k.HOME)), target, options)
+    source, target = folders(raw, data_path, HOME)
+    write_dataset(read_lastfm2k(source), target, clean_tags, options)
 
 
 def run_msd(
@@ -72,13 +171,17 @@ def run_msd(
     keep_not_music : bool
         Keep tags that describe no music, such as 'seen live'.
     """
+    from preprocessing.msd import HOME, read_msd
+    from preprocessing.raw_set import folders, write_dataset
+    from preprocessing.tag_cleaning import CleanUp, clean_tags
+
     options = CleanUp(0, max_tags, min_songs, keep_not_music)  # the set has no scores
-    target = Path(str(data_path)).expanduser()
-    write_dataset(msd.read_msd(existing_raw(raw, target, msd.HOME)), target, options)
+    source, target = folders(raw, data_path, HOME)
+    write_dataset(read_msd(source), target, clean_tags, options)
 
 
 def run_demo(data_path: str, seed: int = 0) -> None:
-    """Generate a small data set in which who listens to a song tells its tags.
+    """Make songs that one can listen to, with tags, listeners and a text: a small data set.
 
     Parameters
     ----------
@@ -87,13 +190,19 @@ def run_demo(data_path: str, seed: int = 0) -> None:
     seed : int
         Seed of everything random.
     """
-    target = Path(str(data_path)).expanduser()
+    from preprocessing.demo import make_demo
+    from preprocessing.raw_set import refuse_other_set
+
+    target = Path(data_path).expanduser()
     refuse_other_set(target, "demo")
     make_demo(target, whole_number("--seed", seed, 0))
     print(f"{target}: generated with seed {seed}")
 
 
 COMMANDS = {
+    "table": run_table,
+    "jamendo": run_jamendo,
+    "magnatagatune": run_magnatagatune,
     "lastfm2k": run_lastfm2k,
     "msd": run_msd,
     "demo": run_demo,

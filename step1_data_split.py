@@ -1,11 +1,11 @@
-"""Step 1: choose tags and songs, and split the songs by artist.
+"""Step 1: choose tags and songs, and split the songs by artist, or take a published split.
 
 python -u step1_data_split.py run DATA_PATH TOP_N_TAGS MINIMUM_NUMBER_OF_TAGS_IN_EACH_SPLIT
 """
 
 from dataset_files import existing_directory
-from errors import UserError, fire_commands
-from preprocessing.arguments import flag, number, one_of, whole_number
+from errors import fire_commands
+from preprocessing.arguments import flag, names_in, number, one_of, whole_number
 
 
 def run(
@@ -18,7 +18,7 @@ def run(
     split_by: str = "artist",
     is_subset: bool = False,
 ) -> None:
-    """Split the songs of msd500/track_tags.tsv into train, valid and test, 70 / 15 / 15.
+    """Split the songs of msd500/track_tags.tsv into train, valid and test, by default 70 / 15 / 15.
 
     Parameters
     ----------
@@ -30,14 +30,16 @@ def run(
     minimum_number_of_tags_in_each_split : int
         Least number of songs of each tag in each of the three splits.
     seed : int
-        Same seed, same split.
+        Same seed, same split; a published split needs none.
     vectors : str
         Keep only tags with a word vector in these sources, as step 2 finds them: google, music,
         or a path; several with commas between.
     minimum_score : float
         Keep annotations with at least this tag score, 0 to 100.
     split_by : str
-        artist: an artist's songs stay together. song: where artists are not known.
+        artist: an artist's songs stay together. song: where artists are not known. published: the
+        parts in published_split.tsv; leaves out songs without a part, and tags with fewer songs
+        than the minimum in a part.
     is_subset : bool
         Write the files of the smaller set (sub_*).
     """
@@ -49,20 +51,12 @@ def run(
             "MINIMUM_NUMBER_OF_TAGS_IN_EACH_SPLIT", minimum_number_of_tags_in_each_split, 1
         ),
         seed=whole_number("--seed", seed, 0),
-        vectors=_names(vectors),
+        vectors=tuple(names_in(vectors)),
         minimum_score=number("--minimum_score", minimum_score, 0.0),
-        split_by=one_of("--split_by", split_by, ("artist", "song")),
+        split_by=one_of("--split_by", split_by, ("artist", "song", "published")),
         is_subset=flag("--is_subset", is_subset),
     )
-    write_data_split(existing_directory(str(data_path)), options)
-
-
-def _names(vectors: object) -> tuple[str, ...]:
-    """The names in 'google,music', which Fire has parsed into a tuple already."""
-    if isinstance(vectors, bool):
-        raise UserError("--vectors needs the name of a source of word vectors, such as google")
-    names = vectors if isinstance(vectors, tuple | list) else str(vectors).split(",")
-    return tuple(str(name).strip() for name in names if str(name).strip())
+    write_data_split(existing_directory(data_path), options)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dataset_files import existing_directory
 from errors import UserError, fire_commands
-from preprocessing.arguments import flag, number, whole_number
+from preprocessing.arguments import flag, names_in, number, whole_number
 
 
 def run(
@@ -43,8 +43,9 @@ def run(
     """
     from preprocessing.word_vectors import choose_sources, embed_tags
 
-    data_path = existing_directory(str(data_path))
-    files = choose_sources(data_path, given={"google": google, "music": music}, only=_names(only))
+    data_path = existing_directory(data_path)
+    names = None if only is None else names_in(only)
+    files = choose_sources(data_path, given={"google": google, "music": music}, only=names)
     embed_tags(
         data_path, files, flag("--drop_missing", drop_missing), flag("--is_subset", is_subset)
     )
@@ -112,7 +113,7 @@ def train(
         workers=whole_number("--workers", workers, 1),
     )
     corpus_file = Path(str(corpus)).expanduser()
-    train_word_vectors(existing_directory(str(data_path)), corpus_file, _name(name), recipe)
+    train_word_vectors(existing_directory(data_path), corpus_file, _name(name), recipe)
 
 
 def neighbours(data_path: str, *words: str, top: int = 10) -> None:
@@ -131,15 +132,8 @@ def neighbours(data_path: str, *words: str, top: int = 10) -> None:
 
     if not words:
         raise UserError("no WORD given: neighbours DATA_PATH WORD...")
-    directory = existing_directory(str(data_path))
+    directory = existing_directory(data_path)
     print_neighbours(directory, [str(word) for word in words], whole_number("--top", top, 1))
-
-
-def _names(only: object) -> list[str] | None:
-    """Names of `--only`, which Fire has split at the commas already."""
-    if only is None:
-        return None
-    return [str(name) for name in only] if isinstance(only, tuple | list) else [str(only)]
 
 
 def _name(name: object) -> str:

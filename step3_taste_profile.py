@@ -23,7 +23,7 @@ def run(data_path: str, is_subset: bool = False) -> None:
     """
     from preprocessing.taste_profile import write_published
 
-    write_published(existing_directory(str(data_path)), flag("--is_subset", is_subset))
+    write_published(existing_directory(data_path), flag("--is_subset", is_subset))
 
 
 def train(
@@ -73,7 +73,7 @@ def train(
     from preprocessing.taste_profile import AlsOptions, write_learnt
 
     write_learnt(
-        existing_directory(str(data_path)),
+        existing_directory(data_path),
         Path(str(triplets)).expanduser(),
         AlsOptions(
             factors=whole_number("--factors", factors, 1),

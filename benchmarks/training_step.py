@@ -21,13 +21,14 @@ from torch.utils.data import Dataset as TorchDataset
 
 from benchmarks.synthetic import make_dataset
 from benchmarks.timing import compare, print_comparison
-from data_loader import TRIPLETS_PER_EPOCH, RetrievalData
+from data_loader import RetrievalData
 from dataset_files import Dataset
 from main import merge_options
 from model import RetrievalModel, SongInputs
 from solver import Solver
 
 BATCH_SIZE = 128
+TRIPLETS_PER_EPOCH = 10_000
 EPOCHS = 3
 
 
@@ -102,7 +103,7 @@ def main() -> None:
     dataset = make_dataset(arguments.n_songs)
     options = merge_options({"input_type": "cf", "is_balanced": True, "is_weighted": True})
     solver = Solver(options, dataset.tags, tag_dim=300, cf_dim=200)
-    data = RetrievalData(dataset, BATCH_SIZE, is_balanced=True, seed=0)
+    data = RetrievalData(dataset, options)
     model = RetrievalModel("cf", tag_dim=300, cf_dim=200)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, weight_decay=1e-4)
     loader = DataLoader(RowByRow(dataset), BATCH_SIZE, shuffle=True)

@@ -1,6 +1,7 @@
 """Checks of what Fire made of the command line: a wrong number is a sentence, not a traceback."""
 
 import math
+from pathlib import Path
 
 from errors import UserError
 
@@ -32,3 +33,16 @@ def one_of(name: str, value: object, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise UserError(f"{name} must be {' or '.join(choices)}, not {value!r}")
     return str(value)
+
+
+def existing_file(path: str | Path, way_out: str) -> Path:
+    """Return `path` as a Path, or raise `UserError` '<path> is missing: <way out>'."""
+    path = Path(path).expanduser()
+    if not path.is_file():
+        raise UserError(f"{path} is missing: {way_out}")
+    return path
+
+
+def names_in(text: str) -> list[str]:
+    """Names in a list such as 'google, music'."""
+    return [name.strip() for name in text.split(",") if name.strip()]

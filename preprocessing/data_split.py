@@ -2,6 +2,7 @@
 
 `select` applies the rules of selection to the annotations, `split_groups` cuts the songs
 70 / 15 / 15 with enough songs of every tag in each part, `write_data_split` does the whole step.
+A split that was published with the data can take the place of our own.
 """
 
 from dataclasses import dataclass
@@ -12,23 +13,29 @@ import pandas as pd
 import scipy.sparse as sp
 
 from dataset_files import (
-    CATEGORIES,
     ITEM_INDEX,
+    PUBLISHED_SPLIT,
     SONGS,
     SPLITS,
     TRACK_TAGS,
     TRIPLETS,
     read_tsv,
     require_file,
-    some,
     staged,
     subset_prefix,
     write_about,
     write_split,
-    write_tsv,
 )
 from errors import UserError, one_line
+from mel_store import published_file, read_index, skipped_songs
 from preprocessing.artist_split import split_groups
+from preprocessing.artists import artist_groups
+from preprocessing.published_split import (
+    in_each_part,
+    print_overlap,
+    read_published_split,
+)
+from preprocessing.tag_categories import add_categories
 from preprocessing.triplets import songs_of_triplets
 
 
@@ -53,13 +60,27 @@ def write_data_split(directory: Path, options: SplitOptions) -> None:
     UserError
         Nothing is left after a rule, an artist is unknown, or no split reaches the minimum.
     """
-    annotations = select(read_annotations(directory / TRACK_TAGS), directory, options)
+    published = options.split_by == "published"
+    part_of = read_published_split(directory) if published else None
+    annotations = select(read_annotations(directory / TRACK_TAGS), directory, options, part_of)
     tags, song_ids, song_tags = to_matrix(annotations)
     groups = _groups(directory, song_ids, options.split_by)
-    split_of_song = split_groups(song_tags, groups, tags, options.minimum, options.seed)
+    if part_of is None:
+        split_of_song = split_groups(song_tags, groups, tags, options.minimum, options.seed)
+    else:
+        split_of_song = np.array([SPLITS.index(part_of[song_id]) for song_id in song_ids])
     splits = {name: np.flatnonzero(split_of_song == part) for part, name in enumerate(SPLITS)}
     _print_splits(song_tags, splits, groups, options.split_by)
+    if published:
+        print_overlap(groups, splits)
     _write(directory, options, annotations, (tags, song_ids, song_tags, splits))
+
+
+def _groups(directory: Path, song_ids: list[str], split_by: str) -> np.ndarray:
+    """Number of the group of each song: its artist's, or its own; (N,) int64."""
+    if split_by == "song":
+        return np.arange(len(song_ids))
+    return artist_groups(directory, song_ids, all_known=split_by == "artist")
 
 
 # ---------------------------------------------------------------- the annotations
@@ -104,9 +125,14 @@ def read_annotations(path: Path) -> pd.DataFrame:
 # ---------------------------------------------------------------- the rules of selection
 
 
-def select(rows: pd.DataFrame, directory: Path, options: SplitOptions) -> pd.DataFrame:
-    """Apply every rule in turn and print what it leaves; the functions below say the rules."""
-    score, n_tags = options.minimum_score, options.top_n_tags
+def select(
+    rows: pd.DataFrame, directory: Path, options: SplitOptions, part_of: dict[str, str] | None
+) -> pd.DataFrame:
+    """Apply every rule in turn and print what it leaves; the functions below say the rules.
+
+    `part_of` is the part of each song in a published split that is to be used.
+    """
+    score, n_tags, minimum = options.minimum_score, options.top_n_tags, options.minimum
     rows = _told(f"annotations with a score >= {score:g}", rows, scored(rows, score))
     rows = _told("each tag of a song once", rows, rows.drop_duplicates(["song", "tag"]))
     for source in options.vectors:
@@ -115,6 +141,10 @@ def select(rows: pd.DataFrame, directory: Path, options: SplitOptions) -> pd.Dat
         )
     for kind, songs in _songs_with_data(directory, rows):
         rows = _told(f"songs with {kind}", rows, of_songs(rows, songs))
+    if part_of is not None:
+        rows = _told(f"songs in {PUBLISHED_SPLIT}", rows, of_songs(rows, set(part_of)))
+        kept = in_each_part(rows, part_of, minimum)
+        rows = _told(f"tags with at least {minimum} songs in each part", rows, kept)
     return _told(f"the {n_tags} tags with the most songs", rows, top_tags(rows, n_tags))
 
 
@@ -168,24 +198,20 @@ def _songs_with_data(directory: Path, annotations: pd.DataFrame) -> list[tuple[s
         kinds.append((f"listening data ({TRIPLETS})", songs_of_triplets(directory / TRIPLETS)))
     with_audio = _songs_with_audio(directory, annotations["song"].unique())
     if with_audio:
-        kinds.append(("audio", with_audio))
+        kinds.append(("audio that can be read", with_audio - skipped_songs(directory).keys()))
     if not kinds:
         print(f"no listening data and no audio in {directory}: songs are kept without either")
     return kinds
 
 
 def _songs_with_audio(directory: Path, song_ids: np.ndarray) -> set[str]:
-    """Songs with an audio path in `songs.tsv`, or with a mel spectrogram under `spec/`."""
+    """Songs with a mel spectrogram, or with an audio path in `songs.tsv`."""
     rows = read_tsv(directory / SONGS, 4) if (directory / SONGS).is_file() else []
     with_audio = {song_id for song_id, _, _, audio in rows if audio}
+    with_audio.update(song.song_id for song in read_index(directory))
     if (directory / "spec").is_dir():
-        with_audio.update(song_id for song_id in song_ids if _has_spec(directory, song_id))
+        with_audio.update(name for name in song_ids if published_file(directory, name).is_file())
     return with_audio
-
-
-def _has_spec(directory: Path, song_id: str) -> bool:
-    folders = song_id[2:5]
-    return len(folders) == 3 and (directory / "spec" / Path(*folders) / f"{song_id}.npy").is_file()
 
 
 def to_matrix(annotations: pd.DataFrame) -> tuple[list[str], list[str], sp.csr_array]:
@@ -197,43 +223,6 @@ def to_matrix(annotations: pd.DataFrame) -> tuple[list[str], list[str], sp.csr_a
     return tags, songs, sp.csr_array((ones, (rows, columns)), shape=(len(songs), len(tags)))
 
 
-# ---------------------------------------------------------------- artists
-
-
-def _groups(directory: Path, song_ids: list[str], split_by: str) -> np.ndarray:
-    """Number of the group of each song: its artist's, or its own; (N,) int64."""
-    if split_by == "song":
-        return np.arange(len(song_ids))
-    artist_of = read_artists(directory / SONGS)
-    unknown = [song_id for song_id in song_ids if not artist_of.get(song_id)]
-    if unknown:
-        raise UserError(
-            f"{directory / SONGS} has no artist for {len(unknown)} of {len(song_ids)} songs "
-            f"({some(unknown)}): add them, or split by song with --split_by=song"
-        )
-    artists = [artist_of[song_id] for song_id in song_ids]
-    number_of = {artist: number for number, artist in enumerate(sorted(set(artists)))}
-    return np.array([number_of[artist] for artist in artists])
-
-
-def read_artists(path: Path) -> dict[str, str]:
-    """Read the artist of each song from `songs.tsv`: song id, artist, title, audio path."""
-    if not path.is_file():
-        raise UserError(
-            f"{path} is missing, so the artists are not known: write it (song id, artist, title, "
-            "audio path), or split by song with --split_by=song"
-        )
-    artist_of: dict[str, str] = {}
-    for song_id, artist in read_tsv(path, 2):
-        artist = artist.strip()
-        if artist_of.setdefault(song_id, artist) != artist:
-            raise UserError(
-                f"{path} gives the song {song_id!r} two artists, {artist_of[song_id]!r} and "
-                f"{artist!r}: keep one"
-            )
-    return artist_of
-
-
 # ---------------------------------------------------------------- what comes out
 
 
@@ -241,7 +230,7 @@ def _print_splits(
     song_tags: sp.csr_array, splits: dict[str, np.ndarray], groups: np.ndarray, split_by: str
 ) -> None:
     """Print the table of the splits: songs, and how many songs the tags have."""
-    groups_name = "artists" if split_by == "artist" else "groups"
+    groups_name = "groups" if split_by == "song" else "artists"
     print(
         f"{'split':6}{'songs':>8}{'':>7}{groups_name:>9}   songs a tag: smallest, median, largest"
     )
@@ -260,7 +249,7 @@ def _write(directory: Path, options: SplitOptions, annotations: pd.DataFrame, sp
     facts = {
         "top_n_tags": options.top_n_tags,
         "minimum_number_of_tags_in_each_split": options.minimum,
-        "seed": options.seed,
+        "seed": None if options.split_by == "published" else options.seed,
         "vectors": list(options.vectors),
         "minimum_score": options.minimum_score,
         "split_by": options.split_by,
@@ -270,7 +259,7 @@ def _write(directory: Path, options: SplitOptions, annotations: pd.DataFrame, sp
     stale = _stale_after(directory, prefix, tags, song_ids)
     with staged(directory) as stage:
         write_split(stage, tags, song_ids, song_tags.toarray(), splits, prefix)
-        _write_categories(stage, directory, tags, annotations)
+        add_categories(stage, directory, tags, annotations)
         write_about(stage, directory, f"{prefix}step1", facts)
     print(f"wrote the split of {len(song_ids)} songs and {len(tags)} tags to {directory}")
     for line in stale:
@@ -296,26 +285,3 @@ def _differs(file: Path, names: list[str]) -> bool:
         return [str(name) for name in np.load(file, allow_pickle=False)] != names
     except (OSError, ValueError, EOFError, TypeError):
         return True
-
-
-def _write_categories(
-    stage: Path, directory: Path, tags: list[str], annotations: pd.DataFrame
-) -> None:
-    """Add to `tag_categories.tsv` the tags that it lacks; what it holds stays as it is."""
-    file = directory / CATEGORIES
-    rows = read_tsv(file, 2) if file.is_file() else []
-    known = {tag for tag, category in rows if category}
-    category_of = most_common_categories(annotations)
-    added = [(tag, category_of[tag]) for tag in tags if tag in category_of and tag not in known]
-    if added:
-        added_tags = {tag for tag, _ in added}
-        kept = [row for row in rows if row[0] not in added_tags]
-        write_tsv(stage / CATEGORIES, iter([*kept, *added]))
-
-
-def most_common_categories(annotations: pd.DataFrame) -> dict[str, str]:
-    """Category that a tag has most often, of equally frequent ones the first by code point."""
-    named = annotations[annotations["category"] != ""]
-    counts = named.groupby(["tag", "category"]).size().to_dict()
-    ordered = sorted(counts, key=lambda pair: (-counts[pair], pair))
-    return {tag: category for tag, category in reversed(ordered)}

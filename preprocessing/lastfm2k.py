@@ -11,9 +11,11 @@ import pandas as pd
 
 from dataset_files import TRIPLETS, some, write_tsv
 from errors import UserError
-from preprocessing.raw_set import RawSet, read_table
+from preprocessing.raw_set import RawSet, Song
+from preprocessing.raw_tables import LATIN, PLAIN, Form, read_table
 
 HOME = "the HetRec 2011 Last.fm set of GroupLens, https://grouplens.org/datasets/hetrec-2011/"
+GET_AGAIN = f"get it from {HOME}"
 
 
 def read_lastfm2k(raw: Path) -> RawSet:
@@ -25,7 +27,7 @@ def read_lastfm2k(raw: Path) -> RawSet:
         A file is missing, damaged, or names an artist or tag that another file does not know.
     """
     names = _names(raw / "artists.dat", ["id", "name", "url", "pictureURL"])
-    tags = _names(raw / "tags.dat", ["tagID", "tagValue"], encoding="latin-1")
+    tags = _names(raw / "tags.dat", ["tagID", "tagValue"], LATIN)
     plays = _read_plays(raw / "user_artists.dat")
     taggings = _read_taggings(raw / "user_taggedartists.dat")
     _require_known(plays["artistID"], names, raw / "user_artists.dat", raw / "artists.dat")
@@ -35,7 +37,7 @@ def read_lastfm2k(raw: Path) -> RawSet:
     return RawSet(
         name="lastfm2k",
         annotations=annotations,
-        songs=[(artist, names[artist], "") for artist in dict.fromkeys(plays["artistID"])],
+        songs=[Song(artist, names[artist]) for artist in dict.fromkeys(plays["artistID"])],
         write_listening=lambda stage: write_tsv(
             stage / TRIPLETS, plays.itertuples(index=False, name=None)
         ),
@@ -65,24 +67,24 @@ def tagger_scores(taggings: pd.DataFrame) -> pd.DataFrame:
 
 def _read_plays(path: Path) -> pd.DataFrame:
     """Read (user, artist, play count) rows; counts must be whole and positive."""
-    plays = read_table(path, ["userID", "artistID", "weight"], HOME)
+    plays = read_table(path, ["userID", "artistID", "weight"], GET_AGAIN)
     wrong = plays[~plays["weight"].str.fullmatch("0*[1-9][0-9]*")]
     if len(wrong):
         raise UserError(
-            f"{path} has the play count {wrong['weight'].iloc[0]!r} in line {wrong.index[0] + 2}, "
-            f"which is no positive whole number: get it again from {HOME}"
+            f"{path} has the play count {wrong['weight'].iloc[0]!r} in line {wrong.index[0]}, "
+            f"which is no positive whole number: {GET_AGAIN}"
         )
     return plays
 
 
 def _read_taggings(path: Path) -> pd.DataFrame:
     header = ["userID", "artistID", "tagID", "day", "month", "year"]
-    return read_table(path, header, HOME)[["userID", "artistID", "tagID"]]
+    return read_table(path, header, GET_AGAIN)[["userID", "artistID", "tagID"]]
 
 
-def _names(path: Path, header: list[str], encoding: str = "utf-8") -> dict[str, str]:
+def _names(path: Path, header: list[str], form: Form = PLAIN) -> dict[str, str]:
     """Read a file whose first two columns are id and name."""
-    table = read_table(path, header, HOME, encoding)
+    table = read_table(path, header, GET_AGAIN, form)
     return dict(zip(table[header[0]], table[header[1]], strict=True))
 
 

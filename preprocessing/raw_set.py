@@ -1,14 +1,36 @@
-"""What the readers of raw sets have in common: the form they return, strict reading, writing."""
+"""What the readers of raw sets have in common: the form they return, and writing it."""
 
+import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
-from dataset_files import CATEGORIES, SONGS, TRACK_TAGS, read_about, staged, write_about, write_tsv
+from dataset_files import (
+    CATEGORIES,
+    PUBLISHED_SPLIT,
+    SONGS,
+    TRACK_TAGS,
+    TRIPLETS,
+    read_about,
+    staged,
+    write_about,
+    write_tsv,
+)
 from errors import UserError
-from preprocessing.tag_cleaning import CleanUp, categories_of, clean_tags
+from preprocessing.tag_categories import most_common_categories
+from preprocessing.tag_cleaning import categories_of
+
+
+class Song(NamedTuple):
+    """A line of songs.tsv; `audio` is the path of its file."""
+
+    song_id: str
+    artist: str = ""
+    title: str = ""
+    audio: str = ""
 
 
 @dataclass(frozen=True)
@@ -20,104 +42,84 @@ class RawSet:
     name : str
         Its name, for `dataset.json`.
     annotations : DataFrame
-        Columns song (str), tag (str), score (float, 0 to 100).
-    songs : list of (str, str, str)
-        Song id, artist, title of each song in the listening data.
-    write_listening : callable
+        Columns song (str), tag (str), score (float, 0 to 100), and where the set names them
+        category (str, '' where unknown) and cleaned (str), the tag as it is to be called.
+    songs : list of Song
+        The songs that count; annotations of others do not.
+    write_listening : callable, optional
         Writes the listening data to the folder that it is given.
+    parts : dict of str to str
+        Published split: song id -> train, valid or test, for songs that have a part.
+    audio : Path, optional
+        Folder from which the songs' audio paths start, where it is known.
+    facts : dict
+        How it was read, for `dataset.json`.
     """
 
     name: str
     annotations: pd.DataFrame
-    songs: list[tuple[str, str, str]]
-    write_listening: Callable[[Path], None]
+    songs: list[Song]
+    write_listening: Callable[[Path], None] | None = None
+    parts: dict[str, str] = field(default_factory=dict)
+    audio: Path | None = None
+    facts: dict = field(default_factory=dict)
 
 
-def write_dataset(raw_set: RawSet, data_path: Path, options: CleanUp) -> None:
-    """Clean the tags of a raw set and write step 1's input to `data_path`, whole or not at all.
+def write_dataset(raw_set: RawSet, data_path: Path, choose_tags: Callable, options: object) -> None:
+    """Choose the tags of a raw set and write step 1's input to `data_path`, whole or not at all.
+
+    Parameters
+    ----------
+    raw_set : RawSet
+        The set.
+    data_path : Path
+        Dataset directory to write.
+    choose_tags : callable
+        `tag_cleaning.clean_tags` or `given_tags.take_tags`.
+    options : CleanUp or GivenTags
+        What it is to do.
 
     Raises
     ------
     UserError
-        The clean-up leaves nothing, or `data_path` holds another set or cannot be written.
+        No tag is left, or `data_path` holds another set or cannot be written.
     """
     refuse_other_set(data_path, raw_set.name)
-    listened = {song for song, _, _ in raw_set.songs}
-    table, report = clean_tags(raw_set.annotations, listened, options)
-    categories = categories_of(sorted(set(table["cleaned"])))
-    facts = {"set": raw_set.name, **vars(options), "rules": report}
+    song_ids = {song.song_id for song in raw_set.songs}
+    table, report = choose_tags(raw_set.annotations, song_ids, options)
+    categories = _categories(table)
+    earlier = read_about(data_path).get("steps", {}).get("step0", {})
+    facts = {"set": raw_set.name, **raw_set.facts, **vars(options), "rules": report}
+    if raw_set.audio:
+        facts["audio_path"] = _relative(raw_set.audio, data_path)
     try:
         with staged(data_path) as stage:
             (stage / TRACK_TAGS).parent.mkdir()
             write_tsv(stage / TRACK_TAGS, _track_tags(table, categories))
-            write_tsv(stage / SONGS, ((*song, "") for song in raw_set.songs))  # no audio path
+            write_tsv(stage / SONGS, raw_set.songs)
             write_tsv(stage / CATEGORIES, categories.items())
-            raw_set.write_listening(stage)
+            if raw_set.write_listening:
+                raw_set.write_listening(stage)
+            if raw_set.parts:
+                write_tsv(stage / PUBLISHED_SPLIT, sorted(raw_set.parts.items()))
+            facts["files"] = sorted(file.name for file in stage.glob("*.*"))
             write_about(stage, data_path, "step0", facts)
     except OSError as error:
         raise UserError(
             f"{data_path} cannot be written ({error.strerror}): give another DATA_PATH"
         ) from None
+    _remove_left_over(data_path, earlier, facts)
     _print_density(table, data_path)
 
 
-def existing_raw(raw: str, data_path: Path, home: str) -> Path:
-    """Return the folder RAW as a Path; raise `UserError` if it is none, or is DATA_PATH itself."""
-    folder = Path(str(raw)).expanduser()
-    if not folder.is_dir():
-        raise UserError(f"{folder} is not a directory: give as RAW the folder of {home}")
-    if folder.resolve() == data_path.resolve():
-        raise UserError(f"RAW and DATA_PATH are both {folder}: write to another directory")
-    return folder
-
-
-def raw_file(path: Path, home: str) -> Path:
-    """Return the file `path` of a raw set; raise `UserError` that names its home if missing."""
-    if not path.is_file():
-        raise UserError(f"{path} is missing: it belongs to {home}")
-    return path
-
-
-def read_table(path: Path, header: list[str], home: str, encoding: str = "utf-8") -> pd.DataFrame:
-    """Read a tab-separated file with a header; all columns are str, nothing is quoted or missing.
-
-    Every line is checked, and a tag called 'null' or 'nan' stays what it is.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    header : list of str
-        The column names that its first line must hold.
-    home : str
-        Where the public can get the set, for messages.
-    encoding : str
-        Encoding of the text.
-
-    Raises
-    ------
-    UserError
-        The file is missing, has another header, a line with more or fewer fields, or no rows.
-    """
-    try:
-        lines = raw_file(path, home).read_bytes().decode(encoding).rstrip("\n").split("\n")
-    except UnicodeDecodeError:
-        raise UserError(f"{path} is not {encoding} text: get it again from {home}") from None
-    rows = [line.rstrip("\r").split("\t") for line in lines]
-    if rows[0] != header:
-        found, expected = " ".join(rows[0])[:60], " ".join(header)
-        raise UserError(
-            f"{path} must begin with the header {expected!r}, not {found!r}: get it from {home}"
-        )
-    for number, row in enumerate(rows, start=1):
-        if len(row) != len(header):
-            raise UserError(
-                f"{path} has {len(row)} instead of {len(header)} fields in line {number}: "
-                f"get it again from {home}"
-            )
-    if len(rows) == 1:
-        raise UserError(f"{path} has a header and no rows: get it again from {home}")
-    return pd.DataFrame(rows[1:], columns=header, dtype=str)
+def folders(raw: str, data_path: str, home: str) -> tuple[Path, Path]:
+    """Return RAW and DATA_PATH as Paths; raise `UserError` if RAW is no folder, or is DATA_PATH."""
+    source, target = Path(raw).expanduser(), Path(data_path).expanduser()
+    if not source.is_dir():
+        raise UserError(f"{source} is not a directory: give as RAW the folder of {home}")
+    if source.resolve() == target.resolve():
+        raise UserError(f"RAW and DATA_PATH are both {source}: write to another directory")
+    return source, target
 
 
 def refuse_other_set(data_path: Path, name: str) -> None:
@@ -125,6 +127,38 @@ def refuse_other_set(data_path: Path, name: str) -> None:
     there = read_about(data_path).get("steps", {}).get("step0", {}).get("set", name)
     if there != name:
         raise UserError(f"{data_path} holds the set {there} already: write to another directory")
+
+
+def folder_of_audio(folder: Path, songs: list[Song]) -> Path | None:
+    """Return `folder` if audio paths of `songs` can start there, because one of them does."""
+    there = any(os.path.isfile(os.path.join(folder, song.audio)) for song in songs)
+    return folder if there else None
+
+
+def _categories(table: pd.DataFrame) -> dict[str, str]:
+    """Category of each tag: the one that the set names, else that of our list."""
+    categories = categories_of(sorted(set(table["cleaned"])))
+    if "category" in table:
+        named = table[["cleaned", "category"]].rename(columns={"cleaned": "tag"})
+        categories |= most_common_categories(named)
+    return categories
+
+
+def _relative(folder: Path, data_path: Path) -> str:
+    """`folder` as seen from `data_path`, so that both can move together."""
+    try:
+        return Path(os.path.relpath(folder.resolve(), data_path.resolve())).as_posix()
+    except ValueError:  # on different drives
+        return folder.resolve().as_posix()
+
+
+def _remove_left_over(data_path: Path, earlier: dict, facts: dict) -> None:
+    """Remove what an earlier step 0 wrote and this one has not: it would count in step 1."""
+    for name in (TRIPLETS, PUBLISHED_SPLIT):
+        left_over = name in earlier.get("files", ()) and name not in facts["files"]
+        if left_over and (data_path / name).is_file():
+            (data_path / name).unlink()
+            print(f"removed {data_path / name}, which an earlier step 0 wrote")
 
 
 def _track_tags(table: pd.DataFrame, categories: dict[str, str]) -> Iterator[tuple]:

@@ -20,6 +20,7 @@ from dataset_files import (
     write_about,
 )
 from errors import UserError
+from preprocessing.arguments import existing_file
 from preprocessing.triplets import Plays, at_least, read_triplets
 
 
@@ -192,8 +193,11 @@ def write_learnt(
 ) -> None:
     """Step 3 `train`: factors learnt from all songs of `triplets` to `ix_to_cf.npy`."""
     song_ids = read_song_ids(directory, subset_prefix(is_subset))
-    listening_id_of = None if id_map is None else read_id_map(_given("--id_map", id_map))
-    plays = read_triplets(_given("TRIPLETS", triplets))
+    plays_file = existing_file(triplets, "give an existing file as TRIPLETS")
+    listening_id_of = None
+    if id_map is not None:
+        listening_id_of = read_id_map(existing_file(id_map, "give an existing file as --id_map"))
+    plays = read_triplets(plays_file)
     _print_plays("listening data", plays)
     _check_overlap(plays, song_ids, listening_id_of, triplets)
     plays = at_least(plays, min_song_users, min_user_songs)
@@ -258,12 +262,6 @@ def _check_overlap(
             f"none of the {len(song_ids)} songs of existing_ids.npy is in {triplets} (which has "
             f"{some(sorted(known), 2)}): give the ids of the one for the other with --id_map=FILE"
         )
-
-
-def _given(argument: str, path: Path) -> Path:
-    if not path.is_file():
-        raise UserError(f"{path} is not a file: give an existing one as {argument}")
-    return path
 
 
 def _first_repeated(names: list[str]) -> str:

@@ -23,6 +23,7 @@ from tqdm.utils import CallbackIOWrapper
 
 from dataset_files import staged, write_about
 from errors import UserError
+from preprocessing.arguments import existing_file
 from preprocessing.word_vector_files import model_files
 from preprocessing.word_vectors import FOLDER_SUFFIX
 
@@ -98,7 +99,7 @@ def train_word_vectors(data_path: Path, corpus: Path, name: str, recipe: Recipe)
         The text is missing, damaged or too small, or the folder holds other vectors.
     """
     target = Path(f"{name}{FOLDER_SUFFIX}", f"{name}_trigrams_{recipe.dimensions}.model")
-    _require_text(corpus)
+    existing_file(corpus, "give a text file, one sentence a line, as CORPUS")
     _require_room(data_path / target)
     with staged(data_path) as stage:
         phrased = stage / "phrased.txt"
@@ -119,11 +120,6 @@ def train_word_vectors(data_path: Path, corpus: Path, name: str, recipe: Recipe)
         f"{data_path / target}: {len(model.wv)} words and phrases, {recipe.dimensions} dimensions"
     )
     return data_path / target
-
-
-def _require_text(corpus: Path) -> None:
-    if not corpus.is_file():
-        raise UserError(f"{corpus} is missing: give a text file, one sentence a line, as CORPUS")
 
 
 def _require_room(target: Path) -> None:

@@ -8,15 +8,19 @@ import numpy as np
 import pytest
 
 from dataset_files import CATEGORIES, staged, write_about, write_pickle, write_split, write_tsv
+from mel_store import MEL_SETTINGS, N_MELS
 
 ROOT = Path(__file__).parents[1]
+
+
+MEL_BANDS, LOUD, SOFT = 16, -20.0, -70.0  # of each tag, and dB
 
 
 def write_planted(directory: Path, n_songs: int = 300, with_answer: bool = True) -> Path:
     """Write a directory in which the CF vector of a song tells its tags, or (broken) does not.
 
     Eight tags with random word vectors; a song bears one tag, and often a second one; its CF
-    vector is the sum of directions of its tags, with noise.
+    vector is the sum of directions of its tags, with noise. `write_planted_mels` adds audio.
     """
     rng = np.random.default_rng(0)
     tags = [f"tag {letter}" for letter in "abcdefgh"]
@@ -43,6 +47,30 @@ def write_planted(directory: Path, n_songs: int = 300, with_answer: bool = True)
     return directory
 
 
+def write_planted_mels(directory: Path, skipped: int = 0, shortest: int = 60) -> Path:
+    """Add a packed store in which each tag of a song sounds in 16 of the 128 mel bands.
+
+    Songs have `shortest` to 400 frames; the first `skipped` songs stand in the report instead.
+    """
+    rng = np.random.default_rng(1)
+    song_tags = np.load(directory / "binaries.npy") == 1
+    song_ids = np.load(directory / "existing_ids.npy").tolist()
+    songs, rows, end = [], [], 0
+    for song in range(skipped, len(song_ids)):
+        n_frames = int(rng.integers(shortest, 400))
+        level = np.where(np.repeat(song_tags[song], MEL_BANDS), LOUD, SOFT)  # (128,)
+        songs.append(level + rng.normal(scale=5, size=(n_frames, N_MELS)))
+        rows.append((song_ids[song], end, n_frames, 0))
+        end += n_frames
+    with staged(directory) as stage:
+        np.save(stage / "mel.npy", np.concatenate(songs).astype(np.float16))
+        write_tsv(stage / "mel_songs.tsv", rows)
+        report = [(song_id, "a.mp3", "is silent") for song_id in song_ids[:skipped]]
+        write_tsv(stage / "mel_skipped.tsv", report)
+        write_about(stage, directory, "step4", {"mel_settings": MEL_SETTINGS})
+    return directory
+
+
 @pytest.fixture
 def dataset_dir(tmp_path: Path) -> Path:
     """A directory that a test may change."""
@@ -53,6 +81,12 @@ def dataset_dir(tmp_path: Path) -> Path:
 def shared_dataset_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory that tests only read."""
     return write_planted(tmp_path_factory.mktemp("shared") / "data")
+
+
+@pytest.fixture(scope="session")
+def audio_dataset_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small directory with spectrograms that tests only read."""
+    return write_planted_mels(write_planted(tmp_path_factory.mktemp("audio") / "data", 60))
 
 
 def run_command(*arguments: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess:

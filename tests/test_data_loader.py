@@ -6,26 +6,37 @@ import numpy as np
 import pytest
 import torch
 
-from data_loader import TRIPLETS_PER_EPOCH, RetrievalData
+from data_loader import RetrievalData
 from dataset_files import open_dataset
+from mel_chunks import attach_mels
+from mel_store import FLOOR_DB
+
+OPTIONS = {"batch_size": 128, "triplets_per_epoch": 10_000, "is_balanced": False, "seed": 0}
+AUDIO = {"input_length": 173, "num_chunk": 3, "cache": "memory", "num_workers": 0}
 
 
-def data_for(directory, rank=0, world_size=1, epoch=0, **options) -> RetrievalData:
-    options = {"batch_size": 128, "is_balanced": False, "seed": 0} | options
-    data = RetrievalData(open_dataset(directory, with_cf=True), **options)
+def data_for(
+    directory, rank=0, world_size=1, epoch=0, stage=None, input_type="cf", **options
+) -> RetrievalData:
+    dataset = open_dataset(directory, with_cf=input_type != "spec")
+    dataset = dataset if input_type == "cf" else attach_mels(dataset)
+    data = RetrievalData(dataset, OPTIONS | AUDIO | options)
     data.trainer = SimpleNamespace(
         strategy=SimpleNamespace(root_device=torch.device("cpu")),
         current_epoch=epoch,
         global_rank=rank,
         world_size=world_size,
     )
+    data.setup(stage or "fit")
     return data
 
 
-def test_an_epoch_has_10000_triplets(shared_dataset_dir):
-    batches = list(data_for(shared_dataset_dir).train_dataloader())
-    assert sum(len(batch.tag_vectors) for batch in batches) == TRIPLETS_PER_EPOCH == 10_000
-    assert len(batches) == len(data_for(shared_dataset_dir).train_dataloader()) == 79
+@pytest.mark.parametrize(("triplets", "n_batches"), [(10_000, 79), (300, 3)])
+def test_an_epoch_has_its_triplets(shared_dataset_dir, triplets, n_batches):
+    loader = data_for(shared_dataset_dir, triplets_per_epoch=triplets).train_dataloader()
+    batches = list(loader)
+    assert sum(len(batch.tag_vectors) for batch in batches) == triplets
+    assert len(batches) == len(loader) == n_batches
 
 
 def test_no_batch_has_a_single_triplet(shared_dataset_dir):
@@ -79,7 +90,7 @@ def test_one_loader_draws_anew_each_epoch(shared_dataset_dir):
 
 @pytest.mark.parametrize("split", ["valid", "test"])
 def test_evaluation_songs_come_once_and_in_order(shared_dataset_dir, split, monkeypatch):
-    monkeypatch.setattr("data_loader.EVAL_BATCH_SIZE", 7)
+    monkeypatch.setattr("data_loader.EVAL_SONGS", 7)
     data = data_for(shared_dataset_dir)
     loader = data.val_dataloader() if split == "valid" else data.test_dataloader()
     songs = torch.cat([batch.cf for batch in loader]).numpy()
@@ -87,3 +98,67 @@ def test_evaluation_songs_come_once_and_in_order(shared_dataset_dir, split, monk
     np.testing.assert_array_equal(songs, data.dataset.cf[indices])
     assert len(loader) == -(-len(indices) // 7)
     np.testing.assert_array_equal(data.tag_song_truth(split), data.dataset.song_tags[indices].T)
+
+
+# ------------------------------------------------------------ with spectrograms
+
+
+def song_frames(data, song: int) -> np.ndarray:
+    mel = data.dataset.mel
+    row = mel.song_ids.index(data.dataset.song_ids[song])
+    return np.array(mel.frames[mel.starts[row] : mel.starts[row] + mel.n_frames[row]])
+
+
+def padded(frames: np.ndarray, first: int, length: int) -> np.ndarray:
+    chunk = np.full((length, 128), FLOOR_DB, dtype=np.float32)
+    part = frames[first : first + length]
+    chunk[: len(part)] = part
+    return chunk.T
+
+
+def test_a_training_song_comes_with_its_own_frames(audio_dataset_dir):
+    data = data_for(audio_dataset_dir, input_type="hybrid", batch_size=16, triplets_per_epoch=40)
+    songs_seen = 0
+    song_of_cf = {row.tobytes(): song for song, row in enumerate(data.dataset.cf)}
+    for batch in data.train_dataloader():
+        for spec, cf in zip(batch.songs.spec.numpy(), batch.songs.cf.numpy(), strict=True):
+            frames = song_frames(data, song_of_cf[cf.tobytes()])
+            starts = range(max(len(frames) - 173, 0) + 1)
+            assert any(np.array_equal(spec, padded(frames, first, 173)) for first in starts)
+            songs_seen += 1
+    assert songs_seen == 40
+
+
+def test_with_and_without_spectrograms_the_same_songs_are_drawn(audio_dataset_dir):
+    batches = [
+        next(iter(data_for(audio_dataset_dir, input_type=kind).train_dataloader()))
+        for kind in ("cf", "hybrid")
+    ]
+    assert torch.equal(batches[0].songs.cf, batches[1].songs.cf)
+    assert batches[0].songs.spec is None
+
+
+@pytest.mark.parametrize("stage", ["fit", "test"])
+def test_evaluation_chunks_go_from_end_to_end(audio_dataset_dir, stage, monkeypatch):
+    monkeypatch.setattr("data_loader.EVAL_CHUNKS", 7)
+    data = data_for(audio_dataset_dir, stage=stage, input_type="spec")
+    split = "test" if stage == "test" else "valid"
+    loader = data.test_dataloader() if stage == "test" else data.val_dataloader()
+    batches = list(loader)
+    assert {len(batch.spec) for batch in batches} == {2} and len(loader) == 6
+    assert batches[0].cf is None
+    spec = torch.cat([batch.spec for batch in batches]).numpy()
+    songs = data.dataset.splits[split].tolist()
+    assert spec.shape == (len(songs), 3, 128, 173)
+    for song, chunks in zip(songs, spec, strict=True):
+        frames = song_frames(data, song)
+        last = max(len(frames) - 173, 0)
+        for chunk, first in zip(chunks, (0, round(last / 2), last), strict=True):
+            np.testing.assert_array_equal(chunk, padded(frames, first, 173))
+
+
+def test_where_spectrograms_are_kept_is_said_in_a_line(audio_dataset_dir, capsys):
+    data_for(audio_dataset_dir, input_type="spec", cache="auto")
+    assert capsys.readouterr().out.count("kept in memory\n") == 1
+    data_for(audio_dataset_dir, input_type="spec", rank=1, world_size=2)
+    assert capsys.readouterr().out == ""  # one process speaks for all

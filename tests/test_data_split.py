@@ -1,6 +1,7 @@
 """Step 1: the rules of selection one by one, and the whole by command line."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,16 +13,14 @@ import pytest
 from dataset_files import open_dataset, read_categories, write_pickle
 from errors import UserError
 from preprocessing.data_split import (
-    most_common_categories,
     of_songs,
     read_annotations,
-    read_artists,
     scored,
     to_matrix,
     top_tags,
     with_vector,
 )
-from step1_data_split import _names, run
+from step1_data_split import run
 
 ROOT = Path(__file__).resolve().parent.parent
 TAGS = ["folk", "jazz", "rock"]
@@ -122,6 +121,21 @@ def test_songs_without_data_of_a_kind_at_hand_are_left_out(directory):
     assert np.load(directory / "existing_ids.npy").tolist() == kept
 
 
+def test_songs_whose_audio_step_4_could_not_read_are_left_out(directory):
+    songs = [(song(n), f"artist {n // 2}", "t", "a.mp3" if n < 110 else "") for n in range(120)]
+    write_lines(directory / "songs.tsv", songs)
+    write_lines(directory / "mel_songs.tsv", [(song(110), 0, 5, 99)])  # its path is not known
+    skipped = [(song(n), "a.mp3", "silent") for n in range(8)]
+    write_lines(directory / "mel_skipped.tsv", skipped)
+    done = step1(directory, 3, 3)
+    assert re.search(r"songs with audio that can be read: .* songs 120 -> 103", done.stdout)
+    kept = [song(number) for number in range(8, 111)]
+    assert np.load(directory / "existing_ids.npy").tolist() == kept
+    write_lines(directory / "mel_skipped.tsv", [(song(n), "a.mp3", "silent") for n in range(111)])
+    with pytest.raises(UserError, match="'songs with audio that can be read'"):
+        run(directory, 3, 3)
+
+
 def test_triplets_are_listening_data_too(directory):
     (directory / "items_index_MSD.tsv").unlink()
     write_lines(directory / "triplets.tsv", [("user", song(number), 1) for number in range(90)])
@@ -188,30 +202,17 @@ def test_tags_without_a_vector_are_left_out(directory):
 
 
 @pytest.mark.parametrize(
-    "parsed, names",
-    [
-        ("", ()),
-        ("google", ("google",)),
-        (("google", "a/b.kv"), ("google", "a/b.kv")),
-        ("a, b", ("a", "b")),
-    ],
-)
-def test_names_of_vectors_as_fire_gives_them(parsed, names):
-    assert _names(parsed) == names
-
-
-@pytest.mark.parametrize(
     "arguments, message",
     [
         ((0, 5), "TOP_N_TAGS must be a whole number of at least 1, not 0"),
         (("all", 5), "TOP_N_TAGS must be a whole number"),
         ((3, 0), "MINIMUM_NUMBER_OF_TAGS_IN_EACH_SPLIT must be"),
         ((3, 5, "--seed=-1"), "--seed must be"),
-        ((3, 5, "--split_by=album"), "--split_by must be artist or song"),
+        ((3, 5, "--split_by=album"), "--split_by must be artist or song or published"),
         ((3, 5, "--minimum_score=101"), "is left after the rule 'annotations with a score >= 101'"),
         ((3, 14), r"14 songs of each tag.*folk (40).*lower MINIMUM to 13"),
         ((3, 5, "--is_subset=maybe"), "--is_subset must be True or False"),
-        ((3, 5, "--vectors"), "--vectors needs the name"),
+        ((3, 5, "--vectors=other"), "other is neither a file nor the name"),
     ],
 )
 def test_bad_arguments_write_nothing(directory, arguments, message):
@@ -266,12 +267,6 @@ def test_annotations_stay_text(tmp_path):
     assert read.to_numpy().tolist() == [["007", "null", "NA", 50.5], ['"1', "80s", "", 100.0]]
 
 
-def test_a_song_of_two_artists_is_an_error(tmp_path):
-    write_lines(tmp_path / "songs.tsv", [("s", "ann"), ("s", "bob")])
-    with pytest.raises(UserError, match="two artists, 'ann' and 'bob'"):
-        read_artists(tmp_path / "songs.tsv")
-
-
 # ---------------------------------------------------------------- rules
 
 
@@ -291,10 +286,3 @@ def test_matrix_by_hand():
     tags, songs, matrix = to_matrix(rows)
     assert (tags, songs) == (["B", "a", "b"], ["z", "É"])  # by code point
     np.testing.assert_array_equal(matrix.toarray(), [[1, 0, 1], [0, 1, 0]])
-
-
-def test_most_common_category():
-    rows = frame(
-        *[("s", "a", c, 1) for c in ("x", "y", "y", "")], ("s", "b", "z", 1), ("s", "b", "q", 1)
-    )
-    assert most_common_categories(rows) == {"a": "y", "b": "q"}

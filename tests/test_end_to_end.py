@@ -53,19 +53,28 @@ def shell(script: Path, *arguments: str, cwd: Path, **variables) -> str:
 
 
 def test_the_commands_of_the_quick_start(clone, tmp_path):
-    out = shell(clone / "run.sh", "--n_epochs", "3", cwd=tmp_path)
+    few = ("--n_epochs", "1", "--triplets_per_epoch", "64")
+    out = shell(clone / "run.sh", *few, cwd=tmp_path)
     assert "installing" not in out
-    results = json.loads((clone / "checkpoints/demo/results.json").read_text())
-    assert results["n_tags"] == 35
-    assert results["map"] > 3 * results["chance_map"]
-    assert {"step0", "step1", "step2", "step3"} <= set(results["made_by"]["dataset"]["steps"])
+    save = clone / "checkpoints/demo"
+    table = (save / "compare.md").read_text()
+    assert table in out
+    assert [cell.strip() for cell in table.splitlines()[0].split("|")[2:-1]] == [
+        *("spec", "cf", "hybrid", "at random")
+    ]
+    assert "MAP genre" in table and "MAP location" in table
+    assert (save / "compare.png").stat().st_size > 10_000
+    results = json.loads((save / "hybrid/results.json").read_text())
+    steps = {"step0", "step1", "step2", "step3", "step4"}
+    assert steps <= set(results["made_by"]["dataset"]["steps"])
     again = shell(clone / "eval.sh", cwd=tmp_path)
-    assert again[again.index("35 tags") : again.index("written to")] in out
+    assert again[again.index("songs of the test split") : again.index("written to")] in out
 
     (clone / "data/demo").rename(tmp_path / "mine")
-    few = ("--w2v_type", "music", "--n_epochs", "1")
+    few += ("--w2v_type", "music", "--input_type", "cf")
     shell(clone / "run.sh", *few, cwd=tmp_path, DATA_PATH="mine")
-    assert "35 tags" in shell(clone / "eval.sh", cwd=tmp_path, DATA_PATH="mine")
+    again = shell(clone / "eval.sh", cwd=tmp_path, DATA_PATH="mine")
+    assert "songs of the test split" in again
     mine = json.loads((tmp_path / "checkpoints/results.json").read_text())
     options = mine["made_by"]["options"]
     assert options["is_balanced"] and options["is_weighted"] and options["n_epochs"] == 1

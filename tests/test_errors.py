@@ -166,3 +166,14 @@ def test_arguments_come_from_the_command_line_by_default(tmp_path):
     done = call("run", "7", "--verbose")
     assert (done.returncode, done.stdout) == (2, "")
     assert "Traceback" not in done.stderr
+
+
+def test_a_text_argument_stays_a_text():
+    calls = []
+
+    def run(data_path: str, top_n: int, vectors: str = "", id_map: str | None = None) -> None:
+        calls.append((data_path, top_n, vectors, id_map))
+
+    fire_commands({"run": run}, ["run", "1_000", "1_000", "--vectors=a,b", "--id_map", "2024"])
+    fire_commands({"run": run}, ["run", "[x]", "7"])
+    assert calls == [("1_000", 1000, "a,b", "2024"), ("[x]", 7, "", None)]

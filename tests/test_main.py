@@ -2,11 +2,18 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, assert_user_error, run_command
+from conftest import (
+    ROOT,
+    assert_user_error,
+    run_command,
+    write_planted,
+    write_planted_mels,
+)
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 import main
@@ -16,17 +23,9 @@ from model import SongInputs
 from solver import load_solver, read_checkpoint
 
 
-@pytest.fixture(scope="module", autouse=True)
-def short_epochs():
-    """Epochs of 1,000 triplets: enough to see an effect."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("data_loader.TRIPLETS_PER_EPOCH", 1000)
-        yield
-
-
 def options_for(directory: Path, folder: Path, **changed) -> list[str]:
     options = {"data_path": directory, "model_save_path": folder, "input_type": "cf"}
-    options |= {"n_epochs": 1, "lr": 1e-3, "gpu_id": "cpu"} | changed
+    options |= {"n_epochs": 1, "lr": 1e-3, "gpu_id": "cpu", "triplets_per_epoch": 1000} | changed
     return [part for name, value in options.items() for part in (f"--{name}", str(value))]
 
 
@@ -50,7 +49,7 @@ def weights(checkpoint: dict) -> torch.Tensor:
 
 
 @pytest.fixture(scope="module")
-def trained(short_epochs, shared_dataset_dir, tmp_path_factory) -> Path:
+def trained(shared_dataset_dir, tmp_path_factory) -> Path:
     """A folder with the checkpoints of two epochs."""
     folder = tmp_path_factory.mktemp("trained")
     train(shared_dataset_dir, folder, n_epochs=2)
@@ -110,7 +109,7 @@ def test_results_equal_scikit_learn_on_the_checkpoint(trained, shared_dataset_di
     genre = [ap[i] for i in range(0, 8, 2)]
     assert results["categories"]["genre"]["map"] == pytest.approx(np.mean(genre), abs=1e-6)
     made_by = results["made_by"]
-    trained_with = {"input_type": "cf", "n_epochs": 2, "lr": 1e-3, "precision": "32"}
+    trained_with = {"input_type": "cf", "n_epochs": 2, "lr": 1e-3, "precision": "auto"}
     assert trained_with.items() <= made_by["options"].items() and made_by["seed"] == 0
     assert made_by["dataset"]["steps"]["planted"] == {"n_songs": 300}
     assert {"python", "torch", "pytorch-lightning"} <= set(made_by["versions"])
@@ -178,6 +177,7 @@ def plain_weights(shared_dataset_dir, tmp_path_factory) -> torch.Tensor:
         {"is_weighted": True},
         {"lr": 2e-3},
         {"seed": 1},
+        {"triplets_per_epoch": 500},
         {"precision": "bf16-mixed"},
         {"precision": "bf16-mixed", "is_weighted": True},
     ],
@@ -292,6 +292,97 @@ def test_the_neptune_key_is_never_stored(trained, shared_dataset_dir):
     assert "secret-key" not in json.dumps(results)
 
 
+# ------------------------------------------------------------ spectrograms
+
+
+AUDIO_OPTIONS = {"batch_size": 8, "triplets_per_epoch": 40, "num_chunk": 2, "input_length": 128}
+
+
+@pytest.fixture(scope="module")
+def trained_on_audio(audio_dataset_dir, tmp_path_factory) -> Path:
+    """A folder with the checkpoints of an acoustic branch that has learnt something."""
+    folder = tmp_path_factory.mktemp("audio")
+    changed = {"input_type": "spec", "n_epochs": 3, "is_balanced": True} | AUDIO_OPTIONS
+    train(audio_dataset_dir, folder, **changed)
+    return folder
+
+
+def test_the_acoustic_branch_finds_what_sounds(trained_on_audio, audio_dataset_dir, capsys):
+    results = test_model(trained_on_audio, audio_dataset_dir)
+    assert "kept in memory" in capsys.readouterr().out
+    assert results["n_songs"] == 12
+    assert results["map"] > 1.5 * results["chance_map"]
+
+
+def test_hybrid_needs_both(audio_dataset_dir, tmp_path):
+    few = AUDIO_OPTIONS | {"input_type": "hybrid", "triplets_per_epoch": 16}
+    checkpoint = train(audio_dataset_dir, tmp_path, **few)
+    names = {name.split(".")[1] for name in checkpoint["state_dict"]}
+    assert names == {"tag_branch", "acoustic_branch", "fusion"}
+    assert 0 < test_model(tmp_path, audio_dataset_dir)["map"] <= 1
+
+
+def test_the_cache_changes_nothing_and_the_chunk_length_does(audio_dataset_dir, tmp_path):
+    few = AUDIO_OPTIONS | {"input_type": "spec", "triplets_per_epoch": 16, "num_chunk": 1}
+    runs = {
+        "memory": few | {"cache": "memory"},
+        "disk": few | {"cache": "disk", "num_workers": 1},
+        "longer": few | {"input_length": 150},
+    }
+    found = {
+        name: weights(train(audio_dataset_dir, tmp_path / name, **changed))
+        for name, changed in runs.items()
+    }
+    assert torch.equal(found["memory"], found["disk"])
+    assert not torch.equal(found["memory"], found["longer"])
+
+
+@pytest.mark.parametrize(
+    ("has", "input_type", "accelerator", "precision"),
+    [
+        (True, "spec", "cpu", "bf16-mixed"),
+        (True, "hybrid", "gpu", "bf16-mixed"),
+        (False, "spec", "cpu", "32-true"),
+        (False, "spec", "gpu", "32-true"),
+        (True, "cf", "gpu", "32-true"),
+    ],
+)
+def test_the_fastest_precision_is_chosen(monkeypatch, has, input_type, accelerator, precision):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": has})
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: has)
+    options = main.merge_options({"input_type": input_type})
+    assert main.choose_precision(options, accelerator) == precision
+    asked = options | {"precision": "32"}
+    assert main.choose_precision(asked, accelerator) == "32-true"
+
+
+@pytest.mark.parametrize(
+    ("changed", "precision", "expected"),
+    [
+        ({}, "bf16-mixed", True),
+        ({}, "32-true", False),
+        ({"n_epochs": 1}, "bf16-mixed", False),
+        ({"compile": "False"}, "bf16-mixed", False),
+        ({"compile": "True"}, "32-true", True),
+        ({"compile": "True", "input_type": "cf"}, "32-true", False),
+    ],
+    ids=str,
+)
+def test_what_is_compiled(monkeypatch, changed, precision, expected):
+    monkeypatch.setattr(main.shutil, "which", lambda name: "/usr/bin/c++")
+    strategy = SimpleNamespace(root_device=torch.device("cpu"))
+    trainer = SimpleNamespace(strategy=strategy, precision=precision)
+    assert main.wants_compile(main.merge_options(changed), trainer) is expected
+
+
+def test_compile_reaches_the_acoustic_branch(audio_dataset_dir, tmp_path, monkeypatch):
+    compiled = []
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda module: compiled.append(module))
+    few = AUDIO_OPTIONS | {"input_type": "spec", "triplets_per_epoch": 8, "num_chunk": 1}
+    train(audio_dataset_dir, tmp_path, **few, compile="True")
+    assert [type(module).__name__ for module in compiled] == ["ShortChunkCNN"]
+
+
 # ------------------------------------------------------------ wrong input
 
 
@@ -356,9 +447,37 @@ def test_a_missing_vector_file_is_told(capsys, dataset_dir, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_spectrograms_are_told_to_be_unread_yet(capsys, shared_dataset_dir, tmp_path):
+def test_missing_spectrograms_are_told(capsys, shared_dataset_dir):
     told = run_wrong(capsys, "--data_path", shared_dataset_dir, "--input_type", "hybrid")
-    assert "--input_type cf" in told
+    assert "has no mel spectrograms" in told and "step4_mel_spectrogram.py" in told
+
+
+def test_hybrid_without_cf_vectors_is_told(capsys, tmp_path):
+    directory = write_planted_mels(write_planted(tmp_path / "data", 60))
+    (directory / "ix_to_cf.npy").unlink()
+    told = run_wrong(capsys, "--data_path", directory, "--input_type", "hybrid")
+    assert "ix_to_cf.npy is missing" in told and "step3_taste_profile.py" in told
+
+
+def test_a_chunk_too_short_is_told(capsys, audio_dataset_dir):
+    words = ("--data_path", audio_dataset_dir, "--input_type", "spec", "--input_length", "127")
+    assert "at least 128 frames" in run_wrong(capsys, *words)
+
+
+def test_other_spectrograms_than_in_training_are_told(capsys, trained_on_audio, tmp_path):
+    directory = write_planted_mels(write_planted(tmp_path / "data", 60), shortest=61)
+    where = ["--mode", "TEST", "--model_load_path", trained_on_audio, "--data_path", directory]
+    assert "another spectrograms" in run_wrong(capsys, *where)
+
+
+def test_other_mel_settings_than_in_training_are_told(
+    capsys, trained_on_audio, audio_dataset_dir, tmp_path
+):
+    checkpoint = read_checkpoint(trained_on_audio)
+    checkpoint["hyper_parameters"]["mel_settings"]["hop_length"] = 256
+    torch.save(checkpoint, tmp_path / "best.ckpt")
+    where = ["--mode", "TEST", "--model_load_path", tmp_path, "--data_path", audio_dataset_dir]
+    assert "made with other settings" in run_wrong(capsys, *where)
 
 
 def test_a_contradiction_to_the_checkpoint_is_told(capsys, trained, shared_dataset_dir):

@@ -51,9 +51,20 @@ def test_half_dropout_drops_units_one_by_one():
 
 def test_conv_block_halves_both_axes():
     block = conv_block(3, 5)
-    kinds = [nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d]
-    assert [type(layer) for layer in block] == kinds
+    assert {nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d} == set(map(type, block))
     assert block(torch.randn(2, 3, 8, 11)).shape == (2, 5, 4, 5)
+
+
+def test_conv_block_equals_the_order_of_the_paper():
+    block, x = conv_block(3, 5), torch.randn(4, 3, 8, 11)
+    nn.init.normal_(block[1].weight)  # negative scales, too
+    conv, norm = block[0], block[1]
+    expected = nn.functional.max_pool2d(torch.relu(norm(conv(x))), 2)
+    torch.testing.assert_close(block(x), expected)
+    weights = list(block.parameters())
+    gradients = (torch.autograd.grad(out.square().sum(), weights) for out in (block(x), expected))
+    for ours, theirs in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +76,7 @@ def cnn() -> ShortChunkCNN:
 @pytest.mark.parametrize("n_outputs", [256, 200])
 def test_cnn_has_the_layers_of_the_paper(n_outputs):
     cnn = ShortChunkCNN(n_outputs)
-    block = [nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d]
+    block = [nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d, nn.ReLU]
     kinds = [nn.BatchNorm2d, *7 * block, nn.Conv2d, nn.BatchNorm2d, nn.ReLU]
     assert [type(layer) for layer in leaves(cnn)] == kinds
     convolutions = [layer for layer in leaves(cnn) if isinstance(layer, nn.Conv2d)]

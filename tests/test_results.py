@@ -69,8 +69,9 @@ def test_means_leave_out_what_is_undefined_and_name_it():
 
 
 def test_categories_are_means_over_their_tags_with_a_positive():
-    genre = {"map": 0.75, "p@10": 0.2, "roc_auc": 0.5, "n_tags": 1}
-    mood = {"map": 1.0, "p@10": 0.4, "roc_auc": None, "n_tags": 1}
+    by_chance = chance_map(4, np.array([2]))
+    genre = {"map": 0.75, "p@10": 0.2, "roc_auc": 0.5, "chance_map": by_chance, "n_tags": 1}
+    mood = {"map": 1.0, "p@10": 0.4, "roc_auc": None, "chance_map": 1.0, "n_tags": 1}
     assert RESULTS["categories"] == {"genre": genre, "mood": mood}
 
 

@@ -8,14 +8,6 @@ from conftest import ROOT, assert_user_error, run_command, write_planted
 from experiments import sampling
 
 
-def test_table_has_mean_and_deviation():
-    one = {"n_tags": 8, "n_songs": 60, "chance_map": 0.2, "p@10": 0.5, "roc_auc": 0.9}
-    found = {"random": [one | {"map": 0.1}, one | {"map": 0.3}], "balanced": [one | {"map": 0.4}]}
-    table = sampling.as_table(found, "data", [0, 1])
-    assert "| map | 0.2000 ± 0.1414 | 0.4000 ± nan |" in table
-    assert "8 tags, 60 test songs, seeds [0, 1], MAP at random 0.200" in table
-
-
 def test_command_runs_each_sampling_once(tmp_path):
     data, out = write_planted(tmp_path / "data"), tmp_path / "out"
     command = ("-m", "experiments.sampling", data, out, "--seeds", "3")

@@ -27,6 +27,7 @@ OPTIONS = {
     "lr": 1e-3,
     "seed": 0,
 }
+DATA_OPTIONS = {"batch_size": 128, "triplets_per_epoch": 10_000, "is_balanced": True, "seed": 0}
 
 
 def make_solver(**changed) -> Solver:
@@ -44,7 +45,7 @@ def fit(directory, epochs=3, **trainer_options):
         | {"enable_model_summary": False}
         | trainer_options
     )
-    trainer.fit(solver, datamodule=RetrievalData(dataset, 128, True, seed=0))
+    trainer.fit(solver, datamodule=RetrievalData(dataset, DATA_OPTIONS))
     return solver, trainer
 
 
@@ -130,8 +131,9 @@ from test_solver import fit
 solver, trainer = fit({str(shared_dataset_dir)!r}, epochs=2, devices=2, strategy="ddp")
 total = sum(p.double().sum() for p in solver.parameters()).item()
 steps = trainer.global_step
-print(f"rank {{trainer.global_rank}}: {{steps}} steps, sum {{total:.12g}}, "
-      f"map {{trainer.callback_metrics['map'].item():.6f}}", flush=True)
+# Written at once: print would write the line's end by itself, after a line of the other process.
+sys.stdout.write(f"rank {{trainer.global_rank}}: {{steps}} steps, sum {{total:.12g}}, "
+                 f"map {{trainer.callback_metrics['map'].item():.6f}}\\n")
 """
     )
     done = run_command(script)

@@ -1,26 +1,18 @@
-"""Step 0 from its command line: small raw sets with known answers, the real ones, bad input."""
+"""Step 0: the sets of listening data from the command line, real and small; what all sets share."""
 
-import contextlib
 import csv
-import io
 import json
 import shutil
-import subprocess
-import sys
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import run_command
+from step0_runs import done_well, files_of, from_shell, real, refused, step0, write_lines
 
-import step0_dataset
 from dataset_files import read_about, read_categories, read_tsv
-from errors import fire_commands
 from preprocessing.lastfm2k import tagger_scores
-
-ROOT = Path(__file__).parent.parent
-REAL = ROOT.parent / "shared" / "data"
 
 ARTISTS = ["id\tname\turl\tpictureURL", "7\tBjörk\tu\tp", '8\t"Weird" Al\tu\t', "9\tNull\tu\tp"]
 TAGS = ["tagID\ttagValue", "1\trock", "2\tRock Music", "3\ttropicália", "4\tnan", "5\tseen live"]
@@ -35,10 +27,6 @@ TAGGINGS = [
     "2\t8\t5\t1\t4\t2009",
     "1\t9\t1\t1\t4\t2009",  # nobody listened to 9
 ]
-
-
-def write_lines(path, lines, encoding="utf-8", end="\n"):
-    path.write_bytes("".join(line + end for line in lines).encode(encoding))
 
 
 @pytest.fixture
@@ -67,43 +55,6 @@ def msd(tmp_path):
     return raw
 
 
-def step0(*arguments):
-    """Run step 0 in this process, as its command line does: exit code, stdout, stderr."""
-    out, err = io.StringIO(), io.StringIO()
-    code = 0
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            fire_commands(step0_dataset.COMMANDS, [str(argument) for argument in arguments])
-        except SystemExit as leave:
-            code = leave.code
-    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
-
-
-def step0_from_shell(*arguments):
-    """Run step 0 as a user does; slower, for the cases that need a process of their own."""
-    return subprocess.run(
-        [sys.executable, "-u", "step0_dataset.py", *map(str, arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def refused(done, *words):
-    """One sentence on stderr that holds all words, exit code 2, no traceback."""
-    assert done.returncode == 2, done.stdout + done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert done.stderr.startswith("error: ")
-    for word in words:
-        assert str(word) in done.stderr
-    return True
-
-
-def files_of(folder):
-    return sorted(str(f.relative_to(folder)) for f in folder.rglob("*") if f.is_file())
-
-
 def test_tagger_scores_by_hand():
     taggings = pd.DataFrame(
         [("u1", "a", "x"), ("u2", "a", "x"), ("u2", "a", "x"), ("u1", "a", "y"), ("u9", "b", "y")],
@@ -118,7 +69,7 @@ def test_tagger_scores_by_hand():
 
 def test_lastfm2k_writes_everything(lastfm, tmp_path):
     data = tmp_path / "new" / "data"
-    done = step0_from_shell("lastfm2k", lastfm, data, "--min_songs", 1)
+    done = from_shell("lastfm2k", lastfm, data, "--min_songs", 1)
     assert done.returncode == 0, done.stderr
     assert read_tsv(data / "msd500/track_tags.tsv", 5) == [
         ["7", "rock", "rock", "genre", "100"],
@@ -266,12 +217,11 @@ def test_lastfm2k_explains_bad_files(lastfm, tmp_path, name, content, words):
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("songs.tsv", None, ["missing"]),
-        ("raw_tags.tsv", None, ["missing"]),
-        ("items_index_MSD.tsv", None, ["missing"]),
-        ("item_factors_MSD.npy", None, ["missing"]),
-        ("items_index_MSD.tsv", b"TRB\n", ["1 different tracks", "2 rows"]),
-        ("items_index_MSD.tsv", b"TRB\nTRB\n", ["1 different tracks"]),
+        ("songs.tsv", None, ["missing", "millionsongdataset.com"]),
+        ("raw_tags.tsv", None, ["missing", "millionsongdataset.com"]),
+        ("items_index_MSD.tsv", None, ["missing", "user_item_embs.tar.gz"]),
+        ("item_factors_MSD.npy", None, ["missing", "user_item_embs.tar.gz"]),
+        ("item_factors_MSD.npy", b"not an array", ["not a readable .npy array"]),
         ("songs.tsv", b"track_id\tsong_id\tartist\ttitle\nTRB\ta\tb\tc\n", ["lacks 1", "TRA"]),
         ("raw_tags.tsv", b"track\ttag\nTRA\trock\n", ["header", "track_id tag"]),
     ],
@@ -281,7 +231,7 @@ def test_msd_explains_bad_files(msd, tmp_path, name, content, words):
     if content is not None:
         (msd / name).write_bytes(content)
     done = step0("msd", msd, tmp_path / "data", "--min_songs", 1)
-    assert refused(done, msd / name, "millionsongdataset.com", *words)
+    assert refused(done, msd / name, *words)
     assert not (tmp_path / "data").exists()
 
 
@@ -295,38 +245,69 @@ def test_msd_explains_bad_factors(msd, tmp_path, factors):
     assert not (tmp_path / "data").exists()
 
 
-def test_msd_explains_a_damaged_npy(msd, tmp_path):
-    (msd / "item_factors_MSD.npy").write_bytes(b"not an array")
-    assert refused(step0("msd", msd, tmp_path / "data"), msd / "item_factors_MSD.npy")
+def test_msd_explains_an_index_that_does_not_fit(msd, tmp_path):
+    write_lines(msd / "items_index_MSD.tsv", ["TRB"])
+    assert refused(
+        step0("msd", msd, tmp_path / "data"), "item_factors_MSD.npy has 2 rows", "1 song"
+    )
+    write_lines(msd / "items_index_MSD.tsv", ["TRB", "TRB"])
+    assert refused(step0("msd", msd, tmp_path / "data"), "items_index_MSD.tsv", "'TRB' twice")
 
 
 def test_bad_arguments(lastfm, tmp_path):
     data = tmp_path / "data"
     nowhere = tmp_path / "nowhere"
-    assert refused(step0_from_shell("lastfm2k", nowhere, data), nowhere, "grouplens.org")
+    assert refused(from_shell("lastfm2k", nowhere, data), nowhere, "grouplens.org")
     assert refused(step0("msd", nowhere, data), nowhere, "millionsongdataset.com")
     assert refused(step0("lastfm2k", lastfm, lastfm), lastfm, "DATA_PATH")
     assert refused(step0("lastfm2k", lastfm, data, "--min_songs", 9), "--min_songs")
     assert refused(step0("lastfm2k", lastfm, data, "--min_score", "high"), "--min_score", "high")
     assert refused(step0("lastfm2k", lastfm, lastfm / "tags.dat", "--min_songs", 1), "tags.dat")
-    unknown = step0_from_shell("lastfm2k", lastfm, data, "--min_song", 1)
+    unknown = from_shell("lastfm2k", lastfm, data, "--min_song", 1)
     assert unknown.returncode == 2
     assert "Traceback" not in unknown.stderr
     assert not data.exists()
 
 
-def test_help_names_the_options():
-    shown = step0_from_shell("lastfm2k", "--help")
-    text = shown.stdout + shown.stderr
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ("table", ["listeners", "min_songs", "merge_spellings", "skip_missing", "category", "|"]),
+        ("jamendo", ["split", "autotagging*.tsv"]),
+        ("magnatagatune", ["min_songs", "merge_spellings", "clip_info_final.csv"]),
+        ("lastfm2k", ["min_score", "max_tags", "min_songs", "keep_not_music"]),
+        ("msd", ["max_tags", "min_songs", "keep_not_music"]),
+        ("demo", ["seed", "listen"]),
+    ],
+)
+def test_help(command, words):
+    shown = step0(command, "--help")
     assert shown.returncode == 0
-    for option in ("min_score", "max_tags", "min_songs", "keep_not_music"):
-        assert option in text
+    for word in words:
+        assert word in shown.stdout + shown.stderr
 
 
-def real(name):
-    if not (REAL / name).is_dir():
-        pytest.skip(f"the real data set {name} is not on this machine")
-    return REAL / name
+def test_help_needs_no_heavy_import():
+    script = (
+        "import sys, step0_dataset, step1_data_split; "
+        "print([name for name in ('pandas', 'scipy', 'gensim') if name in sys.modules])"
+    )
+    assert run_command("-c", script).stdout.strip() == "[]"
+
+
+def test_what_an_earlier_step_0_left_is_removed_and_told(msd, tmp_path):
+    data = tmp_path / "data"
+    done_well(step0("msd", msd, data, "--min_songs", 1))
+    for name in ("triplets.tsv", "published_split.tsv"):
+        write_lines(data / name, ["TRA\ttrain"])
+    kept = done_well(step0("msd", msd, data, "--min_songs", 1))
+    assert "removed" not in kept  # step 0 did not write them: they are the user's
+    about = json.loads((data / "dataset.json").read_text(encoding="utf-8"))
+    about["steps"]["step0"]["files"].append("published_split.tsv")
+    (data / "dataset.json").write_text(json.dumps(about), encoding="utf-8")
+    told = done_well(step0("msd", msd, data, "--min_songs", 1))
+    assert f"removed {data / 'published_split.tsv'}" in told
+    assert (data / "triplets.tsv").exists() and not (data / "published_split.tsv").exists()
 
 
 @pytest.mark.parametrize(
@@ -334,7 +315,7 @@ def real(name):
     [("lastfm2k", "lastfm-2k", 9_000, 70), ("msd", "msd-taste-profile", 3_900, 150)],
 )
 def test_real_set(tmp_path, command, name, songs, hundredth):
-    done = step0_from_shell(command, real(name), tmp_path)
+    done = from_shell(command, real(name), tmp_path)
     assert done.returncode == 0, done.stderr
     rows = read_tsv(tmp_path / "msd500/track_tags.tsv", 5)
     assert len({(row[0], row[2]) for row in rows}) == len(rows)

@@ -246,9 +246,9 @@ def test_train_with_bad_input_writes_nothing(directory):
     explains(step3("train", directory, file, "--factors=0"), "--factors must be a whole number")
     assert step3("train", directory, file, "--factor=3").returncode == 2
     write_triplets(file)
-    with pytest.raises(UserError, match="not a file: give an existing one as TRIPLETS"):
+    with pytest.raises(UserError, match="is missing: give an existing file as TRIPLETS"):
         train(directory, directory / "nowhere")
-    with pytest.raises(UserError, match="not a file: give an existing one as --id_map"):
+    with pytest.raises(UserError, match="is missing: give an existing file as --id_map"):
         train(directory, file, id_map=directory / "nowhere")
     with pytest.raises(UserError, match="lower --min_song_users"):
         train(directory, file, min_song_users=999)

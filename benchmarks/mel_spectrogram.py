@@ -1,0 +1,99 @@
+"""Step 4 as a whole against decoding the same mp3 files alone, in the same number of processes.
+
+    python -m benchmarks.mel_spectrogram [--repeats 5] [--n_files 24] [--num_workers 2]
+
+The files are made up: a minute of 44.1 kHz stereo each. Decoding is `soundfile.read`, once as it is
+called by default (to float64) and once to float32, the least that decoding can cost.
+"""
+
+import argparse
+import contextlib
+import io
+import itertools
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from benchmarks.timing import compare, print_comparison
+from dataset_files import SONGS, write_tsv
+from preprocessing.mel_writing import write_from_audio
+from preprocessing.worker_pool import map_in_order
+
+RATE, SECONDS = 44_100, 60
+PRELOAD = ["preprocessing.mel_spectrogram"]
+
+
+def decode(file: Path) -> None:
+    """Decode as `soundfile.read` does by default."""
+    soundfile.read(file)
+
+
+def decode_float32(file: Path) -> None:
+    """Decode to the type that libsndfile's mp3 decoder works in."""
+    soundfile.read(file, dtype="float32")
+
+
+def write_files(directory: Path, n_files: int, compression: float) -> list[Path]:
+    """Write `songs.tsv` and its files: plucked tones and a little noise, other ones left and right.
+
+    All have the same sound: what matters is that the encoder has something to do.
+    """
+    rng = np.random.default_rng(0)
+    time = np.arange(RATE * SECONDS) / RATE
+    sides = [
+        sum(
+            np.sin(2 * np.pi * pitch * time) * np.exp(-3 * ((2 * time + shift) % 1))
+            for pitch, shift in zip(rng.uniform(80, 4000, 20), rng.random(20), strict=True)
+        )
+        for _ in range(2)
+    ]
+    song = 0.03 * np.stack(sides, axis=1) + 0.01 * rng.normal(size=(len(time), 2))
+    files = [directory / f"{number:03}.mp3" for number in range(n_files)]
+    mode = {"bitrate_mode": "CONSTANT", "compression_level": compression}
+    soundfile.write(files[0], song, RATE, **mode)
+    for file in files[1:]:
+        file.write_bytes(files[0].read_bytes())
+    write_tsv(directory / SONGS, [(file.stem, "", "", file.name) for file in files])
+    return files
+
+
+def main() -> None:
+    """Print both comparisons."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--n_files", type=int, default=24)
+    parser.add_argument("--num_workers", type=int, default=os.cpu_count())
+    parser.add_argument("--compression", type=float, default=0.0, help="0: 320 kbit/s, 1: 32")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder)
+        files = write_files(data, arguments.n_files, arguments.compression)
+        kbps = files[0].stat().st_size * 8 / SECONDS / 1000
+
+        def step4() -> None:
+            for file in itertools.chain(data.glob("mel*"), data.glob("dataset.json")):
+                file.unlink()
+            with (
+                contextlib.redirect_stdout(io.StringIO()),
+                contextlib.redirect_stderr(io.StringIO()),
+            ):
+                write_from_audio(data, None, arguments.num_workers)
+
+        for name, alone in (("float64", decode), ("float32", decode_float32)):
+
+            def reference(alone=alone) -> None:
+                list(map_in_order(alone, files, arguments.num_workers, PRELOAD))
+
+            seconds = compare(reference, step4, arguments.repeats)
+            title = f"one core's minute of stereo mp3, {kbps:.0f} kbit/s; reference: to {name}"
+            share = arguments.num_workers / arguments.n_files
+            print_comparison(title, *([taken * share for taken in runs] for runs in seconds))
+            low, *_, high = sorted(ours / ref for ref, ours in zip(*seconds, strict=True))
+            print(f"  ours takes {low:.2f} to {high:.2f} times the reference")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""The acoustic branch against a simple baseline: MFCC statistics and logistic regression.
+
+    python -m experiments.mfcc DATA_PATH RESULT_DIR --seeds 0,1,2 [options of main.py]
+
+The baseline describes a song by mean and standard deviation of 20 MFCC over time and learns each
+tag by a logistic regression of its own, whose regularisation is chosen on the validation split.
+Both are trained on the same training songs and tested on the same test songs. Prints the table and
+writes it to RESULT_DIR/mfcc.md, and the baseline's results.json to RESULT_DIR/mfcc.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from dataset_files import SPLITS, Dataset, staged
+from errors import run_or_explain
+from experiments.runs import as_table, parse_seeds, run_seeds
+from main import merge_options, open_data, parse_options
+from mel_store import MEL_SETTINGS
+from metrics import mean_over_tags, score_tags
+from results import collect_results, provenance, write_results
+
+STRENGTHS = (0.01, 0.1, 1.0, 10.0)  # inverse of the regularisation
+
+
+def mfcc_statistics(file: Path) -> np.ndarray:
+    """Mean and standard deviation over time of 20 MFCC of an audio file, (40,) float."""
+    import librosa
+
+    from preprocessing.audio_files import read_mono
+
+    sample_rate = MEL_SETTINGS["sample_rate"]
+    samples = np.concatenate(list(read_mono(file, sample_rate)))
+    mfcc = librosa.feature.mfcc(y=samples, sr=sample_rate, n_mfcc=20)  # (20, frames)
+    return np.concatenate([mfcc.mean(axis=1), mfcc.std(axis=1)])
+
+
+def baseline_scores(features: dict[str, np.ndarray], train_tags: np.ndarray, strength: float):
+    """Fit one classifier a tag on the training songs: split -> scores (T, songs of the split).
+
+    A tag that all or none of the training songs bear scores all songs alike.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    scores = {part: np.zeros((train_tags.shape[1], len(features[part]))) for part in SPLITS}
+    for tag in np.flatnonzero(train_tags.any(axis=0) & ~train_tags.all(axis=0)):
+        classifier = LogisticRegression(C=strength, class_weight="balanced", max_iter=1000)
+        model = make_pipeline(StandardScaler(), classifier)
+        model.fit(features["train"], train_tags[:, tag])
+        for part in SPLITS:
+            scores[part][tag] = model.decision_function(features[part])
+    return scores
+
+
+def run_baseline(dataset: Dataset, options: dict) -> dict:
+    """Train the baseline, choose its strength on the validation split, score the test split."""
+    from preprocessing.mel_writing import audio_sources
+
+    files = dict(audio_sources(dataset.path, audio_path=None))  # song id -> file
+    ids = {part: [dataset.song_ids[song] for song in dataset.splits[part]] for part in SPLITS}
+    features = {
+        part: np.stack(
+            [mfcc_statistics(files[song_id]) for song_id in tqdm(names, f"MFCC, {part}")]
+        )
+        for part, names in ids.items()
+    }
+    truth = {part: dataset.song_tags[songs] for part, songs in dataset.splits.items()}
+    tried = {
+        strength: baseline_scores(features, truth["train"], strength) for strength in STRENGTHS
+    }
+
+    def validation_map(strength: float) -> float:
+        per_tag = score_tags(tried[strength]["valid"], truth["valid"].T)
+        return mean_over_tags(per_tag)["map"]
+
+    best = max(STRENGTHS, key=validation_map)
+    results = collect_results(score_tags(tried[best]["test"], truth["test"].T), dataset, "test")
+    made_by = provenance(options, dataset)
+    return {**results, "made_by": {**made_by, "baseline": {"mfcc": 20, "strength": best}}}
+
+
+def main() -> None:
+    """Run baseline and acoustic branch and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("data_path")
+    parser.add_argument("result_dir", type=Path)
+    parser.add_argument("--seeds", type=parse_seeds, default="0,1,2", help="comma-separated")
+    given, options = parser.parse_known_args()
+    options = [*options, "--input_type", "spec"]
+    asked = merge_options(parse_options([*options, "--data_path", given.data_path]))
+    baseline = run_baseline(open_data(asked), asked)
+    write_results(given.result_dir / "mfcc" / "results.json", baseline)
+    acoustic = {"acoustic branch": []}
+    found = run_seeds(given.data_path, given.result_dir, acoustic, given.seeds, options)
+    table = as_table(
+        {"MFCC + logistic regression": [baseline], **found}, given.data_path, given.seeds
+    )
+    with staged(given.result_dir) as stage:
+        (stage / "mfcc.md").write_text(table, encoding="utf-8")
+    print(table)
+
+
+if __name__ == "__main__":
+    run_or_explain(main)

@@ -1,0 +1,257 @@
+"""Chunks of mel spectrograms: which frames, and from where - GPU, memory or disk.
+
+Every batch is cut by index arithmetic on all its songs at once, and is the same wherever the
+spectrograms are kept.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+from tqdm import tqdm
+
+from dataset_files import SPLITS, Dataset, some
+from errors import UserError
+from mel_store import FLOOR_DB, N_MELS, MelStore, open_mel_store, skipped_songs, unfinished_songs
+
+CACHES = ("auto", "gpu", "memory", "disk")
+BYTES_A_FRAME = N_MELS * 2
+SHARE_OF_FREE = 0.6  # of the free memory that a cache may take: the model needs room, too
+
+
+def attach_mels(dataset: Dataset) -> Dataset:
+    """Open the spectrograms of a dataset; songs whose audio could not be read leave the splits.
+
+    Raises
+    ------
+    UserError
+        There are none, step 4 has not come to its end, or a split is left without songs.
+    """
+    store = open_mel_store(dataset.path, dataset.song_ids)
+    wanted = [dataset.song_ids[song] for part in SPLITS for song in dataset.splits[part]]
+    missing = unfinished_songs(store, wanted, dataset.path)
+    if missing:
+        raise UserError(
+            f"{dataset.path} has no spectrogram of {len(missing)} of {len(wanted)} songs "
+            f"({some(missing)}): run step 4 again, it goes on where it was"
+        )
+    has_mel = np.isin(dataset.song_ids, store.song_ids)
+    splits = {part: songs[has_mel[songs]] for part, songs in dataset.splits.items()}
+    n_left = sum(map(len, splits.values()))
+    if n_left < len(wanted):
+        skipped = len(skipped_songs(dataset.path).keys() & set(wanted))
+        print(f"left out {skipped} of {len(wanted)} songs, whose audio step 4 could not read")
+    for part, songs in splits.items():
+        if not dataset.song_tags[songs].any():
+            raise UserError(
+                f"no song of the {part} split in {dataset.path} has a spectrogram: "
+                "mel_skipped.tsv says why"
+            )
+    return dataclasses.replace(dataset, splits=splits, mel=store)
+
+
+# ---------------------------------------------------------------- which frames
+
+
+def random_first(n_frames: Tensor, length: int, generator: torch.Generator) -> Tensor:
+    """Draw where a chunk of `length` frames begins, evenly over the song.
+
+    Parameters
+    ----------
+    n_frames : Tensor of int64, shape (B,)
+        Frames of each song.
+    length : int
+        Frames of a chunk.
+    generator : torch.Generator
+        On the device of `n_frames`.
+
+    Returns
+    -------
+    Tensor of int64, shape (B,)
+        0 to `n_frames - length`, both included; 0 for songs shorter than a chunk.
+    """
+    fraction = torch.rand(
+        n_frames.shape, generator=generator, device=n_frames.device, dtype=torch.float64
+    )
+    return (fraction * ((n_frames - length).clamp(min=0) + 1)).long()
+
+
+def spread_first(n_frames: Tensor, length: int, n_chunks: int) -> Tensor:
+    """Where `n_chunks` chunks begin that are spread evenly over a song, both ends included.
+
+    One chunk alone is taken from the middle.
+
+    Parameters
+    ----------
+    n_frames : Tensor of int64, shape (B,)
+        Frames of each song.
+    length, n_chunks : int
+        Frames of a chunk, and chunks of a song.
+
+    Returns
+    -------
+    Tensor of int64, shape (B, n_chunks)
+        First frame of each chunk.
+    """
+    last = (n_frames - length).clamp(min=0)[:, None].double()  # (B, 1)
+    place = (
+        torch.linspace(0, 1, n_chunks, dtype=torch.float64)
+        if n_chunks > 1
+        else torch.full((1,), 0.5, dtype=torch.float64)
+    )
+    return (last * place.to(last.device)).round().long()
+
+
+# ---------------------------------------------------------------- from where
+
+
+class MelChunks:
+    """Cuts batches of chunks out of the spectrograms of some songs.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        With its spectrograms (`attach_mels`).
+    songs : ndarray of int64, shape (n,)
+        The songs that will be asked for.
+    cache : {'gpu', 'memory', 'disk'}
+        Where the spectrograms are kept; 'gpu' is `device`.
+    device : torch.device
+        Where chunks are delivered.
+    num_workers : int
+        Processes that read from disk; 0 reads in this one.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        songs: np.ndarray,
+        cache: str,
+        device: torch.device,
+        num_workers: int = 0,
+    ):
+        self.cache, self.device, self.num_workers = cache, device, num_workers
+        self.store: MelStore = dataset.mel
+        row_of = {song_id: row for row, song_id in enumerate(self.store.song_ids)}
+        rows = np.array([row_of[dataset.song_ids[song]] for song in songs], dtype=np.int64)
+        self.row_of_song = np.full(len(dataset.song_ids), -1)
+        self.row_of_song[songs] = rows
+        n_frames = np.zeros(len(dataset.song_ids), dtype=np.int64)
+        n_frames[songs] = self.store.n_frames[rows]
+        self.n_frames = torch.from_numpy(n_frames).to(device)
+        if cache != "disk":
+            home = device if cache == "gpu" else torch.device("cpu")
+            starts = np.zeros(len(n_frames), dtype=np.int64)
+            starts[songs] = np.cumsum(n_frames[songs]) - n_frames[songs]
+            self.starts = torch.from_numpy(starts).to(home)
+            self.kept_n_frames = self.n_frames.to(home)
+            self.frames = _load(self.store, rows, home)
+
+    def batches(
+        self, songs: Sequence[Tensor], first: Sequence[Tensor], length: int
+    ) -> Iterator[Tensor]:
+        """Cut one batch after the other.
+
+        Parameters
+        ----------
+        songs, first : sequence of Tensor of int64, shape (B,)
+            For each batch the songs (with repetitions) and the first frames of the chunks.
+        length : int
+            Frames of a chunk.
+
+        Yields
+        ------
+        Tensor of float32, shape (B, 128, length)
+            dB, on the device; silence past the end of a song.
+        """
+        if self.cache == "disk":
+            batches = self._read_batches(songs, first, length)
+        else:
+            pairs = zip(songs, first, strict=True)
+            batches = (self._crop(*pair, length) for pair in pairs)
+        for chunks in batches:  # (B, length, 128) float16
+            yield chunks.to(self.device, non_blocking=True).float().transpose(1, 2)
+
+    def _crop(self, songs: Tensor, first: Tensor, length: int) -> Tensor:
+        songs, first = songs.to(self.frames.device), first.to(self.frames.device)
+        positions = first[:, None] + torch.arange(length, device=first.device)  # (B, length)
+        inside = positions < self.kept_n_frames[songs, None]
+        index = torch.where(inside, self.starts[songs, None] + positions, 0)
+        chunks = self.frames.index_select(0, index.flatten()).unflatten(0, index.shape)
+        return chunks.masked_fill_(~inside[:, :, None], FLOOR_DB)
+
+    def _read_batches(self, songs, first, length: int) -> DataLoader:
+        jobs = [
+            (self.row_of_song[one.cpu().numpy()], start.cpu().numpy(), length)
+            for one, start in zip(songs, first, strict=True)
+        ]
+        is_cuda = self.device.type == "cuda"
+        return DataLoader(
+            _Crops(self.store, jobs),
+            batch_size=None,
+            num_workers=min(self.num_workers, len(jobs)),
+            pin_memory=is_cuda,
+            generator=torch.Generator(),  # else it takes a number that dropout would have had
+        )
+
+
+class _Crops(TorchDataset):
+    """Crops to read from disk, a whole batch an item."""
+
+    def __init__(self, store: MelStore, jobs: list[tuple[np.ndarray, np.ndarray, int]]):
+        self.store, self.jobs = store, jobs
+
+    def __len__(self) -> int:
+        return len(self.jobs)
+
+    def __getitem__(self, index: int) -> Tensor:
+        return torch.from_numpy(self.store.crop(*self.jobs[index]))
+
+
+def _load(store: MelStore, rows: np.ndarray, home: torch.device) -> Tensor:
+    """Read whole songs, one behind the other: float16 (frames of all, 128)."""
+    n_frames = store.n_frames[rows]
+    frames = torch.empty(int(n_frames.sum()), N_MELS, dtype=torch.float16, device=home)
+    ends = np.cumsum(n_frames)
+    songs = zip(rows, n_frames, ends, strict=True)
+    for row, n, end in tqdm(songs, "reading spectrograms", len(rows), delay=3, leave=False):
+        song = store.crop(np.array([row]), np.array([0]), int(n))[0]
+        frames[end - n : end] = torch.from_numpy(song)
+    return frames
+
+
+def choose_cache(asked: str, n_bytes: int, device: torch.device) -> str:
+    """Say where so many bytes of spectrograms are kept: as asked, else where they fit first.
+
+    Raises
+    ------
+    UserError
+        A GPU is asked for where the model runs on the CPU.
+    """
+    if asked == "gpu" and device.type == "cpu":
+        raise UserError("--cache gpu needs a GPU: use auto, memory or disk on the CPU")
+    if asked != "auto":
+        return asked
+    if device.type == "cuda" and n_bytes < SHARE_OF_FREE * torch.cuda.mem_get_info(device)[0]:
+        return "gpu"
+    return "memory" if n_bytes < SHARE_OF_FREE * available_memory() else "disk"
+
+
+def available_memory() -> int:
+    """Bytes of memory that this process may still take, as far as the system tells; else 0."""
+    meminfo, cgroup = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
+    limits = []
+    if meminfo.is_file():
+        lines = (line.split() for line in meminfo.read_text().splitlines())
+        limits += [int(fields[1]) * 1024 for fields in lines if fields[0] == "MemAvailable:"]
+    try:  # a container may be allowed less than the machine has
+        used = int((cgroup / "memory.current").read_text())
+        limits.append(int((cgroup / "memory.max").read_text()) - used)
+    except (OSError, ValueError):  # no such files, or "max": no limit
+        pass
+    return max(0, min(limits, default=0))

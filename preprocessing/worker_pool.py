@@ -1,0 +1,110 @@
+"""Call a function on many tasks in several processes, results in order, whatever happens to them.
+
+The pools of the standard library lose all their work when one process dies, as a decoder may on a
+damaged file, and leave processes behind when the program itself is killed. Here each process has a
+pipe of its own, whose end tells either side that the other one is gone.
+"""
+
+import contextlib
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any, NamedTuple
+
+from errors import one_line
+
+MAX_WAITING_BYTES = 2**28  # of finished arrays whose turn has not come
+
+
+class TaskFailed(Exception):
+    """What a task gave instead of a result; the text says why."""
+
+
+class _Worker(NamedTuple):
+    process: BaseProcess
+    pipe: Connection
+
+
+def map_in_order(
+    function: Callable[[Any], Any],
+    tasks: Sequence,
+    n_processes: int,
+    preload: Sequence[str] = (),
+) -> Iterator[Any]:
+    """Yield the result of each task, in their order; where there is none, a `TaskFailed`.
+
+    Parameters
+    ----------
+    function : callable
+        Of a module, so that other processes can import it.
+    tasks : sequence
+        Its arguments.
+    n_processes : int
+        How many processes work.
+    preload : sequence of str
+        Modules that are imported once for all processes.
+    """
+    idle = [_start(function, preload) for _ in range(min(n_processes, len(tasks)))]
+    busy: dict[Connection, tuple[_Worker, int]] = {}  # pipe -> whose, and the position of its task
+    finished: dict[int, Any] = {}
+    n_sent = n_yielded = 0
+    try:
+        while n_yielded < len(tasks):
+            while idle and n_sent < len(tasks) and _size(finished) < MAX_WAITING_BYTES:
+                worker = idle.pop()
+                busy[worker.pipe] = worker, n_sent
+                with contextlib.suppress(OSError):  # it is dead, which `_result` finds out
+                    worker.pipe.send(tasks[n_sent])
+                n_sent += 1
+            for pipe in wait(list(busy)):
+                worker, position = busy.pop(pipe)
+                finished[position], is_alive = _result(worker)
+                idle.append(worker if is_alive else _start(function, preload))
+            while n_yielded in finished:
+                yield finished.pop(n_yielded)
+                n_yielded += 1
+    finally:
+        for worker in idle + [worker for worker, _ in busy.values()]:
+            worker.process.terminate()
+            worker.process.join()
+
+
+def _start(function: Callable[[Any], Any], preload: Sequence[str]) -> _Worker:
+    # Not a fork of this process, which would share its open files and the pipes of the others.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(preload))
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(function, theirs), daemon=True)
+    process.start()
+    theirs.close()
+    return _Worker(process, ours)
+
+
+def _result(worker: _Worker) -> tuple[Any, bool]:
+    """The result of the task that the worker has finished, and whether the worker lives on."""
+    try:
+        return worker.pipe.recv(), True
+    except (EOFError, OSError):
+        worker.process.join()
+        return TaskFailed(f"its process ended with exit code {worker.process.exitcode}"), False
+
+
+def _size(finished: dict[int, Any]) -> int:
+    return sum(getattr(result, "nbytes", 0) for result in finished.values())
+
+
+def _serve(function: Callable[[Any], Any], pipe: Connection) -> None:
+    """What a worker does until its parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent acts
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # decoders write warnings there, past Python
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            task = pipe.recv()
+            try:
+                result = function(task)
+            except Exception as error:
+                result = TaskFailed(one_line(error))
+            pipe.send(result)

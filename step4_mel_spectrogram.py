@@ -1,0 +1,69 @@
+"""Step 4: mel spectrograms of the songs, to the packed store `mel.npy`.
+
+python -u step4_mel_spectrogram.py run DATA_PATH [AUDIO_PATH]
+python -u step4_mel_spectrogram.py pack DATA_PATH
+"""
+
+import os
+from pathlib import Path
+
+from dataset_files import existing_directory
+from errors import UserError, fire_commands
+from preprocessing.arguments import flag, whole_number
+
+
+def run(
+    data_path: str,
+    audio_path: str | None = None,
+    strict: bool = False,
+    num_workers: int | None = None,
+) -> None:
+    """Compute the mel spectrogram of each song that has none yet.
+
+    Stopped at any moment and started again, it goes on where it was. Songs that cannot be read
+    are left out and listed with the reason in mel_skipped.tsv.
+
+    Parameters
+    ----------
+    data_path : str
+        The dataset directory: songs.tsv names the audio files; after step 1, only the songs of the
+        split are computed.
+    audio_path : str, optional
+        Folder where relative paths of audio files start; by default as step 0 noted.
+    strict : bool
+        Stop with an error at a song that cannot be read.
+    num_workers : int, optional
+        Number of processes; by default one for each core.
+    """
+    from preprocessing.mel_writing import write_from_audio
+
+    audio = None if audio_path is None else Path(str(audio_path)).expanduser()
+    if audio and not audio.is_dir():
+        raise UserError(f"{audio} is not a directory: give the folder of the audio as AUDIO_PATH")
+    write_from_audio(
+        existing_directory(str(data_path)),
+        audio,
+        whole_number("--num_workers", _n_cores() if num_workers is None else num_workers, 1),
+        flag("--strict", strict),
+    )
+
+
+def pack(data_path: str) -> None:
+    """Convert spectrograms of the published layout (spec/.../<id>.npy) to the packed store.
+
+    Parameters
+    ----------
+    data_path : str
+        The dataset directory that holds spec/, which stays as it is.
+    """
+    from preprocessing.mel_writing import write_from_published
+
+    write_from_published(existing_directory(str(data_path)))
+
+
+def _n_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+if __name__ == "__main__":
+    fire_commands({"run": run, "pack": pack})

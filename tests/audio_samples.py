@@ -1,0 +1,86 @@
+"""Made-up recordings, sound and damaged, for the tests of step 4."""
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from dataset_files import SONGS, write_tsv
+
+
+def chords(seconds: float, rate: int = 22050, channels: int = 1, seed: int = 0) -> np.ndarray:
+    """Fading tones with a little noise, float32 (samples, channels), below full scale."""
+    rng = np.random.default_rng(seed)
+    time = np.arange(round(seconds * rate)) / rate
+    tones = [
+        np.exp(-(time % 0.5) * 6) * np.sin(2 * np.pi * pitch * time)
+        for pitch in rng.uniform(60, 3000, size=5)
+    ]
+    noise = rng.normal(scale=0.01, size=(len(time), channels))
+    return (0.15 * np.sum(tones, axis=0)[:, None] + noise).astype(np.float32)
+
+
+def write_songs(directory: Path, files: dict[str, str | None]) -> Path:
+    """Write `songs.tsv` of song id -> audio path, to a dataset directory that may be new."""
+    directory.mkdir(exist_ok=True)
+    rows = [(song_id, "artist", "title", file or "") for song_id, file in files.items()]
+    write_tsv(directory / SONGS, rows)
+    return directory
+
+
+def write_music(directory: Path, n_songs: int, seconds: float = 0.5) -> Path:
+    """Write a dataset directory with songs S000, S001 ... of growing length, in audio/."""
+    (directory / "audio").mkdir(parents=True)
+    files = {f"S{number:03}": f"audio/{number}.wav" for number in range(n_songs)}
+    for number, file in enumerate(files.values()):
+        song = chords(seconds + 0.05 * number, seed=number)
+        soundfile.write(directory / file, song, 22050, subtype="FLOAT")
+    return write_songs(directory, files)
+
+
+def write_damaged(folder: Path) -> dict[str, str]:
+    """Write files that give no spectrogram; return name -> a part of the reason."""
+    folder.mkdir(exist_ok=True)
+    song = chords(1)
+    soundfile.write(folder / "sound.flac", chords(5), 22050)
+    flac = (folder / "sound.flac").read_bytes()
+    (folder / "sound.flac").unlink()
+    (folder / "half.flac").write_bytes(flac[: len(flac) // 2])
+    (folder / "text.mp3").write_text("not music at all " * 500)
+    (folder / "song.m4a").write_bytes(b"\0\0\0\x18ftypM4A " + bytes(5000))
+    (folder / "song.raw").write_bytes(bytes(5000))
+    (folder / "empty.wav").touch()
+    (folder / "folder.wav").mkdir()
+    soundfile.write(folder / "header.wav", song[:0], 22050)
+    soundfile.write(folder / "silent.wav", 0 * song, 22050)
+    soundfile.write(folder / "short.wav", song[:1023], 22050)
+    song[-1] = np.nan
+    soundfile.write(folder / "nan.wav", song, 22050, subtype="FLOAT")
+    song[-1] = 1e30
+    soundfile.write(folder / "huge.wav", song, 22050, subtype="FLOAT")
+    soundfile.write(folder / "slow.wav", song, 50)
+    write_with_rate(folder / "rate.wav", 0)
+    return {
+        "half.flac": "damaged",
+        "text.mp3": "not readable as mp3",
+        "song.m4a": "m4a is no format that can be read",
+        "song.raw": "raw is no format that can be read",
+        "empty.wav": "empty file",
+        "folder.wav": "no such file",
+        "header.wav": "no samples",
+        "silent.wav": "silent",
+        "short.wav": "shorter than one frame",
+        "nan.wav": "NaN",
+        "huge.wav": "absurdly large",
+        "slow.wav": "sample rate of 50 Hz",
+        "rate.wav": "sample rate or number of channels of 0",
+        "missing.wav": "no such file",
+    }
+
+
+def write_with_rate(file: Path, rate: int) -> None:
+    """Write a WAV file whose header claims a sample rate that no writer would write."""
+    soundfile.write(file, chords(1), 22050)
+    content = bytearray(file.read_bytes())
+    content[24:28] = rate.to_bytes(4, "little")
+    file.write_bytes(content)

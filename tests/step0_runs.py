@@ -1,0 +1,62 @@
+"""Step 0 run as a user runs it, and what its tests check of every set."""
+
+import contextlib
+import io
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, run_command
+
+import step0_dataset
+from errors import fire_commands
+
+REAL = ROOT.parent / "shared" / "data"
+
+
+def step0(*arguments) -> subprocess.CompletedProcess:
+    """Run step 0 in this process, as its command line does: exit code, stdout, stderr."""
+    out, err = io.StringIO(), io.StringIO()
+    code = 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            fire_commands(step0_dataset.COMMANDS, [str(argument) for argument in arguments])
+        except SystemExit as leave:
+            code = leave.code
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+
+def from_shell(*arguments) -> subprocess.CompletedProcess:
+    """Run step 0 as a user does; slower, for the cases that need a process of their own."""
+    return run_command(ROOT / "step0_dataset.py", *arguments)
+
+
+def done_well(done: subprocess.CompletedProcess) -> str:
+    """Check that a step succeeded; return what it printed."""
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def refused(done: subprocess.CompletedProcess, *words) -> bool:
+    """One sentence on stderr that holds all words, exit code 2, no traceback."""
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert done.stderr.startswith("error: ")
+    for word in words:
+        assert str(word) in done.stderr
+    return True
+
+
+def files_of(folder: Path) -> list[str]:
+    return sorted(str(f.relative_to(folder)) for f in folder.rglob("*") if f.is_file())
+
+
+def write_lines(path: Path, lines: list[str], encoding: str = "utf-8", end: str = "\n") -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes("".join(line + end for line in lines).encode(encoding))
+
+
+def real(name: str) -> Path:
+    if not (REAL / name).is_dir():
+        pytest.skip(f"the real data set {name} is not on this machine")
+    return REAL / name

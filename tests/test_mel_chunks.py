@@ -1,0 +1,175 @@
+"""Chunks: where they begin, padding, the same batch from every cache, what is left out."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import write_planted, write_planted_mels
+from hypothesis import given
+from hypothesis import strategies as st
+
+import mel_chunks
+from dataset_files import open_dataset
+from errors import UserError
+from mel_chunks import MelChunks, attach_mels, choose_cache, random_first, spread_first
+from mel_store import FLOOR_DB
+
+CPU = torch.device("cpu")
+LENGTH = 173
+
+
+@pytest.fixture(scope="module")
+def dataset(audio_dataset_dir):
+    return attach_mels(open_dataset(audio_dataset_dir))
+
+
+def song_frames(dataset, song: int) -> np.ndarray:
+    """The whole song (frames, 128), read from the file."""
+    row = dataset.mel.song_ids.index(dataset.song_ids[song])
+    start, n = dataset.mel.starts[row], dataset.mel.n_frames[row]
+    return np.array(dataset.mel.frames[start : start + n])
+
+
+# ------------------------------------------------------------ which frames
+
+
+def test_random_chunks_begin_anywhere_and_equally_often():
+    n_frames = torch.full((60_000,), LENGTH + 5)
+    first = random_first(n_frames, LENGTH, torch.Generator().manual_seed(0))
+    counts = torch.bincount(first, minlength=6).double()
+    assert len(counts) == 6 and first.min() == 0  # both ends are reached, nothing beyond
+    assert ((counts - 10_000) ** 2 / 10_000).sum() < 20.5  # chi-squared, 5 degrees, p = 0.001
+
+
+@given(st.lists(st.integers(1, 10**7), min_size=1, max_size=20), st.integers(1, 500))
+def test_random_chunks_lie_in_the_song(n_frames, length):
+    n_frames = torch.tensor(n_frames)
+    first = random_first(n_frames, length, torch.Generator().manual_seed(0))
+    assert (first >= 0).all()
+    assert ((first + length <= n_frames) | (first == 0)).all()
+
+
+def test_spread_chunks_reach_both_ends():
+    first = spread_first(torch.tensor([173, 174, 873, 100]), LENGTH, 8)
+    assert first.shape == (4, 8)
+    assert first[2].tolist() == [0, 100, 200, 300, 400, 500, 600, 700]
+    assert first[:, 0].tolist() == [0, 0, 0, 0]
+    assert first[:, -1].tolist() == [0, 1, 700, 0]
+
+
+def test_one_chunk_is_from_the_middle():
+    assert spread_first(torch.tensor([373, 100]), LENGTH, 1).tolist() == [[100], [0]]
+
+
+# ------------------------------------------------------------ from where
+
+
+@pytest.mark.parametrize("cache", ["memory", "disk"])
+def test_a_chunk_is_what_the_file_says_and_silence_behind(dataset, cache):
+    songs = dataset.splits["train"]
+    chunks = MelChunks(dataset, songs, cache, CPU)
+    lengths = {song: len(song_frames(dataset, song)) for song in songs.tolist()}
+    short = min(lengths, key=lengths.get)
+    long = max(lengths, key=lengths.get)
+    last = lengths[long] - LENGTH
+    asked = torch.tensor([short, long, long])
+    (batch,) = chunks.batches([asked], [torch.tensor([0, 0, last])], LENGTH)
+    assert batch.shape == (3, 128, LENGTH) and batch.dtype == torch.float32
+    whole = song_frames(dataset, long).astype(np.float32).T
+    np.testing.assert_array_equal(batch[1], whole[:, :LENGTH])
+    np.testing.assert_array_equal(batch[2], whole[:, last:])
+    n = lengths[short]
+    assert n < LENGTH
+    np.testing.assert_array_equal(batch[0, :, :n], song_frames(dataset, short).T)
+    assert (batch[0, :, n:] == FLOOR_DB).all()
+
+
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_every_cache_gives_the_same_batches(dataset, num_workers):
+    songs = dataset.splits["train"]
+    generator = torch.Generator().manual_seed(3)
+    picked = torch.from_numpy(songs)[torch.randint(len(songs), (50,), generator=generator)]
+    in_memory = MelChunks(dataset, songs, "memory", CPU)
+    on_disk = MelChunks(dataset, songs, "disk", CPU, num_workers)
+    first = random_first(in_memory.n_frames[picked], LENGTH, generator)
+    asked = (picked.split(16), first.split(16), LENGTH)
+    state = torch.get_rng_state()
+    pairs = zip(in_memory.batches(*asked), on_disk.batches(*asked), strict=True)
+    sizes = [len(ours) for ours, theirs in pairs if torch.equal(ours, theirs)]
+    assert sizes == [16, 16, 16, 2]
+    assert torch.equal(state, torch.get_rng_state())  # no cache takes what dropout would draw
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
+def test_the_cache_on_the_gpu_gives_the_same_batches(dataset):
+    songs = dataset.splits["train"]
+    asked = ([torch.from_numpy(songs).cuda()], [torch.zeros(len(songs)).long().cuda()], LENGTH)
+    batches = [
+        next(MelChunks(dataset, songs, cache, torch.device("cuda:0"), 1).batches(*asked))
+        for cache in ("gpu", "memory", "disk")
+    ]
+    assert all(batch.is_cuda for batch in batches)
+    assert torch.equal(batches[0], batches[1]) and torch.equal(batches[0], batches[2])
+
+
+def test_the_published_layout_gives_the_same_batches(dataset, tmp_path):
+    published = write_planted(tmp_path / "data", 60)
+    for song, song_id in enumerate(dataset.song_ids):
+        folder = published.joinpath("spec", *song_id[2:5])
+        folder.mkdir(parents=True, exist_ok=True)
+        np.save(folder / f"{song_id}.npy", song_frames(dataset, song).T.astype(np.float32))
+    theirs = attach_mels(open_dataset(published))
+    songs = dataset.splits["valid"]
+    asked = ([torch.from_numpy(songs)], [torch.full((len(songs),), 7)], LENGTH)
+    expected = next(MelChunks(dataset, songs, "memory", CPU).batches(*asked))
+    for cache in ("memory", "disk"):
+        batch = next(MelChunks(theirs, songs, cache, CPU).batches(*asked))
+        assert torch.equal(batch, expected)
+
+
+# ------------------------------------------------------------ where they are kept
+
+
+def test_the_cache_is_where_they_fit_first(monkeypatch):
+    cuda = torch.device("cuda", 0)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (100, 1000))
+    monkeypatch.setattr(mel_chunks, "available_memory", lambda: 1000)
+    assert [choose_cache("auto", n, cuda) for n in (59, 61, 599, 601)] == [
+        "gpu",
+        "memory",
+        "memory",
+        "disk",
+    ]
+    assert choose_cache("auto", 59, CPU) == "memory"
+    assert choose_cache("disk", 1, cuda) == "disk"
+    with pytest.raises(UserError, match="--cache gpu needs a GPU"):
+        choose_cache("gpu", 1, CPU)
+
+
+def test_available_memory_is_known_here():
+    assert 2**20 < mel_chunks.available_memory() < 2**50
+
+
+# ------------------------------------------------------------ songs without spectrogram
+
+
+def test_songs_that_step_4_could_not_read_leave_the_splits(tmp_path, capsys):
+    directory = write_planted_mels(write_planted(tmp_path / "data", 60), skipped=5)
+    before = open_dataset(directory)
+    after = attach_mels(before)
+    left = {song for part in after.splits.values() for song in part.tolist()}
+    assert left == set(range(5, 60))
+    assert "left out 5 of 60 songs" in capsys.readouterr().out
+    assert before.song_ids == after.song_ids  # every song axis stays
+
+
+def test_an_unfinished_store_is_told(tmp_path):
+    directory = write_planted_mels(write_planted(tmp_path / "data", 60), skipped=3)
+    (directory / "mel_skipped.tsv").unlink()
+    with pytest.raises(UserError, match=r"no spectrogram of 3 of 60 songs .*run step 4 again"):
+        attach_mels(open_dataset(directory))
+
+
+def test_a_split_left_without_songs_is_told(tmp_path):
+    directory = write_planted_mels(write_planted(tmp_path / "data", 60), skipped=59)
+    with pytest.raises(UserError, match=r"no song of the .* split .* has a spectrogram"):
+        attach_mels(open_dataset(directory))
