@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-METRICS = ("map", "p@10", "roc_auc")
+METRICS = {"map": "MAP", "p@10": "P@10", "roc_auc": "ROC-AUC"}  # key -> as it is written
 
 
 def score_tags(tag_song_scores: np.ndarray, tag_song_truth: np.ndarray) -> dict[str, np.ndarray]:

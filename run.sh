@@ -31,8 +31,8 @@ train_and_test() {  # INPUT_TYPE OPTIONS...
     $python -u main.py --mode TEST --data_path $data --model_load_path $save/"$input_type"
 }
 # Little music, and the convolutions are slow without a GPU: short chunks in small batches.
-audio="--batch_size 32 --input_length 128 --num_chunk 2 --triplets_per_epoch 640 --n_epochs 5"
+audio="--batch_size 32 --input_length 128 --num_chunk 2 --triplets_per_epoch 960"
 train_and_test cf --n_epochs 5 "$@"
-train_and_test spec $audio "$@"
-train_and_test hybrid $audio "$@"
+train_and_test spec $audio --n_epochs 5 "$@"
+train_and_test hybrid $audio --n_epochs 3 "$@"
 $python -u -m experiments.compare $save/spec $save/cf $save/hybrid --to $save

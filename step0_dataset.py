@@ -181,7 +181,9 @@ def run_msd(
 
 
 def run_demo(data_path: str, seed: int = 0) -> None:
-    """Make songs that one can listen to, with tags, listeners and a text: a small data set.
+    """Generate a small data set of music: songs to listen to, and who listens to them.
+
+    Audible tags follow from the sound, cultural ones can only be told from the listeners.
 
     Parameters
     ----------

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from dataset_files import staged
 from errors import UserError, run_or_explain
-from experiments.runs import LABELS
 from metrics import METRICS
 
 CHANCE = "at random"
@@ -42,9 +41,9 @@ def rows_of(found: dict[str, dict]) -> list[tuple]:
     """Rows of the table: a label, the value of each result, and what is reached at random."""
     first = next(iter(found.values()))
     rows = []
-    for metric in METRICS:
+    for metric, label in METRICS.items():
         chance = first["chance_map"] if metric == "map" else None
-        rows.append((LABELS[metric], *(one[metric] for one in found.values()), chance))
+        rows.append((label, *(one[metric] for one in found.values()), chance))
     for category, about in first["categories"].items():
         values = (one["categories"][category]["map"] for one in found.values())
         rows.append((f"MAP {category} ({about['n_tags']})", *values, about["chance_map"]))

@@ -14,8 +14,6 @@ from main import MODEL_OPTIONS, merge_options, parse_options
 from main import main as run_main
 from metrics import METRICS
 
-LABELS = {"map": "MAP", "p@10": "P@10", "roc_auc": "ROC-AUC"}
-
 
 def run(data_path: str, folder: Path, options: list[str]) -> dict:
     """Train and test one model, or read what it reached before; return its results.
@@ -83,7 +81,7 @@ def as_table(found: dict[str, list[dict]], data_path: str, seeds: list[int]) -> 
         "| | " + " | ".join(found) + " |",
         "| --- " * (len(found) + 1) + "|",
     ]
-    for name in METRICS:
+    for name, label in METRICS.items():
         cells = [mean_and_deviation([one[name] for one in runs]) for runs in found.values()]
-        lines.append(f"| {LABELS[name]} | " + " | ".join(cells) + " |")
+        lines.append(f"| {label} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"

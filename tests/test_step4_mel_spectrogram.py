@@ -47,7 +47,13 @@ def started_and_stopped(directory: Path, with_signal: int, n_songs: int) -> subp
     """Start step 4, and send a signal to it when so many songs are in the index."""
     command = [sys.executable, "-u", str(STEP4), "run", str(directory), "--num_workers", "2"]
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # Tests started in the background of a shell inherit that interrupts are ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 60
     while not (directory / INDEX).is_file() or (directory / INDEX).read_bytes().count(b"\n") < (
