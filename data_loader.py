@@ -16,7 +16,7 @@ from torch import Tensor
 from dataset_files import Dataset
 from mel_chunks import BYTES_A_FRAME, MelChunks, choose_cache, random_first, spread_first
 from model import SongInputs
-from sampler import PairSampler, epoch_generator
+from sampler import PairSampler, draw_tags, epoch_generator
 
 EVAL_SONGS = 4096  # of a batch, by CF vector alone
 EVAL_CHUNKS = 64  # of a batch: their feature maps take 2 GB
@@ -27,16 +27,19 @@ class TripletBatch(NamedTuple):
 
     Attributes
     ----------
-    tag_vectors : Tensor of float, shape (B, D)
+    tag_vectors : Tensor of float, shape (A, D)
         Word vectors of the anchors.
     songs : SongInputs
         The B positive songs.
-    is_candidate : Tensor of bool, shape (B, B)
+    positive : Tensor of int64, shape (A,)
+        Which of the songs is the anchor's positive.
+    is_candidate : Tensor of bool, shape (A, B)
         Whether song j may be anchor i's negative: it does not bear that tag.
     """
 
     tag_vectors: Tensor
     songs: SongInputs
+    positive: Tensor
     is_candidate: Tensor
 
 
@@ -62,9 +65,9 @@ class RetrievalData(LightningDataModule):
     dataset : Dataset
         An opened dataset directory, with what the input type needs of `cf` and `mel`.
     options : dict
-        `batch_size` and `triplets_per_epoch`, `is_balanced`, `seed` (with epoch and process it
-        determines every draw); for spectrograms `input_length`, `num_chunk`, `cache`,
-        `num_workers`.
+        `batch_size` and `triplets_per_epoch` (in songs, if those have several anchors),
+        `anchors_per_song`, `is_balanced`, `seed` (with epoch and process it determines every draw);
+        for spectrograms `input_length`, `num_chunk`, `cache`, `num_workers`.
     """
 
     def __init__(self, dataset: Dataset, options: dict):
@@ -93,6 +96,7 @@ class RetrievalData(LightningDataModule):
     def train_dataloader(self) -> _Batches:
         """An epoch's triplets, shared by the processes, as `TripletBatch`es."""
         device, size = self._device, self.options["batch_size"]
+        n_anchors = self.options["anchors_per_song"]
         triplets = -(-self.options["triplets_per_epoch"] // self.trainer.world_size)
         if triplets % size == 1:
             triplets -= 1  # a last batch of one has no negative, and no statistics for batch norm
@@ -107,15 +111,18 @@ class RetrievalData(LightningDataModule):
                 self.options["seed"], self.trainer.current_epoch, self.trainer.global_rank, device
             )
             tags, songs = pairs.draw(triplets, generator)
+            inputs = self._training_inputs(songs, cf, generator)
+            more = draw_tags(song_tags, songs, n_anchors - 1, generator) if n_anchors > 1 else None
+            tags = tags[:, None] if more is None else torch.cat([tags[:, None], more], dim=1)
             # The rows of the epoch are looked up at once: 20 MB of vectors, and bits.
             columns = (tags, tag_vectors[tags], song_tags[songs])
-            inputs = self._training_inputs(songs, cf, generator)
-            for (tag, tag_vector, bears), song_inputs in zip(
+            for (tag, vectors, bears), song_inputs in zip(
                 zip(*(column.split(size) for column in columns), strict=True), inputs, strict=True
             ):
-                # (B, T) -> (B, B) song by anchor -> anchor by song
-                is_candidate = ~bears.index_select(1, tag).T
-                yield TripletBatch(tag_vector, song_inputs, is_candidate)
+                # (B, T) -> (B, A) song by anchor -> (A, B)
+                is_candidate = ~bears.index_select(1, tag.flatten()).T
+                positive = torch.arange(len(tag), device=device).repeat_interleave(n_anchors)
+                yield TripletBatch(vectors.flatten(0, 1), song_inputs, positive, is_candidate)
 
         return _Batches(-(-triplets // size), start)
 

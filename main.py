@@ -88,6 +88,7 @@ MODEL_OPTIONS = {
     "input_type": (str, "spec", INPUT_TYPES, "acoustic branch, cultural branch or both"),
     "w2v_type": (str, "google", None, "word vectors: NAME of a file NAME_emb.pkl"),
     "is_balanced": (parse_bool, False, None, "draw a tag, then a song, not a song, then a tag"),
+    "anchors_per_song": (positive_int, 1, None, "tags of a song that learn from it in a step"),
     "is_weighted": (parse_bool, False, None, "draw negatives by weight, not uniformly"),
     "negative_weighting": (
         str,

@@ -30,8 +30,9 @@ train_and_test() {  # INPUT_TYPE OPTIONS...
         --data_path $data --model_save_path $save/"$input_type"
     $python -u main.py --mode TEST --data_path $data --model_load_path $save/"$input_type"
 }
-# Little music, and the convolutions are slow without a GPU: short chunks in small batches.
-audio="--batch_size 32 --input_length 128 --num_chunk 2 --triplets_per_epoch 960"
+# Little music, and the convolutions are slow without a GPU: short chunks in small batches, and all
+# that a chunk can teach at once.
+audio="--batch_size 32 --input_length 128 --num_chunk 2 --triplets_per_epoch 960 --anchors_per_song 8"
 train_and_test cf --n_epochs 5 "$@"
 train_and_test spec $audio --n_epochs 5 "$@"
 train_and_test hybrid $audio --n_epochs 3 "$@"

@@ -66,6 +66,28 @@ class PairSampler:
         return tags, self.songs[songs]
 
 
+def draw_tags(song_tags: Tensor, songs: Tensor, n: int, generator: torch.Generator) -> Tensor:
+    """Draw `n` tags of each song, with replacement, all of its tags alike.
+
+    Parameters
+    ----------
+    song_tags : Tensor of bool, shape (N, T)
+        Whether a song bears a tag.
+    songs : Tensor of int64, shape (B,)
+        Indices of songs that bear a tag.
+    n : int
+        Tags a song.
+    generator : torch.Generator
+        On the device of the tensors.
+
+    Returns
+    -------
+    Tensor of int64, shape (B, n)
+        Tag indices.
+    """
+    return song_tags[songs].float().multinomial(n, replacement=True, generator=generator)
+
+
 @torch.no_grad()
 def mine_negatives(
     similarity: Tensor, is_candidate: Tensor, weighting: str, n_dims: int, generator

@@ -94,9 +94,9 @@ class Solver(LightningModule):
 
     def training_step(self, batch, batch_idx: int) -> Tensor:
         """Triplet margin loss of a `data_loader.TripletBatch`."""
-        tags = self.model.embed_tags(batch.tag_vectors)  # (B, 256)
+        tags = self.model.embed_tags(batch.tag_vectors)  # (A, 256)
         songs = self.model.embed_songs(batch.songs)  # (B, 256)
-        similarity = cosine_similarity(tags, songs)  # (B, B), anchor by song
+        similarity = cosine_similarity(tags, songs)  # (A, B), anchor by song
         negative_index, is_valid = mine_negatives(
             similarity.detach(),
             batch.is_candidate,
@@ -104,8 +104,8 @@ class Solver(LightningModule):
             EMBEDDING_SIZE,
             self._generator,
         )
-        positive = similarity.diagonal()
-        negative = similarity.gather(1, negative_index[:, None]).squeeze(1)  # (B, B) -> (B,)
+        pairs = torch.stack([batch.positive, negative_index], dim=1)  # (A, 2)
+        positive, negative = similarity.gather(1, pairs).unbind(dim=1)  # (A, B) -> (A,) twice
         loss, active = triplet_margin_loss(positive, negative, is_valid, self.options["margin"])
         with torch.no_grad():  # summed on the device: logging each step would wait for it
             n_valid = is_valid.sum().clamp(min=1)

@@ -12,6 +12,7 @@ from mel_chunks import attach_mels
 from mel_store import FLOOR_DB
 
 OPTIONS = {"batch_size": 128, "triplets_per_epoch": 10_000, "is_balanced": False, "seed": 0}
+OPTIONS |= {"anchors_per_song": 1}
 AUDIO = {"input_length": 173, "num_chunk": 3, "cache": "memory", "num_workers": 0}
 
 
@@ -68,6 +69,24 @@ def test_a_batch_is_what_the_files_say(shared_dataset_dir, is_balanced):
         assert dataset.song_tags[songs[anchor], tag]
         for column, song in enumerate(songs):
             assert batch.is_candidate[anchor, column] == (not dataset.song_tags[song, tag])
+
+
+def test_several_anchors_share_a_song(shared_dataset_dir):
+    one = next(iter(data_for(shared_dataset_dir, batch_size=16).train_dataloader()))
+    data = data_for(shared_dataset_dir, batch_size=16, anchors_per_song=3)
+    dataset, batch = data.dataset, next(iter(data.train_dataloader()))
+    assert torch.equal(batch.songs.cf, one.songs.cf)  # the same songs, with the same first anchor
+    assert torch.equal(batch.tag_vectors[::3], one.tag_vectors)
+    song_of_cf = {row.tobytes(): song for song, row in enumerate(dataset.cf)}
+    tag_of_vector = {row.tobytes(): tag for tag, row in enumerate(dataset.tag_vectors)}
+    songs = [song_of_cf[row.tobytes()] for row in batch.songs.cf.numpy()]
+    tags = [tag_of_vector[row.tobytes()] for row in batch.tag_vectors.numpy()]
+    assert len(songs) == 16 and len(tags) == 48 and batch.is_candidate.shape == (48, 16)
+    for anchor, (tag, positive) in enumerate(zip(tags, batch.positive.tolist(), strict=True)):
+        assert positive == anchor // 3
+        assert dataset.song_tags[songs[positive], tag]
+        expected = [not dataset.song_tags[song, tag] for song in songs]
+        assert batch.is_candidate[anchor].tolist() == expected
 
 
 def test_draws_depend_on_seed_and_epoch_alone(shared_dataset_dir):

@@ -178,6 +178,7 @@ def plain_weights(shared_dataset_dir, tmp_path_factory) -> torch.Tensor:
         {"lr": 2e-3},
         {"seed": 1},
         {"triplets_per_epoch": 500},
+        {"anchors_per_song": 2},
         {"precision": "bf16-mixed"},
         {"precision": "bf16-mixed", "is_weighted": True},
     ],

@@ -8,7 +8,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sampler import NEGATIVE_WEIGHTINGS, PairSampler, epoch_generator, mine_negatives
+from sampler import (
+    NEGATIVE_WEIGHTINGS,
+    PairSampler,
+    draw_tags,
+    epoch_generator,
+    mine_negatives,
+)
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -34,6 +40,16 @@ def pair_frequencies(is_balanced: bool, n: int = 60_000) -> np.ndarray:
     counts = torch.zeros(SONG_TAGS.shape)
     counts.index_put_((songs, tags), torch.ones(n), accumulate=True)
     return (counts / n).numpy()
+
+
+def test_further_tags_are_all_tags_of_the_song_alike():
+    songs = torch.tensor([2, 1, 0, 2])
+    tags = draw_tags(SONG_TAGS, songs, 30_000, generator())
+    assert tags.shape == (4, 30_000)
+    counts = torch.stack([torch.bincount(row, minlength=4) for row in tags]) / 30_000
+    expected = SONG_TAGS[songs] / SONG_TAGS[songs].sum(dim=1, keepdim=True)
+    assert (counts[~SONG_TAGS[songs]] == 0).all()
+    torch.testing.assert_close(counts, expected, atol=0.015, rtol=0)
 
 
 def test_random_pairs_draw_a_song_then_one_of_its_tags():

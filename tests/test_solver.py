@@ -28,6 +28,7 @@ OPTIONS = {
     "seed": 0,
 }
 DATA_OPTIONS = {"batch_size": 128, "triplets_per_epoch": 10_000, "is_balanced": True, "seed": 0}
+DATA_OPTIONS |= {"anchors_per_song": 1}
 
 
 def make_solver(**changed) -> Solver:
@@ -56,6 +57,7 @@ def random_batch(n=24) -> TripletBatch:
     return TripletBatch(
         torch.randn(n, 20, generator=generator),
         SongInputs(cf=torch.randn(n, 16, generator=generator)),
+        torch.arange(n),
         is_candidate,
     )
 
@@ -92,6 +94,25 @@ def test_training_step_is_the_triplet_loss_row_by_row(is_weighted):
     assert logged["active_triplets"] == pytest.approx(sum(x > 0 for x in losses) / 23)
     assert logged["positive_similarity"] == pytest.approx(sum(positives) / 24, abs=1e-5)
     assert logged["negative_similarity"] == pytest.approx(sum(negatives) / 23, abs=1e-5)
+
+
+def test_several_anchors_of_a_song_are_rows_of_the_same_loss():
+    solver, batch = make_solver(is_weighted=False).eval(), random_batch()
+    positive = torch.tensor([5, 5, 0, 7])
+    batch = TripletBatch(batch.tag_vectors[:4], batch.songs, positive, batch.is_candidate[:4])
+    solver._generator = torch.Generator().manual_seed(5)
+    solver._logged = torch.zeros(4)
+    loss = solver.training_step(batch, 0)
+    tags = solver.model.embed_tags(batch.tag_vectors)
+    similarity = cosine_similarity(tags, solver.model.embed_songs(batch.songs))
+    again = torch.Generator().manual_seed(5)
+    index, valid = mine_negatives(similarity, batch.is_candidate, "uniform", 256, again)
+    assert valid.tolist() == [True, True, True, False]  # the last one has no candidate
+    losses = [
+        max(0.0, 0.4 - similarity[row, positive[row]].item() + similarity[row, index[row]].item())
+        for row in range(3)
+    ]
+    assert loss.item() == pytest.approx(sum(losses) / 3, abs=1e-6)
 
 
 def test_similarity_stays_exact_in_mixed_precision():
