@@ -321,6 +321,25 @@ def prepare_folder(folder: Path) -> None:
         (folder / "results.json").unlink(missing_ok=True)
 
 
+def make_solver(options: dict, dataset: Dataset, trainer: Trainer) -> Solver:
+    """A new model for the dataset, its weights drawn from --seed, compiled where that pays."""
+    kept = {name: value for name, value in options.items() if name != "neptune_api_key"}
+    compiled = wants_compile(options, trainer)
+    ran_with = {"precision": trainer.precision, "compiled": compiled}
+    seed_everything(options["seed"], verbose=False)
+    solver = Solver(
+        kept,
+        dataset.tags,
+        tag_dim=dataset.tag_vectors.shape[1],
+        cf_dim=None if dataset.cf is None else dataset.cf.shape[1],
+        mel_settings=None if dataset.mel is None else MEL_SETTINGS,
+        made_by=provenance(kept, dataset) | {"ran_with": ran_with},
+    )
+    if compiled:
+        solver.model.acoustic_branch.compile()  # in place: names in the checkpoint stay
+    return solver
+
+
 def train(given: dict) -> None:
     """Train; leave `best.ckpt`, `last.ckpt` and logs in --model_save_path."""
     folder = Path(given.get("model_save_path", ALL_OPTIONS["model_save_path"][1])).expanduser()
@@ -336,24 +355,13 @@ def train(given: dict) -> None:
     if not saved and (folder / "best.ckpt").is_file():
         print(f"replacing the model of an earlier run in {folder}")
     prepare_folder(folder)
-    seed_everything(options["seed"], verbose=False)
-    kept = {name: value for name, value in options.items() if name != "neptune_api_key"}
-    solver = Solver(
-        kept,
-        dataset.tags,
-        tag_dim=dataset.tag_vectors.shape[1],
-        cf_dim=None if dataset.cf is None else dataset.cf.shape[1],
-        mel_settings=None if dataset.mel is None else MEL_SETTINGS,
-        made_by=provenance(kept, dataset),
-    )
     trainer = make_trainer(
         options,
         max_epochs=options["n_epochs"],
         logger=make_loggers(options, folder),
         callbacks=make_callbacks(options, folder),
     )
-    if wants_compile(options, trainer):
-        solver.model.acoustic_branch.compile()  # in place: names in the checkpoint stay
+    solver = make_solver(options, dataset, trainer)
     data = RetrievalData(dataset, options)
     started = time.monotonic()
     trainer.fit(solver, datamodule=data, ckpt_path=last)

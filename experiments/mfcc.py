@@ -60,7 +60,8 @@ def run_baseline(dataset: Dataset, options: dict) -> dict:
     """Train the baseline, choose its strength on the validation split, score the test split."""
     from preprocessing.mel_writing import audio_sources
 
-    files = dict(audio_sources(dataset.path, audio_path=None))  # song id -> file
+    sources = audio_sources(dataset.path, audio_path=None)
+    files = {source.song_id: source.file for source in sources}
     ids = {part: [dataset.song_ids[song] for song in dataset.splits[part]] for part in SPLITS}
     features = {
         part: np.stack(

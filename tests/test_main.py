@@ -114,6 +114,7 @@ def test_results_equal_scikit_learn_on_the_checkpoint(trained, shared_dataset_di
     assert made_by["dataset"]["steps"]["planted"] == {"n_songs": 300}
     assert {"python", "torch", "pytorch-lightning"} <= set(made_by["versions"])
     assert "git_revision" in made_by
+    assert made_by["ran_with"] == {"precision": "32-true", "compiled": False}
     assert "written to" in capsys.readouterr().out
 
 
