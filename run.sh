@@ -34,6 +34,6 @@ train_and_test() {  # INPUT_TYPE OPTIONS...
 # that a chunk can teach at once.
 audio="--batch_size 32 --input_length 128 --num_chunk 2 --triplets_per_epoch 960 --anchors_per_song 8"
 train_and_test cf --n_epochs 5 "$@"
-train_and_test spec $audio --n_epochs 5 "$@"
-train_and_test hybrid $audio --n_epochs 3 "$@"
+train_and_test spec $audio --n_epochs 4 "$@"
+train_and_test hybrid $audio --n_epochs 2 "$@"
 $python -u -m experiments.compare $save/spec $save/cf $save/hybrid --to $save
