@@ -112,7 +112,7 @@ def train(
         seed=whole_number("--seed", seed, 0),
         workers=whole_number("--workers", workers, 1),
     )
-    corpus_file = Path(str(corpus)).expanduser()
+    corpus_file = Path(corpus).expanduser()
     train_word_vectors(existing_directory(data_path), corpus_file, _name(name), recipe)
 
 

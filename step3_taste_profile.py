@@ -74,7 +74,7 @@ def train(
 
     write_learnt(
         existing_directory(data_path),
-        Path(str(triplets)).expanduser(),
+        Path(triplets).expanduser(),
         AlsOptions(
             factors=whole_number("--factors", factors, 1),
             iterations=whole_number("--iterations", iterations, 1),
@@ -84,7 +84,7 @@ def train(
         ),
         min_song_users=whole_number("--min_song_users", min_song_users, 1),
         min_user_songs=whole_number("--min_user_songs", min_user_songs, 1),
-        id_map=None if id_map is None else Path(str(id_map)).expanduser(),
+        id_map=None if id_map is None else Path(id_map).expanduser(),
         is_subset=flag("--is_subset", is_subset),
     )
 

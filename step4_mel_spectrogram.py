@@ -37,11 +37,11 @@ def run(
     """
     from preprocessing.mel_writing import write_from_audio
 
-    audio = None if audio_path is None else Path(str(audio_path)).expanduser()
+    audio = None if audio_path is None else Path(audio_path).expanduser()
     if audio and not audio.is_dir():
         raise UserError(f"{audio} is not a directory: give the folder of the audio as AUDIO_PATH")
     write_from_audio(
-        existing_directory(str(data_path)),
+        existing_directory(data_path),
         audio,
         whole_number("--num_workers", _n_cores() if num_workers is None else num_workers, 1),
         flag("--strict", strict),
@@ -58,7 +58,7 @@ def pack(data_path: str) -> None:
     """
     from preprocessing.mel_writing import write_from_published
 
-    write_from_published(existing_directory(str(data_path)))
+    write_from_published(existing_directory(data_path))
 
 
 def _n_cores() -> int:

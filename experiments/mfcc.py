@@ -8,7 +8,6 @@ Both are trained on the same training songs and tested on the same test songs. P
 writes it to RESULT_DIR/mfcc.md, and the baseline's results.json to RESULT_DIR/mfcc.
 """
 
-import argparse
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from tqdm import tqdm
 
 from dataset_files import SPLITS, Dataset, staged
 from errors import run_or_explain
-from experiments.runs import as_table, parse_seeds, run_seeds
+from experiments.runs import as_table, parse_command, run_seeds
 from main import merge_options, open_data, parse_options
 from mel_store import MEL_SETTINGS
 from metrics import mean_over_tags, score_tags
@@ -86,11 +85,7 @@ def run_baseline(dataset: Dataset, options: dict) -> dict:
 
 def main() -> None:
     """Run baseline and acoustic branch and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("data_path")
-    parser.add_argument("result_dir", type=Path)
-    parser.add_argument("--seeds", type=parse_seeds, default="0,1,2", help="comma-separated")
-    given, options = parser.parse_known_args()
+    given, options = parse_command(__doc__)
     options = [*options, "--input_type", "spec"]
     asked = merge_options(parse_options([*options, "--data_path", given.data_path]))
     baseline = run_baseline(open_data(asked), asked)

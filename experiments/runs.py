@@ -4,6 +4,7 @@ Each run trains and tests by main.py into a folder of its own; a run whose resul
 not repeated (an error if its options were others), and one that was interrupted goes on.
 """
 
+import argparse
 import json
 import statistics
 from collections.abc import Sequence
@@ -55,6 +56,15 @@ def run_seeds(
             more = [*options, *flags, "--seed", str(seed)]
             found[name].append(run(data_path, result_dir / f"{name}-seed{seed}", more))
     return found
+
+
+def parse_command(description: str) -> tuple[argparse.Namespace, list[str]]:
+    """Read DATA_PATH RESULT_DIR --seeds; what is left are options of main.py."""
+    parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
+    parser.add_argument("data_path")
+    parser.add_argument("result_dir", type=Path)
+    parser.add_argument("--seeds", type=parse_seeds, default="0,1,2", help="comma-separated")
+    return parser.parse_known_args()
 
 
 def parse_seeds(text: str) -> list[int]:

@@ -6,12 +6,9 @@ Prints the table and writes it to RESULT_DIR/sampling.md; `experiments/runs.py` 
 start does.
 """
 
-import argparse
-from pathlib import Path
-
 from dataset_files import staged
 from errors import run_or_explain
-from experiments.runs import as_table, parse_seeds, run_seeds
+from experiments.runs import as_table, parse_command, run_seeds
 
 SAMPLINGS = {
     "random": [],
@@ -22,11 +19,7 @@ SAMPLINGS = {
 
 def main() -> None:
     """Run all samplings with all seeds and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("data_path")
-    parser.add_argument("result_dir", type=Path)
-    parser.add_argument("--seeds", type=parse_seeds, default="0,1,2", help="comma-separated")
-    given, options = parser.parse_known_args()
+    given, options = parse_command(__doc__)
     found = run_seeds(given.data_path, given.result_dir, SAMPLINGS, given.seeds, options)
     table = as_table(found, given.data_path, given.seeds)
     with staged(given.result_dir) as stage:

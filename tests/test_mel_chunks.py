@@ -102,9 +102,11 @@ def test_every_cache_gives_the_same_batches(dataset, num_workers):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
 def test_the_cache_on_the_gpu_gives_the_same_batches(dataset):
     songs = dataset.splits["train"]
-    asked = ([torch.from_numpy(songs).cuda()], [torch.zeros(len(songs)).long().cuda()], LENGTH)
+    gpu = torch.device("cuda", 0)
+    first = torch.zeros(len(songs), dtype=torch.int64, device=gpu)
+    asked = ([torch.from_numpy(songs).to(gpu)], [first], LENGTH)
     batches = [
-        next(MelChunks(dataset, songs, cache, torch.device("cuda:0"), 1).batches(*asked))
+        next(MelChunks(dataset, songs, cache, gpu, 1).batches(*asked))
         for cache in ("gpu", "memory", "disk")
     ]
     assert all(batch.is_cuda for batch in batches)
