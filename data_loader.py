@@ -107,9 +107,8 @@ class RetrievalData(LightningDataModule):
         cf = self._cf()
 
         def start() -> Iterator[TripletBatch]:
-            generator = epoch_generator(
-                self.options["seed"], self.trainer.current_epoch, self.trainer.global_rank, device
-            )
+            epoch, rank = self.trainer.current_epoch, self.trainer.global_rank
+            generator = epoch_generator("pairs", self.options["seed"], epoch, rank, device)
             tags, songs = pairs.draw(triplets, generator)
             inputs = self._training_inputs(songs, cf, generator)
             more = draw_tags(song_tags, songs, n_anchors - 1, generator) if n_anchors > 1 else None

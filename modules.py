@@ -94,6 +94,9 @@ class ShortChunkCNN(nn.Module):
 class ConcatFusion(nn.Module):
     """Fusion by concatenation: acoustic vector and CF vector -> one song embedding.
 
+    Every value is brought to mean 0 and deviation 1 first: those of a CF vector of length 1 are
+    some twenty times smaller than those of the CNN, and would be learnt twenty times slower.
+
     Parameters
     ----------
     n_acoustic, n_cf : int
@@ -102,8 +105,9 @@ class ConcatFusion(nn.Module):
 
     def __init__(self, n_acoustic: int, n_cf: int):
         super().__init__()
+        self.norm = nn.BatchNorm1d(n_acoustic + n_cf, affine=False)
         self.head = projection_head(n_acoustic + n_cf)
 
     def forward(self, acoustic: Tensor, cf: Tensor) -> Tensor:
         """Fuse (B, n_acoustic) and (B, n_cf) -> (B, 256)."""
-        return self.head(torch.cat([acoustic, cf], dim=-1))
+        return self.head(self.norm(torch.cat([acoustic, cf], dim=-1)))

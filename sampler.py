@@ -10,12 +10,18 @@ import torch
 from torch import Tensor
 
 NEGATIVE_WEIGHTINGS = ("uniform", "similarity", "distance")
+STREAMS = ("pairs", "negatives", "dropout")
 
 
-def epoch_generator(seed: int, epoch: int, rank: int, device: torch.device) -> torch.Generator:
-    """Generator for one epoch of one process: a resumed run draws what the whole run drew."""
-    # The constants only keep (seed, epoch, rank) of one run from falling on those of another.
-    mixed = (seed * 1_000_003 + epoch) * 1_009 + rank
+def epoch_generator(
+    stream: str, seed: int, epoch: int, rank: int, device: torch.device
+) -> torch.Generator:
+    """Generator of one of the STREAMS for one epoch of one process.
+
+    A resumed run draws what the whole run drew, and what one stream draws tells nothing of another.
+    """
+    # The constants only keep the numbers of one generator from falling on those of another.
+    mixed = ((seed * 1_000_003 + epoch) * 1_009 + rank) * len(STREAMS) + STREAMS.index(stream)
     return torch.Generator(device).manual_seed(mixed % 2**63)
 
 

@@ -86,10 +86,9 @@ class Solver(LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Seed dropout and mining from (seed, epoch, process), so that resuming changes nothing."""
-        self._generator = epoch_generator(
-            self.options["seed"], self.current_epoch, self.global_rank, self.device
-        )
-        torch.manual_seed(self._generator.initial_seed())
+        here = (self.options["seed"], self.current_epoch, self.global_rank, self.device)
+        self._generator = epoch_generator("negatives", *here)
+        torch.manual_seed(epoch_generator("dropout", *here).initial_seed())
         self._logged = torch.zeros(len(self.LOGGED), device=self.device)
 
     def training_step(self, batch, batch_idx: int) -> Tensor:

@@ -44,7 +44,7 @@ def test_hybrid_model_fuses_200_acoustic_values_with_the_cf_vector():
     songs = inputs("hybrid", 2, cf_dim=32)
     with torch.no_grad():
         out = model.embed_songs(songs)
-        by_hand = model.fusion.head(torch.cat([model.acoustic_branch(songs.spec), songs.cf], 1))
+        by_hand = model.fusion(model.acoustic_branch(songs.spec), songs.cf)
     assert out.shape == (2, 256)
     torch.testing.assert_close(out, by_hand)
 

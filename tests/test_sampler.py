@@ -1,6 +1,7 @@
 """Pairs and negatives: distributions, naive references, rows without answer."""
 
 import math
+from itertools import product
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from sampler import (
     NEGATIVE_WEIGHTINGS,
+    STREAMS,
     PairSampler,
     draw_tags,
     epoch_generator,
@@ -175,13 +177,12 @@ def test_unknown_weighting_is_refused():
         mine_negatives(SIMILARITY, CANDIDATE, "hardest", 8, generator())
 
 
-def test_epoch_generators_differ_by_seed_epoch_and_process():
+def test_epoch_generators_differ_by_stream_seed_epoch_and_process():
     device = torch.device("cpu")
     states = {
-        (seed, epoch, rank): epoch_generator(seed, epoch, rank, device).initial_seed()
-        for seed in (0, 1, 2**40)
-        for epoch in range(50)
-        for rank in range(8)
+        key: epoch_generator(*key, device).initial_seed()
+        for key in product(STREAMS, (0, 1, 2**40), range(50), range(8))
     }
     assert len(set(states.values())) == len(states)
-    assert epoch_generator(1, 2, 3, device).initial_seed() == states[1, 2, 3]
+    again = epoch_generator("negatives", 1, 2, 3, device).initial_seed()
+    assert again == states["negatives", 1, 2, 3]
