@@ -80,7 +80,7 @@ class RetrievalData(LightningDataModule):
         """Bring the spectrograms of the stage's splits to where they are kept."""
         if self.dataset.mel is None:
             return
-        parts = ("test",) if stage == "test" else ("train", "valid")
+        parts = ("train", "valid") if stage in ("fit", "validate") else ("test",)
         songs = np.concatenate([self.dataset.splits[part] for part in parts])
         device, options = self._device, self.options
         of_song = dict(zip(self.dataset.mel.song_ids, self.dataset.mel.n_frames, strict=True))
@@ -135,6 +135,10 @@ class RetrievalData(LightningDataModule):
 
     def test_dataloader(self) -> _Batches:
         """Test songs as `SongInputs`, in the order of the split."""
+        return self._songs("test")
+
+    def predict_dataloader(self) -> _Batches:
+        """Songs to embed: those of the test split."""
         return self._songs("test")
 
     def tag_vectors(self) -> Tensor:

@@ -22,6 +22,7 @@ from mel_chunks import CACHES, attach_mels
 from mel_store import MEL_SETTINGS
 from model import INPUT_TYPES
 from modules import ShortChunkCNN
+from released_checkpoint import read_released
 from results import (
     collect_results,
     format_results,
@@ -30,7 +31,7 @@ from results import (
     versions,
     write_results,
 )
-from solver import Solver, checkpoint_file, load_solver, read_checkpoint
+from solver import Solver, build_solver, checkpoint_file, read_checkpoint
 
 NOT_GIVEN = "."  # what the paper's code takes for an option left out
 
@@ -138,7 +139,8 @@ LONG_TRAINING = 100_000  # triplets from which minutes of compiling are worth it
 IDLE_OPTIONS = {  # which do nothing in a mode
     "TRAIN": {"model_load_path", "result_path"},
     "TEST": {"n_epochs", "early_stopping", "resume", "model_save_path", "compile"}
-    | {"neptune_project", "neptune_api_key"},
+    | {"neptune_project", "neptune_api_key", "batch_size", "margin", "lr", "seed", "is_balanced"}
+    | {"is_weighted", "negative_weighting", "anchors_per_song", "triplets_per_epoch"},
 }
 
 
@@ -229,6 +231,23 @@ def check_same_data(solver_args: dict, dataset: Dataset, path: Path) -> None:
                 f"{path} was trained with another {name} than {dataset.path} holds now: give "
                 "--data_path the directory as it was, or train again"
             )
+
+
+def check_lengths(solver_args: dict, dataset: Dataset, path: Path) -> None:
+    """Raise `UserError` unless a released checkpoint takes vectors as long as the dataset's.
+
+    No more can be checked: it does not say what it was trained on.
+    """
+    for kind, length, vectors in (
+        ("word", solver_args["tag_dim"], dataset.tag_vectors),
+        ("CF", solver_args["cf_dim"], dataset.cf),
+    ):
+        if vectors is not None and vectors.shape[1] != length:
+            raise UserError(
+                f"{path} takes {kind} vectors of {length} numbers, those of {dataset.path} have "
+                f"{vectors.shape[1]}: give --data_path the directory that it was trained on"
+            )
+    print(f"{path} is a released checkpoint: its tags, vectors and spectrograms are not checked")
 
 
 def choose_devices(gpu_id: str) -> dict:
@@ -391,21 +410,33 @@ def train(given: dict) -> None:
         )
 
 
-def test(given: dict) -> None:
-    """Test a checkpoint; print the tables and write `results.json`."""
+def open_trained(given: dict) -> tuple[Path, Solver, dict, Dataset]:
+    """Open the checkpoint of --model_load_path and the data: its file, model, options, dataset."""
     path = checkpoint_file(given.get("model_load_path", NOT_GIVEN))
-    solver = load_solver(path)
+    released = read_released(path, merge_options(given))
+    solver = build_solver(released or read_checkpoint(path), path)
     options = merge_options(given, solver.options)
     tell_idle(given, options)
     options["gpu_id"] = options["gpu_id"].partition(",")[0]  # one scores all: no need to share
     dataset = open_data(options)
-    check_same_data(solver.hparams, dataset, path)
+    (check_lengths if released else check_same_data)(solver.hparams, dataset, path)
+    return path, solver, options, dataset
+
+
+def test(given: dict) -> None:
+    """Test a checkpoint; print the tables and write `results.json`."""
+    path, solver, options, dataset = open_trained(given)
     data = RetrievalData(dataset, options)
     trainer = make_trainer(options, logger=False, enable_checkpointing=False)
     trainer.test(solver, datamodule=data, verbose=False)
     results = collect_results(solver.per_tag, dataset, "test")
     tested_by = {"data_path": str(dataset.path), "versions": versions(), "git": git_revision()}
-    results["made_by"] = {**solver.hparams.made_by, "checkpoint": str(path), "tested_by": tested_by}
+    results["made_by"] = {
+        **solver.hparams.made_by,
+        "train_seconds": solver.train_seconds,
+        "checkpoint": str(path),
+        "tested_by": tested_by,
+    }
     print(format_results(results))
     chosen = options["result_path"]
     result_path = path.parent / "results.json" if chosen == NOT_GIVEN else Path(chosen)

@@ -5,6 +5,7 @@ A checkpoint describes itself: options, ordered tags, dimensions and format vers
 """
 
 import pickle
+import time
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from metrics import mean_over_tags, score_tags
 from model import EMBEDDING_SIZE, RetrievalModel, SongInputs
 from sampler import epoch_generator, mine_negatives
 
-CHECKPOINT_FORMAT = 1
+CHECKPOINT_FORMAT = 2
 
 
 def cosine_similarity(tags: Tensor, songs: Tensor) -> Tensor:
@@ -53,6 +54,8 @@ class Solver(LightningModule):
     ----------
     per_tag : dict of ndarray or None
         Metrics of each tag of the split scored last, as `metrics.score_tags` gives them.
+    train_seconds : float
+        How long the model was trained, validation included, up to its checkpoint.
     """
 
     LOGGED = ("loss", "active_triplets", "positive_similarity", "negative_similarity")
@@ -74,6 +77,7 @@ class Solver(LightningModule):
             options["negative_weighting"] if options["is_weighted"] else "uniform"
         )
         self.per_tag: dict[str, np.ndarray] | None = None
+        self.train_seconds = 0.0
         self._song_embeddings: list[Tensor] = []
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -83,6 +87,10 @@ class Solver(LightningModule):
         )
 
     # ------------------------------------------------------------ training
+
+    def on_train_start(self) -> None:
+        """Start the clock, where it stood if training is resumed."""
+        self._clock_start = time.monotonic() - self.train_seconds
 
     def on_train_epoch_start(self) -> None:
         """Seed dropout and mining from (seed, epoch, process), so that resuming changes nothing."""
@@ -118,7 +126,7 @@ class Solver(LightningModule):
         means = self._logged / self.trainer.num_training_batches
         self.log_dict(dict(zip(self.LOGGED, means, strict=True)), sync_dist=True)
 
-    # ------------------------------------------------------------ validation and test
+    # ------------------------------------------------------------ validation, test, prediction
 
     def validation_step(self, batch: SongInputs, batch_idx: int) -> None:
         """Embed songs of the split."""
@@ -127,6 +135,10 @@ class Solver(LightningModule):
     def test_step(self, batch: SongInputs, batch_idx: int) -> None:
         """Embed songs of the split."""
         self._song_embeddings.append(self.model.embed_songs(batch))
+
+    def predict_step(self, batch: SongInputs, batch_idx: int) -> Tensor:
+        """Embed songs: (B, 256)."""
+        return self.model.embed_songs(batch)
 
     def on_validation_epoch_end(self) -> None:
         """Score and log the validation split."""
@@ -152,8 +164,13 @@ class Solver(LightningModule):
     # ------------------------------------------------------------ checkpoints
 
     def on_save_checkpoint(self, checkpoint: dict) -> None:
-        """Stamp the checkpoint with its format version."""
+        """Stamp the checkpoint with its format version and the time that it took."""
         checkpoint["tag_retrieval_format"] = CHECKPOINT_FORMAT
+        checkpoint["train_seconds"] = time.monotonic() - self._clock_start
+
+    def on_load_checkpoint(self, checkpoint: dict) -> None:
+        """Take the time that it took."""
+        self.train_seconds = checkpoint["train_seconds"]
 
 
 def read_checkpoint(path: str | Path) -> dict:
@@ -204,10 +221,15 @@ def load_solver(path: str | Path) -> Solver:
     UserError
         As `read_checkpoint`.
     """
-    checkpoint = read_checkpoint(path)
+    return build_solver(read_checkpoint(path), path)
+
+
+def build_solver(checkpoint: dict, path: str | Path) -> Solver:
+    """Build the Solver of a checkpoint that was read from `path`; see `load_solver`."""
     try:
         solver = Solver(**checkpoint["hyper_parameters"])
         solver.load_state_dict(checkpoint["state_dict"])
+        solver.on_load_checkpoint(checkpoint)
     except (RuntimeError, TypeError, KeyError):
         raise UserError(
             f"{path} lacks weights or settings of the model: give one that --mode TRAIN wrote"

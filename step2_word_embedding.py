@@ -128,7 +128,7 @@ def neighbours(data_path: str, *words: str, top: int = 10) -> None:
     top : int
         How many neighbours.
     """
-    from preprocessing.word_vectors import print_neighbours
+    from preprocessing.neighbours import print_neighbours
 
     if not words:
         raise UserError("no WORD given: neighbours DATA_PATH WORD...")

@@ -5,7 +5,7 @@
 The baseline describes a song by mean and standard deviation of 20 MFCC over time and learns each
 tag by a logistic regression of its own, whose regularisation is chosen on the validation split.
 Both are trained on the same training songs and tested on the same test songs. Prints the table and
-writes it to RESULT_DIR/mfcc.md, and the baseline's results.json to RESULT_DIR/mfcc.
+writes it to RESULT_DIR/mfcc.md, and every run to mfcc.json.
 """
 
 from pathlib import Path
@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from dataset_files import SPLITS, Dataset, staged
+from dataset_files import SPLITS, Dataset
 from errors import run_or_explain
-from experiments.runs import as_table, parse_command, run_seeds
+from experiments.runs import command_parser, parse_command, run_seeds, runs_of, write_report
+from experiments.tables import heading, results_table
 from main import merge_options, open_data, parse_options
 from mel_store import MEL_SETTINGS
 from metrics import mean_over_tags, score_tags
-from results import collect_results, provenance, write_results
+from results import collect_results, provenance
 
 STRENGTHS = (0.01, 0.1, 1.0, 10.0)  # inverse of the regularisation
 
@@ -85,19 +86,13 @@ def run_baseline(dataset: Dataset, options: dict) -> dict:
 
 def main() -> None:
     """Run baseline and acoustic branch and print the table."""
-    given, options = parse_command(__doc__)
-    options = [*options, "--input_type", "spec"]
-    asked = merge_options(parse_options([*options, "--data_path", given.data_path]))
+    given = parse_command(command_parser(__doc__))
+    given.options += ["--input_type", "spec"]
+    asked = merge_options(parse_options([*given.options, "--data_path", given.data_path]))
     baseline = run_baseline(open_data(asked), asked)
-    write_results(given.result_dir / "mfcc" / "results.json", baseline)
-    acoustic = {"acoustic branch": []}
-    found = run_seeds(given.data_path, given.result_dir, acoustic, given.seeds, options)
-    table = as_table(
-        {"MFCC + logistic regression": [baseline], **found}, given.data_path, given.seeds
-    )
-    with staged(given.result_dir) as stage:
-        (stage / "mfcc.md").write_text(table, encoding="utf-8")
-    print(table)
+    found = {"MFCC + logistic regression": [baseline], **run_seeds(given, {"acoustic branch": []})}
+    text = "\n".join((heading(found, given.data_path, given.seeds), results_table(found)))
+    write_report(given.result_dir, "mfcc", text, runs_of(found))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the experiments share: runs of main.py over seeds, and their table.
+"""What the experiments share: their command line, runs of main.py over seeds, and their files.
 
 Each run trains and tests by main.py into a folder of its own; a run whose results.json is there is
 not repeated (an error if its options were others), and one that was interrupted goes on.
@@ -6,14 +6,16 @@ not repeated (an error if its options were others), and one that was interrupted
 
 import argparse
 import json
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
+from dataset_files import staged
 from errors import UserError
+from experiments.tables import Found
 from main import MODEL_OPTIONS, merge_options, parse_options
 from main import main as run_main
-from metrics import METRICS
+
+BALANCED_WEIGHTED = ["--is_balanced", "--is_weighted"]  # the paper's best
 
 
 def run(data_path: str, folder: Path, options: list[str]) -> dict:
@@ -41,57 +43,84 @@ def run(data_path: str, folder: Path, options: list[str]) -> dict:
     return found
 
 
+def run_name(options: dict) -> str:
+    """Name of a run's folder: what the experiments vary; all else is fixed in a RESULT_DIR."""
+    triplets = ["balanced"] if options["is_balanced"] else []
+    if options["is_weighted"]:
+        is_distance = options["negative_weighting"] == "distance"
+        triplets.append("distance-weighted" if is_distance else "weighted")
+    sampling = "-".join(triplets) or "random"
+    return f"{options['input_type']}-{options['w2v_type']}-{sampling}-seed{options['seed']}"
+
+
 def run_seeds(
-    data_path: str,
-    result_dir: Path,
-    variants: dict[str, list[str]],
-    seeds: list[int],
-    options: list[str],
-) -> dict[str, list[dict]]:
-    """Run every variant (name -> its options) with every seed: name -> results of its seeds."""
-    found: dict[str, list[dict]] = {name: [] for name in variants}
-    for seed in seeds:
-        for name, flags in variants.items():
-            print(f"--- {name}, seed {seed}")
-            more = [*options, *flags, "--seed", str(seed)]
-            found[name].append(run(data_path, result_dir / f"{name}-seed{seed}", more))
+    given: argparse.Namespace, variants: dict[str, list[str]], defaults: Sequence[str] = ()
+) -> Found:
+    """Run every variant with every seed, in RESULT_DIR/runs; experiments share runs there.
+
+    Parameters
+    ----------
+    given : Namespace
+        As `parse_command` reads it.
+    variants : dict of str to list of str
+        Column -> its options of main.py, which stand after those of the user.
+    defaults : sequence of str
+        Options of all columns that the user's override.
+    """
+    found: Found = {name: [] for name in variants}
+    jobs = [(seed, name) for seed in given.seeds for name in variants]
+    for number, (seed, name) in enumerate(jobs, start=1):
+        print(f"--- run {number} of {len(jobs)}: {name}, seed {seed}", flush=True)
+        options = [*defaults, *given.options, *variants[name], "--seed", str(seed)]
+        folder = given.result_dir / "runs" / run_name(merge_options(parse_options(options)))
+        found[name].append(run(given.data_path, folder, options))
     return found
 
 
-def parse_command(description: str) -> tuple[argparse.Namespace, list[str]]:
-    """Read DATA_PATH RESULT_DIR --seeds; what is left are options of main.py."""
-    parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
-    parser.add_argument("data_path")
-    parser.add_argument("result_dir", type=Path)
+def command_parser(description: str) -> argparse.ArgumentParser:
+    """Parser of DATA_PATH RESULT_DIR --seeds, to which an experiment adds what is its own."""
+    parser = argparse.ArgumentParser(
+        description=description,
+        epilog="All options of main.py are taken as well.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("data_path", metavar="DATA_PATH")
+    parser.add_argument("result_dir", metavar="RESULT_DIR", type=Path)
     parser.add_argument("--seeds", type=parse_seeds, default="0,1,2", help="comma-separated")
-    return parser.parse_known_args()
+    return parser
+
+
+def parse_command(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Read the command line; `options` gets what is left, the options of main.py, checked."""
+    given, given.options = parser.parse_known_args()
+    asked = parse_options(given.options)
+    for name in ("data_path", "seed", "model_save_path", "model_load_path", "mode", "resume"):
+        if name in asked:
+            raise UserError(f"--{name} is set by the experiment: leave it out")
+    return given
 
 
 def parse_seeds(text: str) -> list[int]:
     """Read '0,1,2'."""
     try:
-        return [int(seed) for seed in text.split(",")]
+        seeds = [int(seed) for seed in text.split(",")]
     except ValueError:
         raise UserError(f"--seeds {text} is no list of whole numbers: 0,1,2") from None
+    if len(set(seeds)) < len(seeds):
+        raise UserError(f"--seeds {text} names a seed twice: give each once")
+    return seeds
 
 
-def mean_and_deviation(values: Sequence[float]) -> str:
-    """Write the mean and, of several values, the standard deviation: '0.3691 ± 0.0013'."""
-    spread = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
-    return f"{statistics.mean(values):.4f}{spread}"
+def runs_of(found: Found) -> list[dict]:
+    """What a report keeps of each run: its column, metrics by tag and category, what made it."""
+    return [{"column": name, **results} for name, runs in found.items() for results in runs]
 
 
-def as_table(found: dict[str, list[dict]], data_path: str, seeds: list[int]) -> str:
-    """Markdown table: mean ± standard deviation over runs of each variant and metric."""
-    first = next(iter(found.values()))[0]
-    lines = [
-        f"{data_path}: {first['n_tags']} tags, {first['n_songs']} test songs, seeds {seeds}, "
-        f"MAP at random {first['chance_map']:.3f}",
-        "",
-        "| | " + " | ".join(found) + " |",
-        "| --- " * (len(found) + 1) + "|",
-    ]
-    for name, label in METRICS.items():
-        cells = [mean_and_deviation([one[name] for one in runs]) for runs in found.values()]
-        lines.append(f"| {label} | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+def write_report(folder: Path, name: str, text: str, found: dict | list) -> None:
+    """Write NAME.md and NAME.json, whole or not at all, and print the first."""
+    with staged(folder) as stage:
+        (stage / f"{name}.md").write_text(text, encoding="utf-8")
+        in_full = json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
+        (stage / f"{name}.json").write_text(in_full + "\n", encoding="utf-8")
+    print(f"\n{text}\nwritten to {folder / name}.md and {name}.json")

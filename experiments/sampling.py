@@ -1,31 +1,50 @@
-"""Sampling matters (the paper's Table 1): random, balanced, balanced-weighted over seeds.
+"""Sampling matters (the paper's Table 1): four ways to choose triplets, over seeds.
 
     python -m experiments.sampling DATA_PATH RESULT_DIR --seeds 0,1,2 [options of main.py]
 
-Prints the table and writes it to RESULT_DIR/sampling.md; `experiments/runs.py` says what a second
-start does.
+The paper's random, balanced and balanced-weighted sampling, and balanced with negatives by inverse
+density of distances (Wu et al. 2017, arXiv 1706.07567). Prints the table with a paired test over
+tags and writes it to RESULT_DIR/sampling.md, and every run to sampling.json. A second start repeats
+nothing that is there.
 """
 
-from dataset_files import staged
+import argparse
+
 from errors import run_or_explain
-from experiments.runs import as_table, parse_command, run_seeds
+from experiments import paper
+from experiments.runs import (
+    BALANCED_WEIGHTED,
+    command_parser,
+    parse_command,
+    run_seeds,
+    runs_of,
+    write_report,
+)
+from experiments.tables import Found, heading, paired_tests, quoted_table, results_table
 
 SAMPLINGS = {
     "random": [],
     "balanced": ["--is_balanced"],
-    "balanced-weighted": ["--is_balanced", "--is_weighted"],
+    "balanced-weighted": BALANCED_WEIGHTED,
+    "distance-weighted": [*BALANCED_WEIGHTED, "--negative_weighting", "distance"],
 }
 
 
-def main() -> None:
-    """Run all samplings with all seeds and print the table."""
-    given, options = parse_command(__doc__)
-    found = run_seeds(given.data_path, given.result_dir, SAMPLINGS, given.seeds, options)
-    table = as_table(found, given.data_path, given.seeds)
-    with staged(given.result_dir) as stage:
-        (stage / "sampling.md").write_text(table, encoding="utf-8")
-    print(table)
+def compare_samplings(given: argparse.Namespace) -> tuple[str, Found]:
+    """Run all samplings with all seeds; write the report; return it and the runs."""
+    found = run_seeds(given, SAMPLINGS)
+    text = "\n".join(
+        (
+            heading(found, given.data_path, given.seeds),
+            results_table(found),
+            "Tag by tag, average precision as the mean over seeds:\n",
+            paired_tests(found),
+            quoted_table(paper.SAMPLING),
+        )
+    )
+    write_report(given.result_dir, "sampling", text, runs_of(found))
+    return text, found
 
 
 if __name__ == "__main__":
-    run_or_explain(main)
+    run_or_explain(lambda: compare_samplings(parse_command(command_parser(__doc__))))

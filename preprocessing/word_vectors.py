@@ -7,9 +7,8 @@ A *source* is a set of word vectors with a name. `google` is Google News in the 
 """
 
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 
 import gensim.downloader
@@ -333,76 +332,3 @@ def _write_split_without(dropped: set[str], stage: Path, data_path: Path, prefix
     write_split(stage, remaining, song_ids, song_tags, kept, prefix)
     if "" in song_ids:  # as published: without the file, songs in no split have no known id
         (stage / f"{prefix}existing_ids.npy").unlink()
-
-
-# ---------------------------------------------------------------- neighbours
-
-
-def nearest(vectors: KeyedVectors, word: str, top: int = 10) -> list[tuple[str, float]] | None:
-    """Nearest words of the vocabulary to a word or tag.
-
-    Parameters
-    ----------
-    vectors : gensim.models.KeyedVectors
-        Word vectors.
-    word : str
-        Looked up as a tag is, see `tag_vector`.
-    top : int
-        How many.
-
-    Returns
-    -------
-    list of (str, float), or None
-        Words and their cosine similarity, the nearest first, without the word itself (or the parts
-        that its vector is the mean of); None if `word` has no vector.
-    """
-    query = tag_vector(vectors, word)
-    if query is None:
-        return None
-    key = whole_key(vectors, word)
-    itself = [key] if key is not None else part_keys(vectors, word)
-    with np.errstate(all="ignore"):  # vectors of zeros or NaN are nobody's neighbours
-        vectors.fill_norms()
-        similarity = vectors.vectors @ query / (vectors.norms * np.linalg.norm(query))
-    similarity[~np.isfinite(similarity)] = -np.inf
-    similarity[[vectors.key_to_index[key] for key in itself]] = -np.inf
-    order = np.argsort(-similarity, kind="stable")[:top]
-    return [
-        (vectors.index_to_key[row], float(similarity[row]))
-        for row in order
-        if np.isfinite(similarity[row])
-    ]
-
-
-def print_neighbours(data_path: Path, words: list[str], top: int) -> None:
-    """Print the nearest words to each of `words`, a column for each source in `data_path`."""
-    columns = {}
-    for name, file in find_sources(data_path).items():
-        try:
-            vectors = load_vectors(file)
-        except UserError as error:
-            print(f"{name}: left out, for {error}")
-            continue
-        columns[name] = [[name, *_column(vectors, word, top)] for word in words]
-        del vectors  # Google News takes 4 GB: hold one set at a time
-    if not columns:
-        raise UserError(f"{data_path} has no word vectors: {_HOW_TO_GET}")
-    for word, row in zip(words, zip(*columns.values(), strict=True), strict=True):
-        print(f"\n{word}\n{_side_by_side(row)}")
-
-
-def _side_by_side(columns: Sequence[list[str]]) -> str:
-    widths = [max(map(len, column)) + 2 for column in columns]
-    lines = []
-    for row in zip_longest(*columns, fillvalue=""):
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        lines.append(f"  {''.join(cells)}".rstrip())
-    return "\n".join(lines)
-
-
-def _column(vectors: KeyedVectors, word: str, top: int) -> list[str]:
-    found = nearest(vectors, word, top)
-    if found is None:
-        return ["has no such word"]
-    parts = [] if whole_key(vectors, word) else [f"= {' + '.join(part_keys(vectors, word))}"]
-    return parts + [f"{similarity:.2f} {neighbour}" for neighbour, similarity in found]

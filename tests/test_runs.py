@@ -1,21 +1,54 @@
-"""experiments.runs: the table over seeds, and reading seeds. tests/test_sampling.py runs it."""
+"""experiments.runs: names of runs, seeds, options. tests/test_sampling.py runs it."""
+
+import json
 
 import pytest
 
 from errors import UserError
-from experiments.runs import as_table, parse_seeds
+from experiments.runs import command_parser, parse_command, parse_seeds, run_name, write_report
+from main import merge_options, parse_options
 
 
-def test_table_has_mean_and_deviation():
-    one = {"n_tags": 8, "n_songs": 60, "chance_map": 0.2, "p@10": 0.5, "roc_auc": 0.9}
-    found = {"random": [one | {"map": 0.1}, one | {"map": 0.3}], "balanced": [one | {"map": 0.4}]}
-    table = as_table(found, "data", [0, 1])
-    assert "| MAP | 0.2000 ± 0.1414 | 0.4000 |" in table
-    assert "8 tags, 60 test songs, seeds [0, 1], MAP at random 0.200" in table
+@pytest.mark.parametrize(
+    ("flags", "name"),
+    [
+        ([], "cf-google-random-seed2"),
+        (["--is_balanced"], "cf-google-balanced-seed2"),
+        (["--is_weighted"], "cf-google-weighted-seed2"),
+        (["--is_balanced", "--is_weighted"], "cf-google-balanced-weighted-seed2"),
+        (
+            ["--is_balanced", "--is_weighted", "--negative_weighting", "distance"],
+            "cf-google-balanced-distance-weighted-seed2",
+        ),
+    ],
+)
+def test_a_run_is_named_by_what_experiments_vary(flags, name):
+    options = parse_options(["--input_type", "cf", "--seed", "2", *flags])
+    assert run_name(merge_options(options)) == name
 
 
-def test_seeds_are_a_list_of_numbers():
+def test_seeds_are_a_list_of_different_numbers():
     assert parse_seeds("0,12") == [0, 12]
-    for wrong in ("one", "1,,2"):
+    for wrong in ("one", "1,,2", "1,1"):
         with pytest.raises(UserError, match="--seeds"):
             parse_seeds(wrong)
+
+
+def test_what_is_left_are_options_of_main(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["x", "data", "out", "--seeds", "4", "--n_epochs", "2"])
+    given = parse_command(command_parser("text"))
+    assert (given.data_path, given.seeds, given.options) == ("data", [4], ["--n_epochs", "2"])
+
+
+@pytest.mark.parametrize("wrong", [["--seed", "1"], ["--mode", "TEST"], ["--resume"]])
+def test_what_the_experiment_sets_cannot_be_given(monkeypatch, wrong):
+    monkeypatch.setattr("sys.argv", ["x", "data", "out", *wrong])
+    with pytest.raises(UserError, match=f"{wrong[0]} is set by the experiment"):
+        parse_command(command_parser("text"))
+
+
+def test_report_is_text_and_json(tmp_path, capsys):
+    write_report(tmp_path / "new", "name", "| table |\n", [{"map": 0.5}])
+    assert (tmp_path / "new" / "name.md").read_text() == "| table |\n"
+    assert json.loads((tmp_path / "new" / "name.json").read_text()) == [{"map": 0.5}]
+    assert "| table |" in capsys.readouterr().out

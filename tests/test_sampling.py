@@ -5,7 +5,7 @@ import json
 import pytest
 from conftest import ROOT, assert_user_error, run_command, write_planted
 
-from experiments import sampling
+NAMES = ("random", "balanced", "balanced-weighted", "balanced-distance-weighted")
 
 
 def test_command_runs_each_sampling_once(tmp_path):
@@ -16,16 +16,20 @@ def test_command_runs_each_sampling_once(tmp_path):
     assert done.returncode == 0, done.stderr
     assert (out / "sampling.md").read_text() in done.stdout
     reached = {}
-    for name in sampling.SAMPLINGS:
-        results = out / f"{name}-seed3" / "results.json"
+    for name in NAMES:
+        results = out / "runs" / f"cf-google-{name}-seed3" / "results.json"
         reached[name] = json.loads(results.read_text())
         results.write_text(json.dumps(reached[name] | {"map": 0.125}))
-    assert reached["random"]["made_by"]["options"]["is_balanced"] is False
-    assert reached["balanced-weighted"]["made_by"]["options"]["is_weighted"] is True
-    assert {one["made_by"]["seed"] for one in reached.values()} == {3}
+    kept = json.loads((out / "sampling.json").read_text())
+    assert [one["map"] for one in kept] == [one["map"] for one in reached.values()]
+    assert all(one["made_by"]["train_seconds"] > 0 for one in kept)
+    made_by = [one["made_by"]["options"] for one in kept]
+    assert [one["is_balanced"] for one in made_by] == [False, True, True, True]
+    assert [one["is_weighted"] for one in made_by] == [False, False, True, True]
+    assert made_by[3]["negative_weighting"] == "distance"
     again = run_command(*command, *options, cwd=ROOT)
     assert "trained to epoch" not in again.stdout
-    assert again.stdout.count("0.1250") == 3
+    assert again.stdout.count("0.1250") == 4
     other = run_command(*command, *options, "--margin", "0.3", cwd=ROOT)
     assert_user_error(other, "--margin 0.4", "RESULT_DIR")
 

@@ -201,10 +201,17 @@ def test_what_is_no_checkpoint_is_refused_and_never_run(tmp_path, damage, shared
         torch.save({"state_dict": {}}, path)
     elif damage == "no settings":
         torch.save(
-            {"tag_retrieval_format": 1, "state_dict": {}, "hyper_parameters": {"tags": []}}, path
+            {
+                "tag_retrieval_format": CHECKPOINT_FORMAT,
+                "state_dict": {},
+                "hyper_parameters": {"tags": []},
+            },
+            path,
         )
     else:
-        torch.save({"tag_retrieval_format": 1, "x": Payload(tmp_path / "ran")}, path)
+        torch.save(
+            {"tag_retrieval_format": CHECKPOINT_FORMAT, "x": Payload(tmp_path / "ran")}, path
+        )
     with pytest.raises(UserError, match=str(path)):
         load_solver(path)
     assert not (tmp_path / "ran").exists()

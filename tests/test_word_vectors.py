@@ -1,4 +1,4 @@
-"""Step 2: finding word vectors, neighbours, and the command line."""
+"""Step 2: finding word vectors, and the command line."""
 
 import contextlib
 import io
@@ -20,12 +20,7 @@ from gensim.models import KeyedVectors
 import step2_word_embedding
 from dataset_files import open_dataset, read_pickle, write_split
 from errors import UserError, fire_commands
-from preprocessing.word_vectors import (
-    choose_sources,
-    find_sources,
-    nearest,
-    open_vectors,
-)
+from preprocessing.word_vectors import choose_sources, find_sources, open_vectors
 
 ROOT = Path(__file__).parents[1]
 
@@ -77,20 +72,6 @@ def one_sentence(result: subprocess.CompletedProcess) -> str:
     messages = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
     assert len(messages) == 1
     return messages[0]
-
-
-def test_nearest_agrees_with_gensim_and_leaves_bad_vectors_out():
-    vectors = make_vectors([f"w{n}" for n in range(50)], dimensions=8)
-    expected = vectors.most_similar("w3", topn=7)
-    found = nearest(vectors, "w3", top=7)
-    assert [word for word, _ in found] == [word for word, _ in expected]
-    np.testing.assert_allclose([s for _, s in found], [s for _, s in expected], rtol=1e-5)
-    vectors.vectors[5] = np.nan
-    vectors.vectors[6] = 0
-    vectors.norms = None
-    assert {"w5", "w6", "w3"}.isdisjoint(word for word, _ in nearest(vectors, "w3", top=100))
-    assert nearest(vectors, "unknown") is None
-    assert {"w1", "w2"}.isdisjoint(word for word, _ in nearest(vectors, "w1 w2", top=100))
 
 
 # ---------------------------------------------------------------- finding
@@ -323,24 +304,6 @@ def test_subset_has_files_of_its_own(dataset):
     assert (dataset / "sub_music_emb.pkl").is_file()
     assert not (dataset / "music_emb.pkl").exists()
     assert open_dataset(dataset, "music", is_subset=True).tags == TAGS
-
-
-def test_neighbours_side_by_side(dataset):
-    put_google(dataset, ["jungle", "forest", "tree"])
-    result = step2("neighbours", dataset, "jungle", "deep house", 1980, "--top=2")
-    assert result.returncode == 0, result.stderr
-    tables = {
-        table.split("\n")[0]: table.split("\n")[1:] for table in result.stdout[1:].split("\n\n")
-    }
-    assert list(tables) == ["jungle", "deep house", "1980"]
-    assert tables["jungle"][0].split() == ["google", "music"]
-    found = nearest(make_vectors(["jungle", "forest", "tree"], dimensions=3), "jungle", top=2)
-    for row, (word, similarity) in zip(tables["jungle"][1:], found, strict=False):
-        assert row.split()[:2] == [f"{similarity:.2f}", word]
-    assert tables["deep house"][1].startswith("  has no such word")
-    assert "0." in tables["deep house"][1]
-    assert "= sad + jazz" in step2("neighbours", dataset, "sad jazz").stdout
-    assert tables["1980"][1].split() == ["has", "no", "such", "word"] * 2
 
 
 @pytest.mark.parametrize(

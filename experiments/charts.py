@@ -1,0 +1,100 @@
+"""Pictures of results: MAP by tag category as bars, and the learnt space as a map."""
+
+import statistics
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from experiments.tables import CHANCE, Found
+
+N_LABELLED = 100  # tags whose names still fit on a map
+
+
+def category_chart(found: Found, path: Path) -> None:
+    """Draw bars of MAP by tag category, one for each column, with the level of chance as a line.
+
+    Of several runs the mean, with whiskers of one standard deviation to either side.
+    """
+    first = next(iter(found.values()))[0]["categories"]
+    categories = list(first)
+    figure = Figure(figsize=(1.5 + 1.3 * len(categories), 4), layout="constrained")
+    axes = figure.subplots()
+    width = 0.8 / len(found)
+    for number, (name, runs) in enumerate(found.items()):
+        left = [place - 0.4 + width * (number + 0.5) for place in range(len(categories))]
+        maps = [[one["categories"][kind]["map"] for one in runs] for kind in categories]
+        spread = [statistics.stdev(values) for values in maps] if len(runs) > 1 else None
+        heights = [statistics.mean(values) for values in maps]
+        axes.bar(left, heights, width * 0.92, yerr=spread, capsize=2, label=name)
+    chances = [first[kind]["chance_map"] for kind in categories]
+    places = range(len(categories))
+    ends = ([place - 0.42 for place in places], [place + 0.42 for place in places])
+    axes.hlines(chances, *ends, colors="black", linestyles="dashed", label=CHANCE)
+    axes.set_xticks(
+        list(places), [f"{kind}\n({first[kind]['n_tags']} tags)" for kind in categories]
+    )
+    axes.set_ylabel("mean average precision")
+    axes.set_ylim(bottom=0)
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside upper center", ncols=len(found) + 1, frameon=False)
+    figure.savefig(path, dpi=150)
+
+
+def flatten(tags: np.ndarray, songs: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Bring embeddings to two dimensions, near ones staying near, by t-SNE of cosine distances.
+
+    Parameters
+    ----------
+    tags, songs : ndarray of float, shapes (T, E) and (N, E)
+        Embeddings.
+    seed : int
+        Of t-SNE.
+
+    Returns
+    -------
+    tags, songs : ndarray of float, shapes (T, 2) and (N, 2)
+    """
+    from sklearn.manifold import TSNE
+
+    both = np.concatenate([tags, songs])
+    perplexity = min(30.0, (len(both) - 1) / 3)
+    places = TSNE(
+        metric="cosine", init="random", perplexity=perplexity, random_state=seed
+    ).fit_transform(both)
+    return places[: len(tags)], places[len(tags) :]
+
+
+def space_map(tags: dict[str, str], tag_places, song_places, path: Path) -> None:
+    """Draw songs as grey dots and tags by name, in the colour of their category.
+
+    Parameters
+    ----------
+    tags : dict of str to str
+        Tag -> category, '' if unknown; in the order of `tag_places`.
+    tag_places, song_places : ndarray of float, shapes (T, 2) and (N, 2)
+        As `flatten` gives them.
+    path : Path
+        PNG to write.
+    """
+    figure = Figure(figsize=(12, 9), layout="constrained")
+    axes = figure.subplots()
+    axes.scatter(*song_places.T, s=5, color="0.8", label="song", zorder=1)
+    kinds = sorted(set(tags.values()))
+    for number, kind in enumerate(kinds):
+        chosen = [row for row, of_tag in enumerate(tags.values()) if of_tag == kind]
+        label, colour = kind or "tag", f"C{number % 10}"
+        axes.scatter(*tag_places[chosen].T, s=18, color=colour, label=label, zorder=2)
+        for row in chosen[:N_LABELLED]:
+            axes.annotate(
+                list(tags)[row],
+                tag_places[row],
+                (3, 2),
+                textcoords="offset points",
+                fontsize=8,
+                color=colour,
+                zorder=3,
+            )
+    axes.set_axis_off()
+    figure.legend(loc="outside lower center", ncols=len(kinds) + 1, frameon=False)
+    figure.savefig(path, dpi=120)

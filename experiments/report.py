@@ -1,0 +1,136 @@
+"""All of the paper's experiments on one dataset directory, assembled into report.md.
+
+    python -m experiments.report DATA_PATH RESULT_DIR --seeds 0,1,2 [options of main.py]
+
+Runs what the directory's files allow: the samplings (on CF vectors where there are some, else on
+spectrograms; --input_type decides otherwise), the modalities, the sets of word vectors. RESULT_DIR
+gets report.md with all tables, the chart by category, a map of tags and test songs in the learnt
+space, the best and the worst tags, and the options behind each row. A second start repeats nothing
+that is there.
+"""
+
+import argparse
+import copy
+import statistics
+from pathlib import Path
+
+import torch
+
+from data_loader import RetrievalData
+from dataset_files import existing_directory, staged
+from errors import run_or_explain
+from experiments.charts import flatten, space_map
+from experiments.modalities import INPUT_TYPES, choose_columns, compare_modalities
+from experiments.runs import command_parser, parse_command
+from experiments.sampling import compare_samplings
+from experiments.tables import Found, average_precisions, markdown
+from experiments.word_vectors import compare_word_vectors
+from main import ALL_OPTIONS, MODEL_OPTIONS, make_trainer, open_trained, parse_options
+
+N_EXTREMES = 10
+BEYOND_MODEL = ("n_epochs", "early_stopping", "num_chunk")  # options that change a result, too
+
+
+def best_column(found: Found) -> tuple[str, list[dict]]:
+    """Column with the highest mean MAP, and its runs."""
+    return max(found.items(), key=lambda item: statistics.mean(one["map"] for one in item[1]))
+
+
+def draw_space(checkpoint: str, data_path: str, seed: int, folder: Path) -> str:
+    """Draw the map of a model's tags and test songs to space.png; return its part of the report."""
+    _, solver, options, dataset = open_trained(
+        {"model_load_path": checkpoint, "data_path": data_path}
+    )
+    data = RetrievalData(dataset, options)
+    trainer = make_trainer(options, logger=False, enable_checkpointing=False)
+    songs = torch.cat(trainer.predict(solver, datamodule=data)).float().cpu()  # (n, 256)
+    with torch.inference_mode():
+        tags = solver.cpu().model.embed_tags(data.tag_vectors())  # (T, 256)
+    places = flatten(tags.numpy(), songs.numpy(), seed)
+    with staged(folder) as stage:
+        categories = {tag: dataset.categories.get(tag, "") for tag in dataset.tags}
+        space_map(categories, *places, stage / "space.png")
+    return (
+        f"Tags and the {len(songs)} test songs, embedded by the model with --input_type "
+        f"{options['input_type']}, seed {options['seed']}, brought to two dimensions by t-SNE of "
+        "cosine distances.\n\n![Map of tags and songs](space.png)\n"
+    )
+
+
+def extremes_table(column: str, runs: list[dict]) -> str:
+    """Best and worst tags of a column by average precision, the mean over seeds."""
+    by_tag = average_precisions(runs)
+    ranked = sorted(by_tag, key=by_tag.get, reverse=True)
+    n_shown = min(N_EXTREMES, len(ranked) // 2)
+    about, n_songs = runs[0]["tags"], runs[0]["n_songs"]
+
+    def row(tag: str) -> tuple[str, ...]:
+        n_positive = about[tag]["n_positive"]
+        return tag, f"{by_tag[tag]:.4f}", str(n_positive), f"{n_positive / n_songs:.4f}"
+
+    header = ("", "average precision", "test songs", "their share")
+    parts = []
+    for title, chosen in (("best", ranked[:n_shown]), ("worst", ranked[len(ranked) - n_shown :])):
+        parts.append(markdown((f"{title} tags", *header[1:]), [row(tag) for tag in chosen]))
+    return f"By the column `{column}`:\n\n" + "\n".join(parts)
+
+
+def options_table(experiments: dict[str, Found]) -> str:
+    """Options behind each column that are not the defaults, with seeds, time and program."""
+    rows = []
+    for experiment, found in experiments.items():
+        for column, runs in found.items():
+            made_by = [one["made_by"] for one in runs]
+            options = made_by[0]["options"]
+            changed = (
+                f"--{name} {options[name]}"
+                for name in (*MODEL_OPTIONS, *BEYOND_MODEL)
+                if name != "seed" and options[name] != ALL_OPTIONS[name][1]
+            )
+            minutes = statistics.mean(one["train_seconds"] for one in made_by) / 60
+            revisions = sorted({(one["git_revision"] or "?")[:12] for one in made_by})
+            rows.append(
+                (
+                    f"{experiment}: {column}",
+                    " ".join(changed),
+                    ", ".join(str(one["seed"]) for one in made_by),
+                    f"{minutes:.1f}",
+                    ", ".join(revisions),
+                )
+            )
+    header = ("row", "options beside the defaults", "seeds", "minutes to the best epoch", "program")
+    return markdown(header, rows)
+
+
+def make_report(given: argparse.Namespace) -> None:
+    """Run everything that the directory allows and write report.md."""
+    from preprocessing.word_vectors import find_sources
+
+    data_path = existing_directory(given.data_path)
+    asked = parse_options(given.options)
+    columns = choose_columns(None, data_path, asked.get("is_subset", False))
+    one_input = copy.copy(given)
+    if "input_type" not in asked:
+        one_input.options = [*given.options, "--input_type", INPUT_TYPES[columns[0]]]
+    parts, experiments = {}, {}
+    parts["Sampling"], experiments["sampling"] = compare_samplings(one_input)
+    parts["Modalities"], experiments["modalities"] = compare_modalities(given)
+    if len(find_sources(data_path)) > 1:
+        parts["Word vectors"], experiments["word vectors"] = compare_word_vectors(one_input)
+    else:
+        print(f"{data_path} has no two sets of word vectors to compare: left out (step 2 makes it)")
+    column, runs = best_column(experiments["modalities"])
+    checkpoint = runs[0]["made_by"]["checkpoint"]
+    parts["The learnt space"] = draw_space(
+        checkpoint, given.data_path, given.seeds[0], given.result_dir
+    )
+    parts["Best and worst tags"] = extremes_table(column, runs)
+    parts["What made each row"] = options_table(experiments)
+    text = "\n".join(f"## {title}\n\n{part}" for title, part in parts.items())
+    with staged(given.result_dir) as stage:
+        (stage / "report.md").write_text(f"# Report on {given.data_path}\n\n{text}", "utf-8")
+    print(f"\nthe report is {given.result_dir / 'report.md'}")
+
+
+if __name__ == "__main__":
+    run_or_explain(lambda: make_report(parse_command(command_parser(__doc__))))

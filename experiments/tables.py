@@ -1,0 +1,117 @@
+"""Tables of results in Markdown: columns of runs, rows of metrics and tag categories.
+
+`Found` is what the tables are made of: the name of a column -> the results of its runs, as
+`results.collect_results` gives them, one for each seed.
+"""
+
+import statistics
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+
+from errors import UserError
+from experiments.paper import Quoted
+from metrics import METRICS
+
+Found = dict[str, list[dict]]
+CHANCE = "at random"
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Markdown table with columns wide enough to be read as it stands, numbers to the right."""
+    widths = [
+        max(3, *(len(row[column]) for row in (header, *rows))) for column in range(len(header))
+    ]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    lines = []
+    for first, *others in (header, rule, *rows):
+        cells = (f"{cell:>{width}}" for cell, width in zip(others, widths[1:], strict=True))
+        lines.append("| " + " | ".join((f"{first:<{widths[0]}}", *cells)) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def mean_and_deviation(values: Sequence[float | None]) -> str:
+    """Write the mean and, of several values, the standard deviation: '0.3691 ± 0.0013'."""
+    if None in values:  # undefined, such as ROC-AUC of tags that all songs bear
+        return ""
+    spread = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.4f}{spread}"
+
+
+def check_comparable(found: Found) -> None:
+    """Raise `UserError` unless all were tested on the same songs with the same tags."""
+    (first, (ours, *_)), *_ = found.items()
+    for name, runs in found.items():
+        for theirs in runs:
+            same = all(ours[key] == theirs[key] for key in ("n_songs", "n_tags", "chance_map"))
+            if not same or ours["categories"].keys() != theirs["categories"].keys():
+                raise UserError(f"{first} and {name} are from different test songs or tags")
+
+
+def results_table(found: Found) -> str:
+    """Mean ± deviation over the runs of each column: metrics, then MAP by category; and chance."""
+    check_comparable(found)
+    first = next(iter(found.values()))[0]
+    rows = []
+    for metric, label in METRICS.items():
+        cells = [mean_and_deviation([one[metric] for one in runs]) for runs in found.values()]
+        rows.append((label, *cells, f"{first['chance_map']:.4f}" if metric == "map" else ""))
+    for category, about in first["categories"].items():
+        cells = [
+            mean_and_deviation([one["categories"][category]["map"] for one in runs])
+            for runs in found.values()
+        ]
+        label = f"MAP {category} ({about['n_tags']})"
+        rows.append((label, *cells, f"{about['chance_map']:.4f}"))
+    return markdown(("", *found, CHANCE), rows)
+
+
+def heading(found: Found, data_path: str, seeds: Sequence[int]) -> str:
+    """One line that says what was measured on which data."""
+    first = next(iter(found.values()))[0]
+    plural = "seed" if len(seeds) == 1 else "seeds"
+    return (
+        f"Measured on {data_path}: {first['n_tags']} tags, {first['n_songs']} test songs, "
+        f"{plural} {', '.join(map(str, seeds))}"
+        + ("; mean ± standard deviation over seeds.\n" if len(seeds) > 1 else ".\n")
+    )
+
+
+def quoted_table(quoted: Quoted) -> str:
+    """The paper's own numbers, said to be quoted."""
+    columns = quoted.columns.values()
+    rows = [
+        (label, *(f"{one[metric]:.4f}" for one in columns))
+        for metric, label in METRICS.items()
+        if all(metric in one for one in columns)
+    ]
+    return (
+        f"Quoted from the paper, not measured here, on other data ({quoted.source}):\n\n"
+        + markdown(("the paper's", *quoted.columns), rows)
+    )
+
+
+def average_precisions(runs: list[dict]) -> dict[str, float]:
+    """Average precision of every tag with a positive song, the mean over the runs."""
+    tags = [tag for tag, one in runs[0]["tags"].items() if one["n_positive"]]
+    return {tag: statistics.mean(one["tags"][tag]["map"] for one in runs) for tag in tags}
+
+
+def paired_tests(found: Found) -> str:
+    """Table that compares all columns two by two, tag by tag.
+
+    The average precision of a tag is the mean over seeds; Wilcoxon's signed-rank test (two-sided)
+    asks whether the differences lie around zero. Tags stand for all tags that there could be; the
+    p-values are not corrected for the number of comparisons.
+    """
+    from scipy.stats import wilcoxon
+
+    by_tag = {name: average_precisions(runs) for name, runs in found.items()}
+    rows = []
+    for low, high in combinations(found, 2):
+        gains = np.array([by_tag[high][tag] - by_tag[low][tag] for tag in by_tag[low]])
+        p = wilcoxon(gains).pvalue if gains.any() else 1.0
+        better, worse = int((gains > 0).sum()), int((gains < 0).sum())
+        rows.append((f"{high} - {low}", f"{gains.mean():+.4f}", f"{better} : {worse}", f"{p:.2g}"))
+    return markdown(("difference", "MAP", "tags better : worse", "p (Wilcoxon, paired)"), rows)
