@@ -37,7 +37,7 @@ MODALITIES = Quoted(
     ),
 )
 MODALITIES_SUBSET = Quoted(
-    "its Table 2: MSD50, CF vectors of explicit (Cul-E) and of implicit feedback (Cul-I)",
+    "its Table 2: MSD50, listening data of the Echo Nest Taste Profile (Cul-E) or in-house (Cul-I)",
     _columns("Cul-E, Cul-I, acoustic", map=(0.2163, 0.4719, 0.3062), p10=(0.4500, 0.6380, 0.4680)),
 )
 # MAP by tag category on MSD100, read off its figure by eye.

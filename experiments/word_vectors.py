@@ -211,7 +211,8 @@ def compare_word_vectors(
     if with_retrieval:
         is_subset = parse_options(given.options).get("is_subset", False)
         ready, missing = with_embeddings(data_path, files, subset_prefix(is_subset))
-        print("\n".join(missing))
+        for line in missing:
+            print(line)
         variants = {name: ["--w2v_type", name] for name in ready}
         runs = run_seeds(given, variants, BALANCED_WEIGHTED)
         parts += [f"{line}\n" for line in missing]

@@ -10,7 +10,7 @@ FLOORS = [
     {"errors", "plain_pickle", "dataset_files", "mel_store", "modules", "losses", "metrics"},
     {"model", "sampler", "mel_chunks", "preprocessing", "results", "neptune_logger"},
     {"data_loader"},
-    {"solver"},
+    {"solver", "released_checkpoint"},
     {"main", "step0_dataset", "step1_data_split", "step2_word_embedding"}
     | {"step3_taste_profile", "step4_mel_spectrogram"},
     {"experiments", "benchmarks"},  # they run main as a user does

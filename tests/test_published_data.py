@@ -7,6 +7,7 @@ and spectrograms in `spec/`, which everyone has to bring. The artists of the son
 import json
 import pickle
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 from conftest import ROOT, run_command
 
 import main
-from dataset_files import read_pickle, read_song_ids, write_tsv
+from dataset_files import open_dataset, read_pickle, read_song_ids, write_tsv
 
 KINDS = {  # tag -> category, as msd500 has them; main.py knows them after step 1
     "80s": "decade",
@@ -170,6 +171,14 @@ def test_spectrograms_in_the_published_layout(published_dir, tmp_path, capsys, i
     found = train_and_test(published_dir, tmp_path, *SHORT_CHUNKS, "--input_type", input_type)
     assert (found["n_tags"], found["n_songs"]) == (6, 18)
     assert "spectrograms of 18 songs" in capsys.readouterr().out
+
+
+def test_categories_by_the_line_in_the_readme(published_dir, tmp_path):
+    """msd500 knows the categories, for a split that comes without them."""
+    shutil.copytree(published_dir, tmp_path / "data", ignore=shutil.ignore_patterns("spec"))
+    line = "cut -f3,4 data/msd500/track_tags.tsv | tr A-Z a-z | sort -u > data/tag_categories.tsv"
+    subprocess.run(["sh", "-c", line], cwd=tmp_path, check=True)
+    assert open_dataset(tmp_path / "data", "music").categories == KINDS
 
 
 # ------------------------------------------------------------ a split of one's own from the others
