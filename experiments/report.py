@@ -24,7 +24,7 @@ from experiments.modalities import INPUT_TYPES, choose_columns, compare_modaliti
 from experiments.runs import command_parser, parse_command
 from experiments.sampling import compare_samplings
 from experiments.tables import Found, average_precisions, markdown
-from experiments.word_vectors import compare_word_vectors
+from experiments.word_vectors import compare_word_vectors, tag_vector_files
 from main import ALL_OPTIONS, MODEL_OPTIONS, make_trainer, open_trained, parse_options
 
 N_EXTREMES = 10
@@ -115,7 +115,7 @@ def make_report(given: argparse.Namespace) -> None:
     parts, experiments = {}, {}
     parts["Sampling"], experiments["sampling"] = compare_samplings(one_input)
     parts["Modalities"], experiments["modalities"] = compare_modalities(given)
-    if len(find_sources(data_path)) > 1:
+    if len({*find_sources(data_path), *tag_vector_files(data_path)}) > 1:
         parts["Word vectors"], experiments["word vectors"] = compare_word_vectors(one_input)
     else:
         print(f"{data_path} has no two sets of word vectors to compare: left out (step 2 makes it)")

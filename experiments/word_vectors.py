@@ -15,7 +15,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from dataset_files import existing_directory, some, subset_prefix
+from dataset_files import existing_directory, some
 from errors import UserError, run_or_explain
 from experiments.runs import (
     BALANCED_WEIGHTED,
@@ -64,19 +64,33 @@ def is_musical(neighbour: str, near: str, musical: set[str]) -> bool:
 # ---------------------------------------------------------------- neighbours
 
 
-def choose_vectors(data_path: Path, names: list[str] | None) -> dict[str, Path]:
-    """Files of the sets of word vectors to compare, by name and in the order of `names`.
+def tag_vector_files(data_path: Path, is_subset: bool = False) -> dict[str, Path]:
+    """Vectors of tags that models can be trained with: name of the set -> NAME_emb.pkl."""
+    suffix = "_emb.pkl"
+    files = {}
+    for file in sorted(data_path.glob(f"*{suffix}")):
+        of_subset = file.name.startswith("sub_")
+        if is_subset or not of_subset:
+            files[file.name.removesuffix(suffix).removeprefix("sub_")] = file
+    return files
+
+
+def choose_vectors(data_path: Path, names: list[str] | None) -> dict[str, Path | None]:
+    """Sets of word vectors to compare, in the order of `names`, and their files.
+
+    None stands for a set of which only the vectors of tags are there, as in the published splits.
 
     Raises
     ------
     UserError
         A set is not there, or there are fewer than two.
     """
-    from preprocessing.word_vectors import choose_sources
+    from preprocessing.word_vectors import find_sources
 
-    sources = choose_sources(data_path, given={})
-    names = list(sources) if names is None else list(dict.fromkeys(names))
-    there = f"{data_path} has {', '.join(sources)}"
+    sources: dict[str, Path | None] = {name: None for name in tag_vector_files(data_path)}
+    sources |= find_sources(data_path)
+    names = sorted(sources) if names is None else list(dict.fromkeys(names))
+    there = f"{data_path} has {', '.join(sorted(sources)) or 'none'}"
     unknown = [name for name in names if name not in sources]
     if unknown:
         raise UserError(f"--vectors: there are no word vectors {some(unknown)}; {there}")
@@ -162,16 +176,23 @@ def counts_table(found: dict[str, dict]) -> str:
 # ---------------------------------------------------------------- retrieval
 
 
-def with_embeddings(data_path: Path, names: Iterable[str], prefix: str) -> tuple[list, list]:
-    """Names of the sets that models can be trained with, and a sentence on each other set."""
-    ready, missing = [], []
-    for name in names:
-        file = data_path / f"{prefix}{name}_emb.pkl"
-        if file.is_file():
-            ready.append(name)
-        else:
-            missing.append(f"No retrieval with {name}: {file} is missing, run step 2 `run` first.")
-    return ready, missing
+def compare_retrieval(given: argparse.Namespace, names: Iterable[str]) -> tuple[str, Found]:
+    """Train models with each set that has vectors of the tags; return a part of the report."""
+    is_subset = parse_options(given.options).get("is_subset", False)
+    data_path = Path(given.data_path).expanduser()
+    ready = tag_vector_files(data_path, is_subset)
+    variants = {name: ["--w2v_type", name] for name in names if name in ready}
+    parts = [
+        f"No retrieval with {name}: {data_path / name}_emb.pkl is missing, run step 2 first.\n"
+        for name in names
+        if name not in ready
+    ]
+    runs = run_seeds(given, variants, BALANCED_WEIGHTED)
+    if runs:
+        parts += [heading(runs, given.data_path, given.seeds), results_table(runs)]
+    if len(runs) > 1:
+        parts += ["Tag by tag, average precision as the mean over seeds:\n", paired_tests(runs)]
+    return "\n".join(parts), runs
 
 
 # ---------------------------------------------------------------- the command
@@ -201,28 +222,21 @@ def compare_word_vectors(
     str, dict of str to list of dict
         The report, and the results of the runs with each set.
     """
-    data_path = existing_directory(given.data_path)
-    files = choose_vectors(data_path, names)
-    found = compare_neighbours(files, words)
-    sets = ", ".join(f"{name} ({file.name})" for name, file in files.items())
-    parts = [f"The {TOP} nearest neighbours in {sets}.\n", neighbours_table(found), f"{RULE}\n"]
-    parts.append(counts_table(found))
+    files = choose_vectors(existing_directory(given.data_path), names)
+    whole = {name: file for name, file in files.items() if file}
+    found = compare_neighbours(whole, words)
+    parts = []
+    if whole:
+        sets = ", ".join(f"{name} ({file.name})" for name, file in whole.items())
+        parts += [f"The {TOP} nearest neighbours in {sets}.\n", neighbours_table(found)]
+        parts += [f"{RULE}\n", counts_table(found)]
     runs: Found = {}
     if with_retrieval:
-        is_subset = parse_options(given.options).get("is_subset", False)
-        ready, missing = with_embeddings(data_path, files, subset_prefix(is_subset))
-        for line in missing:
-            print(line)
-        variants = {name: ["--w2v_type", name] for name in ready}
-        runs = run_seeds(given, variants, BALANCED_WEIGHTED)
-        parts += [f"{line}\n" for line in missing]
-    if runs:
-        parts += [heading(runs, given.data_path, given.seeds), results_table(runs)]
-    if len(runs) > 1:
-        parts += ["Tag by tag, average precision as the mean over seeds:\n", paired_tests(runs)]
+        part, runs = compare_retrieval(given, files)
+        parts.append(part)
     text = "\n".join(parts)
     in_full = {
-        "vectors": {name: str(file) for name, file in files.items()},
+        "vectors": {name: file and str(file) for name, file in files.items()},
         "neighbours": found,
         "mean_musical": mean_musical(found),
         "runs": runs_of(runs),

@@ -210,3 +210,20 @@ def test_every_step_on_msd500(published_dir, tmp_path):
     )
     assert set(found["categories"]) <= set(KINDS.values()) and found["n_tags"] == 5
     assert set(found["made_by"]["dataset"]["steps"]) == {"step1", "step2", "step3", "step4"}
+
+
+# ------------------------------------------------------------ the experiments
+
+
+def test_report_of_all_experiments(published_dir, tmp_path):
+    """On a copy without spectrograms: with them it is the same, and takes minutes."""
+    data, out = tmp_path / "data", tmp_path / "out"
+    shutil.copytree(published_dir, data, ignore=shutil.ignore_patterns("spec"))
+    options = ("--seeds", "0", "--w2v_type", "music", "--gpu_id", "cpu", *FEW_STEPS)
+    done = run_command("-m", "experiments.report", data, out, *options)
+    assert done.returncode == 0, done.stderr
+    runs = {folder.name for folder in (out / "runs").iterdir()}
+    samplings = ("random", "balanced", "balanced-weighted", "balanced-distance-weighted")
+    expected = {f"cf-music-{sampling}-seed0" for sampling in samplings}
+    assert runs == expected | {"cf-google-balanced-weighted-seed0"}
+    assert "nearest neighbours in music (model_semeval_trigrams" in (out / "report.md").read_text()

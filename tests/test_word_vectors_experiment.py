@@ -22,7 +22,7 @@ from experiments.word_vectors import (
     neighbours_table,
     plain_form,
     read_musical_words,
-    with_embeddings,
+    tag_vector_files,
 )
 
 SETS = {
@@ -165,7 +165,7 @@ def test_sets_that_cannot_be_compared_are_told(tmp_path, two_sets, names):
 
 
 def test_one_set_alone_or_none_is_told(tmp_path):
-    with pytest.raises(UserError, match="has no word vectors"):
+    with pytest.raises(UserError, match="has none"):
         choose_vectors(tmp_path, None)
     write_fan(tmp_path, "music", SETS["music"])
     with pytest.raises(UserError, match=r"two sets .* has music: .*NAME_w2v"):
@@ -219,7 +219,7 @@ def test_a_wrong_set_is_told_before_anything_is_trained(tmp_path, planted):
     done = run_command(
         "-m", "experiments.word_vectors", planted, tmp_path / "out", "--vectors", "music,tv"
     )
-    assert_user_error(done, "--vectors", "tv", "google, general, music")
+    assert_user_error(done, "--vectors", "tv", "general, google, music")
     assert not (tmp_path / "out").exists()
 
 
@@ -243,9 +243,22 @@ def test_without_retrieval_nothing_is_trained(tmp_path, planted, monkeypatch):
     assert found["runs"] == []
 
 
-def test_the_smaller_set_needs_vectors_of_its_own(tmp_path, planted):
-    assert with_embeddings(planted, ["google", "general"], "")[0] == ["google"]
+def test_the_smaller_set_has_vectors_of_its_own_or_those_of_the_whole(planted):
     (planted / "google_emb.pkl").rename(planted / "sub_google_emb.pkl")
-    ready, missing = with_embeddings(planted, ["google", "music"], "sub_")
-    assert ready == ["google"]
-    assert "sub_music_emb.pkl" in missing[0]
+    assert list(tag_vector_files(planted)) == ["music"]
+    found = tag_vector_files(planted, is_subset=True)
+    assert {name: file.name for name, file in found.items()} == {
+        "music": "music_emb.pkl",
+        "google": "sub_google_emb.pkl",
+    }
+
+
+def test_published_vectors_of_tags_are_enough_for_retrieval(tmp_path, monkeypatch):
+    data, out = write_planted(tmp_path / "data", 100), tmp_path / "out"
+    arguments = [data, out, "--seeds", "0", "--n_epochs", "1", "--input_type", "cf"]
+    monkeypatch.setattr("sys.argv", ["word_vectors", *map(str, arguments)])
+    main()
+    found = json.loads((out / "word_vectors.json").read_text(encoding="utf-8"))
+    assert found["vectors"] == {"google": None, "music": None}
+    assert [run["column"] for run in found["runs"]] == ["google", "music"]
+    assert "nearest neighbours" not in (out / "word_vectors.md").read_text(encoding="utf-8")
