@@ -101,6 +101,12 @@ MODEL_OPTIONS = {
     ),
     "is_subset": (parse_bool, False, None, "the smaller set, files sub_*"),
     "lr": (positive_float, 1e-4, None, "learning rate of Adam"),
+    "lr_schedule": (
+        str,
+        "constant",
+        ("constant", "cosine"),
+        "learning rate as it is, or rising within 20 steps and falling to 0 by the last epoch",
+    ),
     "triplets_per_epoch": (two_or_more, 10_000, None, "triplets between two validations"),
     "seed": (seed_number, 0, None, "seed of weights, triplets and dropout"),
 }
@@ -136,11 +142,12 @@ ALL_OPTIONS = {**MODEL_OPTIONS, **RUN_OPTIONS}
 CARRIED_OPTIONS = ("n_epochs", "early_stopping", "precision", "num_chunk")  # unless given anew
 AUDIO_OPTIONS = {"num_workers", "num_chunk", "input_length", "cache", "compile"}
 LONG_TRAINING = 100_000  # triplets from which minutes of compiling are worth it
+USED_IN_TEST = {"input_type", "w2v_type", "is_subset", "input_length"}  # of MODEL_OPTIONS
 IDLE_OPTIONS = {  # which do nothing in a mode
     "TRAIN": {"model_load_path", "result_path"},
-    "TEST": {"n_epochs", "early_stopping", "resume", "model_save_path", "compile"}
-    | {"neptune_project", "neptune_api_key", "batch_size", "margin", "lr", "seed", "is_balanced"}
-    | {"is_weighted", "negative_weighting", "anchors_per_song", "triplets_per_epoch"},
+    "TEST": (MODEL_OPTIONS.keys() - USED_IN_TEST)
+    | {"n_epochs", "early_stopping", "resume", "model_save_path", "compile"}
+    | {"neptune_project", "neptune_api_key"},
 }
 
 

@@ -4,6 +4,7 @@ A checkpoint describes itself: options, ordered tags, dimensions and format vers
 `load_solver` needs nothing else.
 """
 
+import math
 import pickle
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor
 from torch.nn import functional as F
+from torch.optim.lr_scheduler import LambdaLR
 
 from errors import UserError
 from losses import triplet_margin_loss
@@ -21,6 +23,7 @@ from model import EMBEDDING_SIZE, RetrievalModel, SongInputs
 from sampler import epoch_generator, mine_negatives
 
 CHECKPOINT_FORMAT = 2
+WARM_UP_STEPS = 20  # in which Adam's averages of the gradient become usable
 
 
 def cosine_similarity(tags: Tensor, songs: Tensor) -> Tensor:
@@ -31,6 +34,12 @@ def cosine_similarity(tags: Tensor, songs: Tensor) -> Tensor:
         return tags @ songs.T
 
 
+def cosine_schedule(step: int, n_steps: int) -> float:
+    """Share of the learning rate at a step: up in a line, then down to zero as half a cosine."""
+    rise = min(1.0, (step + 1) / min(WARM_UP_STEPS, n_steps))
+    return rise * (1 + math.cos(math.pi * step / n_steps)) / 2
+
+
 class Solver(LightningModule):
     """Trains the branches with triplets, scores a split by MAP, P@10 and ROC-AUC.
 
@@ -39,7 +48,8 @@ class Solver(LightningModule):
     Parameters
     ----------
     options : dict
-        `input_type`, `is_weighted`, `negative_weighting`, `margin`, `lr`, `seed` are used here;
+        `input_type`, `is_weighted`, `negative_weighting`, `margin`, `lr`, `lr_schedule`, `seed`
+        are used here;
         the others travel along in the checkpoint.
     tags : list of str
         The ordered tags.
@@ -80,11 +90,16 @@ class Solver(LightningModule):
         self.train_seconds = 0.0
         self._song_embeddings: list[Tensor] = []
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam with the weight decay of the paper's code."""
-        return torch.optim.Adam(
+    def configure_optimizers(self) -> torch.optim.Optimizer | dict:
+        """Adam with the weight decay of the paper's code, its learning rate by --lr_schedule."""
+        adam = torch.optim.Adam(
             self.model.parameters(), lr=self.options["lr"], weight_decay=1e-4, fused=True
         )
+        if self.options["lr_schedule"] == "constant":
+            return adam
+        n_steps = int(self.trainer.estimated_stepping_batches)
+        schedule = LambdaLR(adam, lambda step: cosine_schedule(step, n_steps))
+        return {"optimizer": adam, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     # ------------------------------------------------------------ training
 

@@ -35,9 +35,9 @@ def run(data_path: str, folder: Path, options: list[str]) -> dict:
     found = json.loads(results.read_text(encoding="utf-8"))
     asked, ran = merge_options(parse_options([*where, *options])), found["made_by"]["options"]
     for name in (*MODEL_OPTIONS, "n_epochs", "data_path"):
-        if asked[name] != ran[name]:
+        if asked[name] != ran.get(name):  # None: an older version had no such option
             raise UserError(
-                f"{results} is from a run with --{name} {ran[name]}, not {asked[name]}: give "
+                f"{results} is from a run with --{name} {ran.get(name)}, not {asked[name]}: give "
                 "another RESULT_DIR"
             )
     return found

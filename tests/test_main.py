@@ -177,6 +177,7 @@ def plain_weights(shared_dataset_dir, tmp_path_factory) -> torch.Tensor:
         {"is_balanced": True},
         {"is_weighted": True},
         {"lr": 2e-3},
+        {"lr_schedule": "cosine"},
         {"seed": 1},
         {"triplets_per_epoch": 500},
         {"anchors_per_song": 2},

@@ -1,9 +1,11 @@
 """Solver: the loss against a plain loop, learning, two processes, checkpoints."""
 
+import numpy as np
 import pytest
 import torch
 from conftest import ROOT, run_command, write_planted
 from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 
 from data_loader import RetrievalData, TripletBatch
 from dataset_files import open_dataset
@@ -14,6 +16,7 @@ from solver import (
     CHECKPOINT_FORMAT,
     Solver,
     checkpoint_file,
+    cosine_schedule,
     cosine_similarity,
     load_solver,
     read_checkpoint,
@@ -25,6 +28,7 @@ OPTIONS = {
     "negative_weighting": "similarity",
     "margin": 0.4,
     "lr": 1e-3,
+    "lr_schedule": "constant",
     "seed": 0,
 }
 DATA_OPTIONS = {"batch_size": 128, "triplets_per_epoch": 10_000, "is_balanced": True, "seed": 0}
@@ -36,17 +40,17 @@ def make_solver(**changed) -> Solver:
     return Solver(OPTIONS | changed, ["a", "b"], tag_dim=20, cf_dim=16)
 
 
-def fit(directory, epochs=3, **trainer_options):
+def fit(directory, epochs=3, schedule="constant", ckpt_path=None, **trainer_options):
     dataset = open_dataset(directory, with_cf=True)
     torch.manual_seed(0)
-    solver = Solver(OPTIONS, dataset.tags, tag_dim=20, cf_dim=16)
+    solver = Solver(OPTIONS | {"lr_schedule": schedule}, dataset.tags, tag_dim=20, cf_dim=16)
     trainer = Trainer(
         **{"accelerator": "cpu", "devices": 1, "logger": False, "max_epochs": epochs}
         | {"enable_checkpointing": False, "enable_progress_bar": False, "num_sanity_val_steps": 0}
         | {"enable_model_summary": False}
         | trainer_options
     )
-    trainer.fit(solver, datamodule=RetrievalData(dataset, DATA_OPTIONS))
+    trainer.fit(solver, datamodule=RetrievalData(dataset, DATA_OPTIONS), ckpt_path=ckpt_path)
     return solver, trainer
 
 
@@ -164,6 +168,37 @@ sys.stdout.write(f"rank {{trainer.global_rank}}: {{steps}} steps, sum {{total:.1
     assert reports[0][7:] == reports[1][7:]
     assert "80 steps" in reports[0]  # 2 epochs of 5,000 triplets in each process
     assert float(reports[0].rsplit(" ", 1)[1]) > 0.7
+
+
+def test_cosine_schedule_rises_and_falls():
+    shares = np.array([cosine_schedule(step, 400) for step in range(400)])
+    assert shares[0] == pytest.approx(1 / 20)
+    assert shares[10] == pytest.approx(11 / 20, rel=0.01)
+    assert shares.argmax() in (19, 20) and shares.max() > 0.99
+    assert shares[200] == pytest.approx(0.5)
+    assert shares[-1] < 1e-4
+    assert cosine_schedule(0, 1) == 1.0  # a training of one step makes it
+
+
+class LearningRates(Callback):
+    def __init__(self):
+        self.seen = []
+
+    def on_train_batch_start(self, trainer, *_):
+        self.seen.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+
+def test_learning_rate_follows_the_schedule_and_goes_on_after_a_stop(shared_dataset_dir, tmp_path):
+    rates = LearningRates()
+    keep = ModelCheckpoint(tmp_path, "{epoch}", save_top_k=-1)
+    more = {"callbacks": [rates, keep], "enable_checkpointing": True}
+    whole, trainer = fit(shared_dataset_dir, 2, "cosine", **more)
+    n_steps = trainer.global_step
+    expected = [OPTIONS["lr"] * cosine_schedule(step, n_steps) for step in range(n_steps)]
+    assert rates.seen == pytest.approx(expected)
+    resumed, _ = fit(shared_dataset_dir, 2, "cosine", str(tmp_path / "epoch=0.ckpt"))
+    for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
+        assert torch.equal(one, other)
 
 
 def test_a_checkpoint_describes_itself(shared_dataset_dir, tmp_path):
