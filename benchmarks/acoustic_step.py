@@ -14,8 +14,9 @@ import torch
 from torch import nn
 
 from benchmarks.timing import compare, print_comparison
-from main import choose_precision, merge_options
+from main import choose_precision
 from modules import ShortChunkCNN
+from options import merge_options
 
 
 def plain_cnn() -> ShortChunkCNN:

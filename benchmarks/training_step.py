@@ -23,8 +23,8 @@ from benchmarks.synthetic import make_dataset
 from benchmarks.timing import compare, print_comparison
 from data_loader import RetrievalData
 from dataset_files import Dataset
-from main import merge_options
 from model import RetrievalModel, SongInputs
+from options import merge_options
 from solver import Solver
 
 BATCH_SIZE = 128

@@ -17,9 +17,10 @@ from dataset_files import SPLITS, Dataset
 from errors import run_or_explain
 from experiments.runs import command_parser, parse_command, run_seeds, runs_of, write_report
 from experiments.tables import heading, results_table
-from main import merge_options, open_data, parse_options
+from main import open_data
 from mel_store import MEL_SETTINGS
 from metrics import mean_over_tags, score_tags
+from options import merge_options, parse_options
 from results import collect_results, provenance
 
 STRENGTHS = (0.01, 0.1, 1.0, 10.0)  # inverse of the regularisation

@@ -24,8 +24,8 @@ from experiments.runs import (
     write_report,
 )
 from experiments.tables import Found, heading, markdown, quoted_table, results_table
-from main import parse_options
 from mel_store import FRAMES
+from options import parse_options
 
 INPUT_TYPES = {"cultural": "cf", "acoustic": "spec", "hybrid": "hybrid"}
 

@@ -25,7 +25,8 @@ from experiments.runs import command_parser, parse_command
 from experiments.sampling import compare_samplings
 from experiments.tables import Found, average_precisions, markdown
 from experiments.word_vectors import compare_word_vectors, tag_vector_files
-from main import ALL_OPTIONS, MODEL_OPTIONS, make_trainer, open_trained, parse_options
+from main import make_trainer, open_trained
+from options import ALL_OPTIONS, MODEL_OPTIONS, parse_options
 
 N_EXTREMES = 10
 BEYOND_MODEL = ("n_epochs", "early_stopping", "num_chunk")  # options that change a result, too

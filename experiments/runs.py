@@ -12,8 +12,8 @@ from pathlib import Path
 from dataset_files import staged
 from errors import UserError
 from experiments.tables import Found
-from main import MODEL_OPTIONS, merge_options, parse_options
 from main import main as run_main
+from options import MODEL_OPTIONS, merge_options, parse_options
 
 BALANCED_WEIGHTED = ["--is_balanced", "--is_weighted"]  # the paper's best
 

@@ -26,7 +26,7 @@ from experiments.runs import (
     write_report,
 )
 from experiments.tables import Found, heading, markdown, paired_tests, results_table
-from main import parse_options
+from options import parse_options
 from preprocessing.arguments import names_in
 
 WORDS = ("jungle", "house", "country", "metal", "chill", "brazilian", "smooth jazz", "deep house")

@@ -9,7 +9,7 @@ from conftest import ROOT, run_command
 FLOORS = [
     {"errors", "plain_pickle", "dataset_files", "mel_store", "modules", "losses", "metrics"},
     {"model", "sampler", "mel_chunks", "preprocessing", "results", "neptune_logger"},
-    {"data_loader"},
+    {"data_loader", "options"},
     {"solver", "released_checkpoint"},
     {"main", "step0_dataset", "step1_data_split", "step2_word_embedding"}
     | {"step3_taste_profile", "step4_mel_spectrogram"},

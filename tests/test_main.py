@@ -20,6 +20,7 @@ import main
 from dataset_files import open_dataset
 from errors import UserError, run_or_explain
 from model import SongInputs
+from options import merge_options
 from solver import load_solver, read_checkpoint
 
 
@@ -141,7 +142,7 @@ def test_resuming_ends_as_if_never_stopped(trained, shared_dataset_dir, tmp_path
     whole, resumed = (read_checkpoint(folder / "last.ckpt") for folder in (trained, tmp_path))
     assert resumed["epoch"] == whole["epoch"] == 1
     assert resumed["hyper_parameters"]["options"]["lr"] == 1e-3  # from the checkpoint
-    options = main.merge_options({}, resumed["hyper_parameters"]["options"])
+    options = merge_options({}, resumed["hyper_parameters"]["options"])
     assert options["n_epochs"] == 2  # and so would be these
     assert torch.equal(weights(resumed), weights(whole))
     assert len(list((tmp_path / "logs").glob("version_*/metrics.csv"))) == 2
@@ -251,39 +252,11 @@ def test_gpu_id_names_gpus(monkeypatch):
         main.choose_devices("2")
 
 
-@pytest.mark.parametrize(
-    ("words", "value"),
-    [
-        ([], False),
-        (["--is_balanced"], True),
-        (["--is_balanced", "True"], True),
-        (["--is_balanced", "true"], True),
-        (["--is_balanced", "False"], False),
-        (["--is_balanced=False"], False),
-    ],
-)
-def test_booleans_mean_what_they_say(words, value):
-    assert main.merge_options(main.parse_options(words))["is_balanced"] is value
-
-
-def test_defaults_are_those_of_the_papers_code():
-    defaults = main.merge_options({})
-    published = {"num_workers": 0, "mode": "TRAIN", "batch_size": 128, "num_chunk": 8}
-    published |= {"input_length": 173, "margin": 0.4, "input_type": "spec", "w2v_type": "google"}
-    published |= {"is_balanced": False, "is_weighted": False, "is_subset": False}
-    published |= {"n_epochs": 200, "gpu_id": "0", "lr": 1e-4, "model_save_path": "./checkpoints"}
-    published |= {"model_load_path": ".", "data_path": "."}
-    published |= {"neptune_project": ".", "neptune_api_key": "."}
-    assert {name: defaults[name] for name in published} == published
-
-
 def test_neptune_is_used_on_request_alone(tmp_path):
     pytest.importorskip("neptune")
-    plain = [
-        type(logger).__name__ for logger in main.make_loggers(main.merge_options({}), tmp_path)
-    ]
+    plain = [type(logger).__name__ for logger in main.make_loggers(merge_options({}), tmp_path)]
     assert plain == ["CSVLogger", "TensorBoardLogger"]
-    options = main.merge_options({"neptune_project": "space/project", "neptune_api_key": "key"})
+    options = merge_options({"neptune_project": "space/project", "neptune_api_key": "key"})
     *others, neptune = main.make_loggers(options, tmp_path)
     assert [type(logger).__name__ for logger in others] == plain
     assert neptune.name == "space/project"
@@ -353,7 +326,7 @@ def test_the_cache_changes_nothing_and_the_chunk_length_does(audio_dataset_dir, 
 def test_the_fastest_precision_is_chosen(monkeypatch, has, input_type, accelerator, precision):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": has})
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: has)
-    options = main.merge_options({"input_type": input_type})
+    options = merge_options({"input_type": input_type})
     assert main.choose_precision(options, accelerator) == precision
     asked = options | {"precision": "32"}
     assert main.choose_precision(asked, accelerator) == "32-true"
@@ -375,7 +348,7 @@ def test_what_is_compiled(monkeypatch, changed, precision, expected):
     monkeypatch.setattr(main.shutil, "which", lambda name: "/usr/bin/c++")
     strategy = SimpleNamespace(root_device=torch.device("cpu"))
     trainer = SimpleNamespace(strategy=strategy, precision=precision)
-    assert main.wants_compile(main.merge_options(changed), trainer) is expected
+    assert main.wants_compile(merge_options(changed), trainer) is expected
 
 
 def test_compile_reaches_the_acoustic_branch(audio_dataset_dir, tmp_path, monkeypatch):

@@ -23,11 +23,12 @@ from errors import UserError
 from mel_store import MEL_SETTINGS
 from metrics import mean_over_tags, score_tags
 from model import SongInputs
+from options import merge_options
 from released_checkpoint import read_released
 from solver import Solver, build_solver
 
 N_WORD, N_CF = 20, 16  # as the planted data set has them
-OPTIONS = main.merge_options({})
+OPTIONS = merge_options({})
 
 
 class Released(nn.Module):

@@ -6,7 +6,7 @@ from experiment_results import results
 from gensim.models import KeyedVectors
 
 from experiments.report import best_column, extremes_table, options_table
-from main import ALL_OPTIONS
+from options import ALL_OPTIONS
 
 RESULT_PARTS = ("Sampling", "Modalities", "Word vectors", "The learnt space")
 RESULT_PARTS += ("Best and worst tags", "What made each row")

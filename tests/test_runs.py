@@ -6,7 +6,7 @@ import pytest
 
 from errors import UserError
 from experiments.runs import command_parser, parse_command, parse_seeds, run_name, write_report
-from main import merge_options, parse_options
+from options import merge_options, parse_options
 
 
 @pytest.mark.parametrize(
