@@ -83,9 +83,8 @@ class RetrievalData(LightningDataModule):
         parts = ("train", "valid") if stage in ("fit", "validate") else ("test",)
         songs = np.concatenate([self.dataset.splits[part] for part in parts])
         device, options = self._device, self.options
-        of_song = dict(zip(self.dataset.mel.song_ids, self.dataset.mel.n_frames, strict=True))
-        n_frames = sum(int(of_song[self.dataset.song_ids[song]]) for song in songs)
-        n_bytes = n_frames * BYTES_A_FRAME
+        rows = self.dataset.mel.rows_of(self.dataset.song_ids[song] for song in songs)
+        n_bytes = int(self.dataset.mel.n_frames[rows].sum()) * BYTES_A_FRAME
         here = n_bytes * self.trainer.world_size  # every process keeps its own
         cache = choose_cache(options["cache"], here, device)
         home = {"gpu": "on the GPU", "memory": "in memory", "disk": "on disk"}[cache]

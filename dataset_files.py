@@ -156,8 +156,8 @@ def fingerprint(dataset: Dataset) -> dict[str, str]:
     contents["CF vectors"] = b"" if dataset.cf is None else dataset.cf.tobytes()
     contents["spectrograms"] = b""
     if dataset.mel is not None:
-        n_frames = dict(zip(dataset.mel.song_ids, dataset.mel.n_frames.tolist(), strict=True))
-        contents["spectrograms"] = repr([n_frames[name] for name in song_ids]).encode()
+        n_frames = dataset.mel.n_frames[dataset.mel.rows_of(song_ids)]
+        contents["spectrograms"] = repr(n_frames.tolist()).encode()
     return {
         name: hashlib.sha256(content).hexdigest() if content else ""
         for name, content in contents.items()

@@ -137,8 +137,7 @@ class MelChunks:
     ):
         self.cache, self.device, self.num_workers = cache, device, num_workers
         self.store: MelStore = dataset.mel
-        row_of = {song_id: row for row, song_id in enumerate(self.store.song_ids)}
-        rows = np.array([row_of[dataset.song_ids[song]] for song in songs], dtype=np.int64)
+        rows = self.store.rows_of(dataset.song_ids[song] for song in songs)
         self.row_of_song = np.full(len(dataset.song_ids), -1)
         self.row_of_song[songs] = rows
         n_frames = np.zeros(len(dataset.song_ids), dtype=np.int64)

@@ -62,21 +62,40 @@ class Song(NamedTuple):
 
 
 @dataclass(frozen=True)
-class PackedMels:
-    """The packed store, opened.
+class _Mels:
+    """What both forms of the store have.
 
     Attributes
     ----------
     song_ids : list of str
         The S songs that it has, in the order of the file.
-    n_frames, starts : ndarray of int64, shape (S,)
-        Number of frames of each song, and its first frame.
-    frames : memmap of float16, shape (frames of all songs, 128)
-        dB.
+    n_frames : ndarray of int64, shape (S,)
+        Number of frames of each song.
     """
 
     song_ids: list[str]
     n_frames: np.ndarray
+
+    def rows_of(self, song_ids: Iterable[str]) -> np.ndarray:
+        """Positions of songs in `song_ids`, (n,) int64; `KeyError` for one that is not there."""
+        row_of = {song_id: row for row, song_id in enumerate(self.song_ids)}
+        return np.array([row_of[song_id] for song_id in song_ids], dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class PackedMels(_Mels):
+    """The packed store, opened.
+
+    Attributes
+    ----------
+    song_ids, n_frames
+        As in `_Mels`.
+    starts : ndarray of int64, shape (S,)
+        First frame of each song.
+    frames : memmap of float16, shape (frames of all songs, 128)
+        dB.
+    """
+
     starts: np.ndarray
     frames: np.ndarray
 
@@ -106,19 +125,17 @@ class PackedMels:
 
 
 @dataclass(frozen=True)
-class PublishedMels:
+class PublishedMels(_Mels):
     """The published layout, opened: the same songs, frames and `crop`, a file a song.
 
     Attributes
     ----------
     song_ids, n_frames
-        As in `PackedMels`, of the songs that have a file.
+        As in `_Mels`, of the songs that have a file.
     files : list of Path
         The file of each song, (128, frames).
     """
 
-    song_ids: list[str]
-    n_frames: np.ndarray
     files: list[Path]
 
     def crop(self, rows: np.ndarray, first: np.ndarray, length: int) -> np.ndarray:

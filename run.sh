@@ -25,15 +25,16 @@ $python -u step4_mel_spectrogram.py run $data
 train_and_test() {  # INPUT_TYPE OPTIONS...
     input_type=$1
     shift
-    $python -u main.py --mode TRAIN --input_type "$input_type" --w2v_type music --lr 1e-3 \
+    $python -u main.py --mode TRAIN --input_type "$input_type" --w2v_type music \
         --is_balanced True --is_weighted True "$@" \
         --data_path $data --model_save_path $save/"$input_type"
     $python -u main.py --mode TEST --data_path $data --model_load_path $save/"$input_type"
 }
-# Little music, and the convolutions are slow without a GPU: short chunks in small batches, and all
-# that a chunk can teach at once.
-audio="--batch_size 32 --input_length 128 --num_chunk 2 --triplets_per_epoch 960 --anchors_per_song 8"
-train_and_test cf --n_epochs 5 "$@"
-train_and_test spec $audio --n_epochs 4 "$@"
-train_and_test hybrid $audio --n_epochs 2 "$@"
+# Little music, and the convolutions are slow without a GPU: short chunks in small batches, all that
+# a chunk can teach at once (each of its tags against many songs), and a learning rate that falls.
+audio="--batch_size 16 --input_length 128 --num_chunk 4 --triplets_per_epoch 960"
+audio="$audio --anchors_per_song 64 --lr 2e-3 --lr_schedule cosine"
+train_and_test cf --lr 1e-3 --n_epochs 5 "$@"
+train_and_test spec $audio --n_epochs 7 "$@"
+train_and_test hybrid $audio --n_epochs 3 "$@"
 $python -u -m experiments.compare $save/spec $save/cf $save/hybrid --to $save

@@ -249,3 +249,10 @@ def test_a_published_file_cut_short(tmp_path):
     file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(UserError, match=r"SONGB\.npy cannot be read"):
         open_mel_store(directory, LENGTHS)
+
+
+def test_songs_are_found_by_their_ids(store):
+    assert store.rows_of(["SONGD", "SONGA", "SONGD"]).tolist() == [3, 0, 3]
+    assert store.n_frames[store.rows_of(["SONGB"])].tolist() == [300]
+    with pytest.raises(KeyError):
+        store.rows_of(["SONGX"])
