@@ -22,26 +22,33 @@ N_FRAMES, CHUNK, BATCH = 1300, 173, 128
 BATCHES = 20
 
 
+def write_published(directory: Path, song_id: str, mel: np.ndarray) -> Path:
+    """Write a song's frames (n, 128) as published, in float32, and return the file."""
+    file = published_file(directory, song_id)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    np.save(file, np.ascontiguousarray(mel.T, dtype=np.float32))
+    return file
+
+
 def write_both_layouts(directory: Path, song_ids: list[str]) -> None:
-    """Write the same noise packed and, in float32, as published."""
+    """Write the same noise packed and as published."""
     rng = np.random.default_rng(0)
     with open_writer(existing_directory(directory), "published") as writer:
         for song_id in song_ids:
             mel = rng.uniform(-100, 30, size=(N_FRAMES, N_MELS)).astype(np.float16)
-            file = published_file(directory, song_id)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            np.save(file, np.ascontiguousarray(mel.T, dtype=np.float32))
+            file = write_published(directory, song_id, mel)
             writer.append(song_id, mel, file.stat().st_size)
 
 
-def load_and_crop(files: list[Path], first: np.ndarray) -> np.ndarray:
-    """Load the songs whole, one after the other, and cut the chunks out."""
-    return np.stack(
-        [
-            np.load(file)[:, start : start + CHUNK]
-            for file, start in zip(files, first.tolist(), strict=True)
-        ]
-    )
+def load_and_crop(file: Path, start: int, length: int = CHUNK) -> np.ndarray:
+    """Load a song whole and cut a chunk (128, length) out."""
+    return np.load(file)[:, start : start + length]
+
+
+def load_batch(files: list[Path], first: np.ndarray) -> np.ndarray:
+    """Load the songs of a batch, one after the other."""
+    chunks = [load_and_crop(*one) for one in zip(files, first.tolist(), strict=True)]
+    return np.stack(chunks)
 
 
 def main() -> None:
@@ -60,11 +67,11 @@ def main() -> None:
         assert isinstance(store, PackedMels)
         files = [[published_file(Path(folder), song_ids[row]) for row in batch] for batch in rows]
         np.testing.assert_array_equal(
-            load_and_crop(files[0], first[0]).transpose(0, 2, 1),
+            load_batch(files[0], first[0]).transpose(0, 2, 1),
             store.crop(rows[0], first[0], CHUNK),
         )
         seconds = compare(
-            lambda: [load_and_crop(*batch) for batch in zip(files, first, strict=True)],
+            lambda: [load_batch(*batch) for batch in zip(files, first, strict=True)],
             lambda: [store.crop(*batch, CHUNK) for batch in zip(rows, first, strict=True)],
             arguments.repeats,
         )
