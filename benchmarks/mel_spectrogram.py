@@ -91,8 +91,8 @@ def main() -> None:
             title = f"one core's minute of stereo mp3, {kbps:.0f} kbit/s; reference: to {name}"
             share = arguments.num_workers / arguments.n_files
             print_comparison(title, *([taken * share for taken in runs] for runs in seconds))
-            low, *_, high = sorted(ours / ref for ref, ours in zip(*seconds, strict=True))
-            print(f"  ours takes {low:.2f} to {high:.2f} times the reference")
+            shares = [ours / ref for ref, ours in zip(*seconds, strict=True)]
+            print(f"  ours takes {min(shares):.2f} to {max(shares):.2f} times the reference")
 
 
 if __name__ == "__main__":
