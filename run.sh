@@ -36,5 +36,5 @@ audio="--batch_size 16 --input_length 128 --num_chunk 4 --triplets_per_epoch 960
 audio="$audio --anchors_per_song 64 --lr 2e-3 --lr_schedule cosine"
 train_and_test cf --lr 1e-3 --n_epochs 5 "$@"
 train_and_test spec $audio --n_epochs 7 "$@"
-train_and_test hybrid $audio --n_epochs 3 "$@"
+train_and_test hybrid $audio --n_epochs 2 "$@"
 $python -u -m experiments.compare $save/spec $save/cf $save/hybrid --to $save
