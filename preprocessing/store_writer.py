@@ -118,13 +118,14 @@ class StoreWriter:
         """Make sure that everything appended so far outlives whatever happens."""
         if not self._lines:
             return
+        # Taken first: interrupted anywhere below, `close` must not write a line twice.
+        lines, self._lines = self._lines, []
         with _explained(self._directory):
             _to_disk(self._frames)
-            if len(self._lines) == len(self.songs):  # the first: never frames without settings
+            if len(lines) == len(self.songs):  # the first: never frames without settings
                 self._note({})
-            self._index.write("".join(self._lines).encode("utf-8"))
+            self._index.write("".join(lines).encode("utf-8"))
             _to_disk(self._index)
-        self._lines.clear()
         self._last_commit = time.monotonic()
 
     def describe(self, facts: dict) -> None:

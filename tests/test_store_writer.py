@@ -169,3 +169,26 @@ def test_something_in_the_way(tmp_path, name):
     with pytest.raises(UserError, match="Is a directory"), open_writer(tmp_path, "audio"):
         pass
     assert [file.name for file in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("call", range(1, 7))
+def test_interrupted_in_a_commit_no_line_is_written_twice(whole, tmp_path, monkeypatch, call):
+    """A commit calls fsync on the frames, then on the index; Ctrl-C may come in either."""
+    directory = tmp_path / "interrupted"
+    directory.mkdir()
+    calls = []
+
+    def interrupted(_descriptor: int) -> None:
+        calls.append(None)
+        if len(calls) == call:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store_writer, "COMMIT_SECONDS", 0)
+        patch.setattr(store_writer.os, "fsync", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            append_the_rest(directory)
+    if (directory / INDEX).read_bytes():
+        open_mel_store(directory, [])  # readable as it is
+    append_the_rest(directory)
+    assert content(directory) == content(whole)
