@@ -157,6 +157,7 @@ def merge_options(given: dict, saved: dict | None = None) -> dict:
     """
     options = {name: default for name, (_, default, _, _) in ALL_OPTIONS.items()}
     if saved is not None:
+        saved = options | saved  # an option that came later is by default what was done before
         for name in MODEL_OPTIONS:
             if given.get(name, saved[name]) != saved[name]:
                 raise UserError(

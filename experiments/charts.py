@@ -8,8 +8,6 @@ from matplotlib.figure import Figure
 
 from experiments.tables import CHANCE, Found
 
-N_LABELLED = 100  # tags whose names still fit on a map
-
 
 def category_chart(found: Found, path: Path) -> None:
     """Draw bars of MAP by tag category, one for each column, with the level of chance as a line.
@@ -85,7 +83,7 @@ def space_map(tags: dict[str, str], tag_places, song_places, path: Path) -> None
         chosen = [row for row, of_tag in enumerate(tags.values()) if of_tag == kind]
         label, colour = kind or "tag", f"C{number % 10}"
         axes.scatter(*tag_places[chosen].T, s=18, color=colour, label=label, zorder=2)
-        for row in chosen[:N_LABELLED]:
+        for row in chosen:
             axes.annotate(
                 list(tags)[row],
                 tag_places[row],

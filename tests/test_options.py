@@ -42,6 +42,14 @@ def test_what_a_checkpoint_fixes_cannot_be_changed():
             merge_options({name: "other"}, saved)
 
 
+def test_an_option_that_a_checkpoint_does_not_know_yet_has_its_default():
+    older = merge_options({"lr": 1e-3})
+    del older["lr_schedule"], older["num_chunk"]
+    assert merge_options({}, older) == merge_options({"lr": 1e-3})
+    with pytest.raises(UserError, match="trained with constant"):
+        merge_options({"lr_schedule": "cosine"}, older)
+
+
 def test_only_what_was_given_is_told_as_idle(capsys):
     tell_idle({"num_chunk": 2, "lr": 0.1}, merge_options({"input_type": "cf", "mode": "TEST"}))
     assert capsys.readouterr().out.splitlines() == [
