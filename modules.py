@@ -8,6 +8,8 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils import fuse_conv_bn_weights
 
 
 class HalfDropout(nn.Module):
@@ -38,17 +40,30 @@ def projection_head(n_inputs: int, n_outputs: int = 256) -> nn.Sequential:
     )
 
 
-def conv_block(n_inputs: int, n_outputs: int) -> nn.Sequential:
+class ConvBlock(nn.Sequential):
     """3x3 convolution, batch norm, 2x2 max pooling, ReLU: (B, C, F, L) -> (B, C', F/2, L/2).
 
     The paper's ReLU stands before the pooling, which gives the same from four times the work.
     """
-    return nn.Sequential(
-        nn.Conv2d(n_inputs, n_outputs, kernel_size=3, padding=1),
-        nn.BatchNorm2d(n_outputs),
-        nn.MaxPool2d(2),
-        nn.ReLU(),
-    )
+
+    def __init__(self, n_inputs: int, n_outputs: int):
+        super().__init__(
+            nn.Conv2d(n_inputs, n_outputs, kernel_size=3, padding=1),
+            nn.BatchNorm2d(n_outputs),
+            nn.MaxPool2d(2),
+            nn.ReLU(),
+        )
+
+    def forward(self, x: Tensor, weight: Tensor | None = None) -> Tensor:
+        """Run the block, with `weight` in place of the convolution's own if given."""
+        conv, norm, pool, relu = self
+        weight, bias = conv.weight if weight is None else weight, conv.bias
+        if self.training or torch.is_grad_enabled():
+            return relu(pool(norm(F.conv2d(x, weight, bias, padding=1))))
+        # Without gradients batch norm is a scale and a shift, which the convolution takes over.
+        statistics = norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
+        weight, bias = fuse_conv_bn_weights(weight, bias, *statistics)
+        return relu(pool(F.conv2d(x, weight, bias, padding=1)))
 
 
 class ShortChunkCNN(nn.Module):
@@ -70,9 +85,7 @@ class ShortChunkCNN(nn.Module):
         super().__init__()
         channels = [1, 128, 128, 256, 256, 256, 256, 512]
         self.input_norm = nn.BatchNorm2d(1)
-        self.blocks = nn.Sequential(
-            *(conv_block(n_in, n_out) for n_in, n_out in pairwise(channels))
-        )
+        self.blocks = nn.Sequential(*(ConvBlock(n_in, n_out) for n_in, n_out in pairwise(channels)))
         self.project = nn.Sequential(
             nn.Conv2d(channels[-1], n_outputs, kernel_size=1),
             nn.BatchNorm2d(n_outputs),
@@ -86,9 +99,25 @@ class ShortChunkCNN(nn.Module):
             raise ValueError(
                 f"chunks must be ({self.N_MELS}, >= {self.MIN_FRAMES}), not {tuple(spec.shape)}"
             )
-        out = self.input_norm(spec.unsqueeze(1))  # (B, F, L) -> (B, 1, F, L)
-        out = self.project(self.blocks(out))  # (B, 1, F, L) -> (B, n_outputs, 1, L / 128)
+        first, *others = self.blocks
+        out = first(*self._normalise(spec))  # (B, F, L) -> (B, 128, F / 2, L / 2)
+        for block in (*others, self.project):
+            out = block(out)  # ... -> (B, n_outputs, 1, L / 128)
         return out.amax(dim=(2, 3))  # (B, n_outputs, 1, L / 128) -> (B, n_outputs)
+
+    def _normalise(self, spec: Tensor) -> tuple[Tensor, Tensor]:
+        """Batch norm of the input: what the first convolution takes, and its weight.
+
+        Scale and shift are taken into the convolution, the shift through an input of ones, which
+        is padded with zeros as the spectrogram is. So no gradient has to go back to the input: with
+        one channel that takes a fifth of the convolutions' time on a CPU.
+        """
+        norm, weight = self.input_norm, self.blocks[0][0].weight
+        norm.num_batches_tracked.add_(int(self.training))
+        statistics, how = (norm.running_mean, norm.running_var), (norm.momentum, norm.eps)
+        normal = F.batch_norm(spec.unsqueeze(1), *statistics, None, None, self.training, *how)
+        inputs = torch.cat([normal, torch.ones_like(normal)], dim=1)  # (B, 1, F, L) -> (B, 2, F, L)
+        return inputs, torch.cat([weight * norm.weight, weight * norm.bias], dim=1)
 
 
 class ConcatFusion(nn.Module):

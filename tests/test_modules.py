@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from modules import ConcatFusion, HalfDropout, ShortChunkCNN, conv_block, projection_head
+from benchmarks.acoustic_step import plain_cnn
+from modules import ConcatFusion, ConvBlock, HalfDropout, ShortChunkCNN, projection_head
 
 CHANNELS = [1, 128, 128, 256, 256, 256, 256, 512]
 
@@ -50,13 +51,13 @@ def test_half_dropout_drops_units_one_by_one():
 
 
 def test_conv_block_halves_both_axes():
-    block = conv_block(3, 5)
+    block = ConvBlock(3, 5)
     assert {nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d} == set(map(type, block))
     assert block(torch.randn(2, 3, 8, 11)).shape == (2, 5, 4, 5)
 
 
 def test_conv_block_equals_the_order_of_the_paper():
-    block, x = conv_block(3, 5), torch.randn(4, 3, 8, 11)
+    block, x = ConvBlock(3, 5), torch.randn(4, 3, 8, 11)
     nn.init.normal_(block[1].weight)  # negative scales, too
     conv, norm = block[0], block[1]
     expected = nn.functional.max_pool2d(torch.relu(norm(conv(x))), 2)
@@ -110,10 +111,41 @@ def test_cnn_takes_the_maximum_over_time(cnn):
     torch.testing.assert_close(out, torch.maximum(seen[0][..., 0, 0], seen[0][..., 0, 1]))
 
 
-def test_cnn_normalises_its_input():
-    norm = ShortChunkCNN(1).input_norm.train()
-    out = norm(torch.randn(2, 1, 128, 128) * 20 - 40)  # decibels
-    assert abs(out.mean().item()) < 1e-3 and abs(out.std().item() - 1) < 1e-3
+@pytest.fixture
+def pair() -> tuple[ShortChunkCNN, nn.Sequential]:
+    """Ours and the plain one with the same weights, none of them as at the start."""
+    torch.manual_seed(0)
+    ours, plain = ShortChunkCNN(8).double(), plain_cnn(8).double()
+    for weight in ours.parameters():
+        nn.init.normal_(weight, 0.1, 0.3)
+    plain.load_state_dict(dict(zip(plain.state_dict(), ours.state_dict().values(), strict=True)))
+    return ours, plain
+
+
+def test_cnn_trains_as_the_plain_one(pair):
+    decibels = torch.randn(3, 128, 130, dtype=torch.float64) * 20 - 40
+    gradients = []
+    outputs = [cnn(decibels) for cnn in pair]
+    for cnn, out in zip(pair, outputs, strict=True):
+        gradients.append(torch.autograd.grad(out.square().sum(), list(cnn.parameters())))
+    torch.testing.assert_close(*outputs)
+    for ours, theirs in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=1e-6)
+    states = [list(cnn.state_dict().values()) for cnn in pair]
+    for ours, theirs in zip(*states, strict=True):  # running statistics, too
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_cnn_evaluates_as_the_plain_one(pair):
+    decibels = torch.randn(3, 128, 130, dtype=torch.float64) * 20 - 40
+    for cnn in pair:
+        cnn(decibels)  # running statistics that are not 0 and 1
+        cnn.eval()
+    with_gradients = [cnn(decibels) for cnn in pair]
+    with torch.no_grad():
+        folded = pair[0](decibels)
+    torch.testing.assert_close(*with_gradients)
+    torch.testing.assert_close(folded, with_gradients[1].detach())
 
 
 @pytest.mark.parametrize("shape", [(1, 128, 127), (1, 96, 173), (1, 127, 128), (1, 173, 128)])
