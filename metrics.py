@@ -1,25 +1,34 @@
 """Retrieval metrics per tag: average precision, precision at k, ROC-AUC; ties counted fairly.
 
-Pure functions of scores and truth. Average precision and ROC-AUC equal
-`sklearn.metrics.average_precision_score` and `roc_auc_score` of each tag, ties included.
+Pure functions of scores and truth, many tags at once, on the device where the scores are. Average
+precision and ROC-AUC equal `sklearn.metrics.average_precision_score` and `roc_auc_score` of each
+tag, ties included.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
+import torch
+from torch import Tensor
 
 METRICS = {"map": "MAP", "p@10": "P@10", "roc_auc": "ROC-AUC"}  # key -> as it is written
+# Tags are taken in blocks of so many scores: that bounds the memory for counts of 8 bytes and for
+# a GPU's sort, and lets frequent and rare tags be padded apart; smaller ones would starve a GPU.
+BLOCK_SCORES = 2**21
 
 
-def score_tags(tag_song_scores: np.ndarray, tag_song_truth: np.ndarray) -> dict[str, np.ndarray]:
+def score_tags(
+    tag_song_scores: Tensor | np.ndarray, tag_song_truth: Tensor | np.ndarray
+) -> dict[str, np.ndarray]:
     """Average precision, precision at 10 and ROC-AUC of the song ranking of every tag.
 
     Parameters
     ----------
-    tag_song_scores : ndarray of float, shape (T, N)
+    tag_song_scores : Tensor or ndarray of float32 or float64, shape (T, N)
         Score of each song for each tag, higher is nearer.
-    tag_song_truth : ndarray of bool, shape (T, N)
-        Whether the song bears the tag.
+    tag_song_truth : Tensor or ndarray of bool, shape (T, N)
+        Whether the song bears the tag; it is brought to the device of the scores.
 
     Returns
     -------
@@ -32,66 +41,121 @@ def score_tags(tag_song_scores: np.ndarray, tag_song_truth: np.ndarray) -> dict[
     ValueError
         If the shapes differ or a score is NaN.
     """
-    if tag_song_scores.shape != tag_song_truth.shape or tag_song_scores.ndim != 2:
-        raise ValueError(f"shapes differ: {tag_song_scores.shape}, {tag_song_truth.shape}")
-    if np.isnan(tag_song_scores).any():
-        raise ValueError("scores contain NaN")
-    values = np.full((len(METRICS), len(tag_song_scores)), np.nan)
-    for tag, (scores, truth) in enumerate(zip(tag_song_scores, tag_song_truth, strict=True)):
-        positives = np.sort(scores[truth.astype(bool)])
-        if len(positives):
-            ranking = np.sort(scores)  # values alone: several times faster than an argsort
-            values[:, tag] = (
-                average_precision(ranking, positives),
-                precision_at_k(ranking, positives, k=10),
-                roc_auc(ranking, positives),
-            )
-    return dict(zip(METRICS, values, strict=True))
+    shapes = [tuple(one.shape) for one in (tag_song_scores, tag_song_truth)]
+    if shapes[0] != shapes[1] or len(shapes[0]) != 2:
+        raise ValueError(f"shapes differ: {shapes[0]}, {shapes[1]}")
+    n_tags, n_songs = shapes[0]
+    scores = torch.as_tensor(tag_song_scores)
+    truth = torch.as_tensor(tag_song_truth, device=scores.device).bool().contiguous()
+    values = torch.empty(len(METRICS), n_tags, dtype=torch.float64, device=scores.device)
+    rare_first = truth.sum(dim=1, dtype=torch.int32).argsort()  # alike together: little padding
+    for tags in rare_first.split(max(1, BLOCK_SCORES // max(1, n_songs))):
+        ranked = rank_songs(scores[tags], truth[tags])
+        found = average_precision(ranked), precision_at_k(ranked, k=10), roc_auc(ranked)
+        values[:, tags] = torch.stack(found)
+    return dict(zip(METRICS, values.cpu().numpy(), strict=True))
 
 
-def average_precision(ranking: np.ndarray, positives: np.ndarray) -> float:
-    """Mean over the positives of the precision of all songs that score at least as high.
+class Ranked(NamedTuple):
+    """Sorted scores of T tags; P is the largest number of positive songs of one of them.
+
+    Attributes
+    ----------
+    ranking : Tensor of float, shape (T, N)
+        Scores of all songs, ascending.
+    positives : Tensor of float, shape (T, P)
+        Scores of the positive songs, ascending, then infinity up to P.
+    n_positive : Tensor of int64, shape (T, 1)
+        Number of positive songs.
+    below : Tensor of int64, shape (T, P)
+        How many songs score lower than each of `positives`.
+    """
+
+    ranking: Tensor
+    positives: Tensor
+    n_positive: Tensor
+    below: Tensor
+
+    def sum_over_positives(self, values: Tensor) -> Tensor:
+        """Sum of (T, P) values, those of the padding left out: (T,)."""
+        is_padding = torch.arange(values.shape[1], device=values.device) >= self.n_positive
+        return values.masked_fill(is_padding, 0).sum(dim=1)
+
+
+def rank_songs(scores: Tensor, truth: Tensor) -> Ranked:
+    """Sort the songs of some tags; errors as in `score_tags`.
 
     Parameters
     ----------
-    ranking : ndarray of float, shape (N,)
-        Scores of all songs, ascending.
-    positives : ndarray of float, shape (P,), P > 0
-        Scores of the positive songs, ascending.
+    scores : Tensor of float, shape (T, N)
+    truth : Tensor of bool, shape (T, N)
     """
-    songs_at_or_above = len(ranking) - np.searchsorted(ranking, positives, side="left")
-    positives_at_or_above = len(positives) - np.searchsorted(positives, positives, side="left")
-    return float(np.mean(positives_at_or_above / songs_at_or_above))
+    # Shapes depend on the truth: here alone the host waits for the device, a moment
+    tags, songs = truth.nonzero(as_tuple=True)  # of each positive, tag by tag
+    n_positive = tags.bincount(minlength=len(truth))[:, None]  # (T, 1)
+    largest = int(n_positive.max()) if len(truth) else 0
+    is_filled = torch.arange(largest, device=truth.device) < n_positive  # (T, P)
+    positives = scores.new_full(is_filled.shape, torch.inf)
+    positives = sort_rows(positives.masked_scatter_(is_filled, scores[tags, songs]))
+    ranking = sort_rows(scores.contiguous())
+    if ranking[:, -1:].isnan().any():  # NaN is sorted last
+        raise ValueError("scores contain NaN")
+    return Ranked(ranking, positives, n_positive, torch.searchsorted(ranking, positives))
 
 
-def precision_at_k(ranking: np.ndarray, positives: np.ndarray, k: int) -> float:
+def sort_rows(values: Tensor) -> Tensor:
+    """Each row of a matrix in ascending order."""
+    if values.device.type == "cpu":  # torch sorts indices along, NumPy need not: 15 times faster
+        return torch.from_numpy(np.sort(values.numpy(), axis=1))
+    return values.sort(dim=1).values
+
+
+def average_precision(ranked: Ranked) -> Tensor:
+    """Mean over the positives of the precision of all songs that score at least as high.
+
+    Returns
+    -------
+    Tensor of float64, shape (T,)
+        NaN for a tag without positive.
+    """
+    songs_at_or_above = ranked.ranking.shape[1] - ranked.below  # (T, P)
+    positives_below = torch.searchsorted(ranked.positives, ranked.positives)
+    positives_at_or_above = ranked.n_positive - positives_below
+    precision = positives_at_or_above.double() / songs_at_or_above
+    return ranked.sum_over_positives(precision) / ranked.n_positive[:, 0]  # 0 / 0 is NaN
+
+
+def precision_at_k(ranked: Ranked, k: int) -> Tensor:
     """Share of positives among the first k songs, expected over all orders of tied songs.
 
-    Parameters as in `average_precision`. With fewer than k songs the missing ones count as wrong.
+    With fewer than k songs the missing ones count as wrong. Returns as `average_precision`.
     """
-    if len(ranking) <= k:
-        return len(positives) / k
-    threshold = ranking[-k]  # score of the k-th song: what ties with it shares the last places
-    above = len(ranking) - np.searchsorted(ranking, threshold, side="right")
-    tied = len(ranking) - np.searchsorted(ranking, threshold, side="left") - above
-    positives_above = len(positives) - np.searchsorted(positives, threshold, side="right")
-    positives_tied = len(positives) - np.searchsorted(positives, threshold) - positives_above
-    return float((positives_above + positives_tied * (k - above) / tied) / k)
+    ranking, positives, n_positive, _ = ranked
+    n_songs = ranking.shape[1]
+    found = n_positive.double()  # (T, 1)
+    if n_songs > k:
+        # score of the k-th song: what ties with it shares the last places
+        threshold = ranking[:, -k, None].contiguous()
+        above = n_songs - torch.searchsorted(ranking, threshold, right=True)
+        tied = n_songs - torch.searchsorted(ranking, threshold) - above
+        not_above = torch.searchsorted(positives, threshold, right=True)
+        positives_above = (n_positive - not_above).clamp(min=0)  # an infinite one ties with padding
+        positives_tied = n_positive - torch.searchsorted(positives, threshold) - positives_above
+        found = positives_above + positives_tied * (k - above).double() / tied
+    return torch.where(n_positive > 0, found / k, torch.nan)[:, 0]
 
 
-def roc_auc(ranking: np.ndarray, positives: np.ndarray) -> float:
+def roc_auc(ranked: Ranked) -> Tensor:
     """Chance that a positive song outranks a negative one, a tie counting half; NaN without any.
 
-    Parameters as in `average_precision`. By the rank-sum statistic of Mann and Whitney.
+    By the rank-sum statistic of Mann and Whitney. Returns as `average_precision`.
     """
-    n_negatives = len(ranking) - len(positives)
-    if n_negatives == 0:
-        return float("nan")
-    below = np.searchsorted(ranking, positives, side="left")
-    below_or_tied = np.searchsorted(ranking, positives, side="right")
-    pairs_of_positives = len(positives) ** 2 / 2  # positives against positives, themselves too
-    wins = np.sum(below + below_or_tied) / 2 - pairs_of_positives
-    return float(wins / (len(positives) * n_negatives))
+    n_positive = ranked.n_positive[:, 0]
+    n_negative = ranked.ranking.shape[1] - n_positive
+    below_or_tied = torch.searchsorted(ranked.ranking, ranked.positives, right=True)
+    # Wins twice, to stay in integers; positives against positives, themselves too, are no pairs
+    doubled = ranked.sum_over_positives(ranked.below + below_or_tied) - n_positive**2
+    return doubled.double() / (2 * n_positive * n_negative)  # 0 / 0 is NaN
 
 
 def chance_map(n_songs: int, n_positive: np.ndarray) -> float:

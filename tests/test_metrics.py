@@ -4,16 +4,19 @@ from itertools import pairwise, permutations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+import metrics
 from metrics import (
     METRICS,
     average_precision,
     chance_map,
     mean_over_tags,
     precision_at_k,
+    rank_songs,
     roc_auc,
     score_tags,
 )
@@ -38,6 +41,14 @@ def score_one(scores: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     return {name: values[0] for name, values in score_tags(scores[None], truth[None]).items()}
 
 
+def many_tags(decimals: int, dtype: type) -> tuple[np.ndarray, np.ndarray]:
+    """Scores, with many ties where there are few decimals, and truth of rare and frequent tags."""
+    rng = np.random.default_rng(decimals)
+    truth = rng.random((5, 3000)) < [[0.2], [0.99], [0.001], [0.5], [0.01]]
+    truth[:, 0] = True
+    return (rng.normal(size=truth.shape) + truth).round(decimals).astype(dtype), truth
+
+
 @settings(deadline=None, max_examples=60)
 @given(scored_songs())
 def test_average_precision_and_roc_auc_are_those_of_scikit_learn(case):
@@ -53,16 +64,62 @@ def test_average_precision_and_roc_auc_are_those_of_scikit_learn(case):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("decimals", [1, 2, 12])
 def test_many_songs_agree_with_scikit_learn(dtype, decimals):
-    rng = np.random.default_rng(decimals)
-    truth = rng.random((5, 3000)) < [[0.001], [0.01], [0.2], [0.5], [0.99]]
-    truth[:, 0] = True
-    scores = (rng.normal(size=truth.shape) + truth).round(decimals).astype(dtype)
+    scores, truth = many_tags(decimals, dtype)
     ours = score_tags(scores, truth)
     for tag in range(len(truth)):
         expected = average_precision_score(truth[tag], scores[tag])
         np.testing.assert_allclose(ours["map"][tag], expected, **EXACT)
         expected = roc_auc_score(truth[tag], scores[tag])
         np.testing.assert_allclose(ours["roc_auc"][tag], expected, **EXACT)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(scored_songs(), min_size=1, max_size=6), st.integers(1, 100))
+def test_tags_scored_together_are_as_if_alone(cases, block_scores):
+    """Whatever the others of their block are, and wherever the blocks end."""
+    n_songs = min(len(scores) for scores, _ in cases)
+    scores = np.stack([scores[:n_songs] for scores, _ in cases])
+    truth = np.stack([truth[:n_songs] for _, truth in cases])  # may have lost its positives
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(metrics, "BLOCK_SCORES", block_scores)
+        together = score_tags(scores, truth)
+    for tag in range(len(cases)):
+        assert_same(score_one(scores[tag], truth[tag]), {k: v[tag] for k, v in together.items()})
+
+
+def assert_scored_alike(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> None:
+    assert list(first) == list(second) == list(METRICS)
+    for name, values in first.items():
+        assert values.dtype == second[name].dtype == np.float64
+        np.testing.assert_allclose(values, second[name], rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("decimals", [1, 12])
+def test_torch_ranks_as_numpy_does(monkeypatch, dtype, decimals):
+    """What a GPU computes, here on the CPU: all is torch but the sort on a CPU."""
+    scores, truth = many_tags(decimals, dtype)
+    scores[0, ::7], scores[1, ::5] = np.inf, -np.inf
+    expected = score_tags(scores, truth)
+    monkeypatch.setattr(metrics, "sort_rows", lambda values: values.sort(dim=1).values)
+    assert_scored_alike(score_tags(scores, truth), expected)
+    scores[0, 5] = np.nan
+    with pytest.raises(ValueError, match="NaN"):
+        score_tags(scores, truth)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_gpu_scores_as_the_cpu_does():
+    scores, truth = many_tags(1, np.float32)
+    on_gpu = score_tags(torch.from_numpy(scores).cuda(), truth)
+    assert_scored_alike(on_gpu, score_tags(scores, truth))
+
+
+def test_arrays_tensors_and_their_layout_are_all_one():
+    scores, truth = many_tags(2, np.float32)
+    expected = score_tags(scores, truth)
+    for change in (torch.from_numpy, np.asfortranarray, lambda x: torch.from_numpy(x.T.copy()).T):
+        assert_scored_alike(score_tags(change(scores), change(truth)), expected)
 
 
 def naive_precision_at_k(scores: np.ndarray, truth: np.ndarray, k: int) -> float:
@@ -79,8 +136,8 @@ def naive_precision_at_k(scores: np.ndarray, truth: np.ndarray, k: int) -> float
 @given(scored_songs(max_songs=6), st.integers(1, 8))
 def test_precision_at_k_is_the_mean_over_orders_of_tied_songs(case, k):
     scores, truth = case
-    ours = precision_at_k(np.sort(scores), np.sort(scores[truth]), k)
-    np.testing.assert_allclose(ours, naive_precision_at_k(scores, truth, k), **EXACT)
+    ours = precision_at_k(rank_songs(*map(torch.from_numpy, (scores[None], truth[None]))), k)
+    np.testing.assert_allclose(ours, [naive_precision_at_k(scores, truth, k)], **EXACT)
 
 
 @settings(deadline=None, max_examples=60)
@@ -174,6 +231,17 @@ def test_infinite_scores_rank():
     np.testing.assert_allclose(found["map"], (1 + 2 / 3) / 2, **EXACT)
 
 
+def test_infinite_scores_are_no_padding():
+    """Of 12 songs, 11 share the ten places; a second tag has more positives, so one is padded."""
+    scores = np.full((2, 12), np.inf)
+    scores[:, 0] = 0
+    truth = np.arange(12) >= [[8], [0]]
+    found = score_tags(scores, truth)
+    np.testing.assert_allclose(found["map"], [4 / 11, 1], **EXACT)
+    np.testing.assert_allclose(found["p@10"], [4 / 11, 1], **EXACT)
+    np.testing.assert_allclose(found["roc_auc"], [(7 / 2 + 1) / 8, np.nan], **EXACT)
+
+
 def test_inputs_are_left_as_they_are():
     scores, truth = np.array([[0.1, 0.3, 0.2]]), np.array([[True, False, True]])
     score_tags(scores, truth)
@@ -181,8 +249,11 @@ def test_inputs_are_left_as_they_are():
 
 
 def test_no_tags_or_no_songs():
-    assert all(len(v) == 0 for v in score_tags(np.empty((0, 5)), np.empty((0, 5))).values())
-    assert all(np.isnan(v).all() for v in score_tags(np.empty((2, 0)), np.empty((2, 0))).values())
+    for n_songs in (0, 5, 50):
+        none = np.empty((0, n_songs))
+        assert [len(values) for values in score_tags(none, none).values()] == [0, 0, 0]
+    for values in score_tags(np.empty((2, 0)), np.empty((2, 0))).values():
+        assert len(values) == 2 and np.isnan(values).all()
 
 
 def test_nan_scores_are_refused():
@@ -196,12 +267,13 @@ def test_other_shapes_are_refused(shapes):
         score_tags(np.zeros(shapes[0]), np.zeros(shapes[1], dtype=bool))
 
 
-def test_single_tag_functions_take_sorted_scores():
-    ranking, positives = np.array([0.1, 0.2, 0.2, 0.9]), np.array([0.2, 0.9])
-    assert average_precision(ranking, positives) == (1 + 2 / 3) / 2
-    assert precision_at_k(ranking, positives, 1) == 1
-    assert precision_at_k(ranking, positives, 2) == (1 + 1 / 2) / 2
-    assert roc_auc(ranking, positives) == (1 + 0.5 + 1 + 1) / 4
+def test_functions_of_a_ranking_by_hand():
+    scores, truth = torch.tensor([[0.2, 0.1, 0.9, 0.2]]), torch.tensor([[True, False, True, False]])
+    ranked = rank_songs(scores, truth)
+    assert average_precision(ranked).tolist() == [(1 + 2 / 3) / 2]
+    at_k = [precision_at_k(ranked, k).item() for k in (1, 2, 3, 5)]
+    np.testing.assert_allclose(at_k, [1, (1 + 1 / 2) / 2, 2 / 3, 2 / 5], **EXACT)
+    assert roc_auc(ranked).tolist() == [(1 + 0.5 + 1 + 1) / 4]
 
 
 @pytest.mark.parametrize(("n_songs", "n_positive"), [(1, 1), (5, 1), (5, 3), (6, 2), (6, 6)])
