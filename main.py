@@ -15,7 +15,8 @@ from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from data_loader import RetrievalData
-from dataset_files import Dataset, fingerprint, open_dataset, staged
+from dataset import Dataset, fingerprint, open_dataset
+from dataset_files import staged
 from errors import UserError, run_or_explain
 from mel_chunks import attach_mels
 from mel_store import MEL_SETTINGS

@@ -15,7 +15,8 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 from tqdm import tqdm
 
-from dataset_files import SPLITS, Dataset, some
+from dataset import Dataset
+from dataset_files import SPLITS, some
 from errors import UserError
 from mel_store import FLOOR_DB, N_MELS, MelStore, open_mel_store, unfinished_songs
 

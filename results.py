@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dataset_files import Dataset, fingerprint, some, staged
+from dataset import Dataset, fingerprint
+from dataset_files import some, staged
 from metrics import METRICS, chance_map, mean_over_tags
 
 _PACKAGES = ("torch", "pytorch-lightning", "numpy", "scikit-learn")
@@ -69,7 +70,7 @@ def collect_results(per_tag: dict[str, np.ndarray], dataset: Dataset, split: str
 def provenance(options: dict, dataset: Dataset) -> dict:
     """What a model is made by: options, seed, versions, git revision, data set.
 
-    The data set is told by its `dataset.json` and by the `dataset_files.fingerprint` of its arrays.
+    The data set is told by its `dataset.json` and by the `dataset.fingerprint` of its arrays.
     """
     return {
         "options": options,

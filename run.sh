@@ -33,8 +33,8 @@ train_and_test() {  # INPUT_TYPE OPTIONS...
 # Little music, and the convolutions are slow without a GPU: short chunks in small batches, all that
 # a chunk can teach at once (each of its tags against many songs), and a learning rate that falls.
 audio="--batch_size 16 --input_length 128 --num_chunk 4 --triplets_per_epoch 960"
-audio="$audio --anchors_per_song 64 --lr 2e-3 --lr_schedule cosine"
+audio="$audio --anchors_per_song 64 --lr 5e-4 --lr_schedule cosine"
 train_and_test cf --lr 1e-3 --n_epochs 5 "$@"
-train_and_test spec $audio --n_epochs 7 "$@"
-train_and_test hybrid $audio --n_epochs 2 "$@"
+train_and_test spec $audio --n_epochs 6 "$@"
+train_and_test hybrid $audio --n_epochs 4 "$@"
 $python -u -m experiments.compare $save/spec $save/cf $save/hybrid --to $save

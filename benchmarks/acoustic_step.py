@@ -1,41 +1,32 @@
-"""Acoustic training on the CPU: one step of the CNN as written in the paper against ours.
+"""Acoustic branch on the CPU: training and inference as written in the paper against ours.
 
 The reference is float32, eager, in PyTorch's default memory layout, with ReLU before pooling; ours
-is `modules.ShortChunkCNN` in the precision that main.py chooses on this machine, and compiled on
-request. A step is forward and backward pass and Adam, on one batch that is given.
+is `modules.ShortChunkCNN` as main.py runs it on this machine: in its precision, with freed memory
+kept, and compiled on request. Each has a process of its own, for the memory is kept for a whole
+process. A training step is forward and backward pass and Adam on a given batch, inference the
+forward pass of a batch without gradients. The limit is the time of the convolutions at the rate of
+a large float32 matrix product.
 
     python -m benchmarks.acoustic_step [--repeats 5] [--batch_size 32] [--compile]
 """
 
 import argparse
+import time
 from collections.abc import Callable
-from itertools import pairwise
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import torch
 from torch import nn
 
+from benchmarks.flops import forward_flops
+from benchmarks.plain_cnn import plain_cnn
 from benchmarks.timing import compare, print_comparison
-from main import choose_precision
+from main import choose_precision, keep_freed_memory
 from modules import ShortChunkCNN
 from options import merge_options
 
-
-def plain_cnn(n_outputs: int = 256) -> nn.Sequential:
-    """`modules.ShortChunkCNN` as the paper has it; its weights stand in the same order."""
-    channels = [1, 128, 128, 256, 256, 256, 256, 512]
-    blocks = [
-        nn.Sequential(
-            nn.Conv2d(n_in, n_out, kernel_size=3, padding=1),
-            nn.BatchNorm2d(n_out),
-            nn.ReLU(),
-            nn.MaxPool2d(2),
-        )
-        for n_in, n_out in pairwise(channels)
-    ]
-    last = [nn.Conv2d(channels[-1], n_outputs, kernel_size=1), nn.BatchNorm2d(n_outputs), nn.ReLU()]
-    shape = nn.Unflatten(1, (1, ShortChunkCNN.N_MELS))  # (B, F, L) -> (B, 1, F, L)
-    over_time = [nn.AdaptiveMaxPool2d(1), nn.Flatten()]
-    return nn.Sequential(shape, nn.BatchNorm2d(1), *blocks, *last, *over_time)
+LENGTH = 173  # frames of a chunk
 
 
 def make_step(cnn: nn.Module, chunks: torch.Tensor, precision: str) -> Callable[[], None]:
@@ -45,33 +36,91 @@ def make_step(cnn: nn.Module, chunks: torch.Tensor, precision: str) -> Callable[
     def step() -> None:
         optimizer.zero_grad()
         with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16-mixed"):
-            embeddings = cnn(chunks)
+            embeddings = cnn.train()(chunks)
         embeddings.float().square().mean().backward()
         optimizer.step()
 
     return step
 
 
+def make_inference(cnn: nn.Module, chunks: torch.Tensor, precision: str) -> Callable[[], None]:
+    """Return a function that embeds the chunks."""
+
+    def embed() -> None:
+        autocast = torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16-mixed")
+        with torch.inference_mode(), autocast:
+            cnn.eval()(chunks)
+
+    return embed
+
+
+# ---------------------------------------------------------------- in a process of its own
+
+_work: dict[str, Callable[[], None]] = {}
+
+
+def prepare(is_ours: bool, batch_size: int, is_compiled: bool) -> None:
+    """Make what this process is asked for."""
+    torch.manual_seed(0)
+    chunks = torch.randn(batch_size, ShortChunkCNN.N_MELS, LENGTH) * 20 - 40  # dB
+    cnn, precision = plain_cnn(), "32-true"
+    if is_ours:
+        keep_freed_memory()
+        cnn, precision = ShortChunkCNN(), chosen_precision()
+        if is_compiled:
+            cnn.compile()
+    _work["training"] = make_step(cnn, chunks, precision)
+    _work["inference"] = make_inference(cnn, chunks, precision)
+
+
+def work(kind: str) -> None:
+    """Do what `prepare` has made."""
+    _work[kind]()
+
+
+# ---------------------------------------------------------------- the command
+
+
+def chosen_precision() -> str:
+    """Precision that main.py chooses on this machine."""
+    return choose_precision(merge_options({"input_type": "spec"}), "cpu")
+
+
+def limit_seconds(batch_size: int) -> float:
+    """Seconds of the convolutions of a forward pass at the rate of a large matrix product."""
+    _, flops = forward_flops("spec", LENGTH)
+    factor = torch.randn(2048, 2048)
+    fastest = float("inf")
+    for _ in range(10):
+        start = time.perf_counter()
+        factor @ factor
+        fastest = min(fastest, time.perf_counter() - start)
+    return flops * batch_size * fastest / (2 * 2048**3)
+
+
 def main() -> None:
-    """Print the comparison."""
+    """Print the comparisons."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--batch_size", type=int, default=32)
     parser.add_argument("--compile", action="store_true")
     arguments = parser.parse_args()
-    torch.manual_seed(0)
-    chunks = torch.randn(arguments.batch_size, ShortChunkCNN.N_MELS, 173) * 20 - 40  # dB
-    precision = choose_precision(merge_options({"input_type": "spec"}), "cpu")
-    ours = ShortChunkCNN()
-    if arguments.compile:
-        ours.compile()
-    seconds = compare(
-        make_step(plain_cnn(), chunks, "32-true"),
-        make_step(ours, chunks, precision),
-        arguments.repeats,
-    )
-    how = f"{precision}{', compiled' if arguments.compile else ''}"
-    print_comparison(f"one step of {arguments.batch_size} chunks, ours {how}", *seconds)
+    n_chunks = arguments.batch_size
+    limit = limit_seconds(n_chunks)
+    how = f"{chosen_precision()}{', compiled' if arguments.compile else ''}"
+    one_process = {"max_workers": 1, "mp_context": get_context("spawn"), "initializer": prepare}
+    with (
+        ProcessPoolExecutor(**one_process, initargs=(False, n_chunks, False)) as reference,
+        ProcessPoolExecutor(**one_process, initargs=(True, n_chunks, arguments.compile)) as ours,
+    ):
+        for kind, flops in (("training", 3), ("inference", 1)):
+            seconds = compare(
+                lambda kind=kind: reference.submit(work, kind).result(),
+                lambda kind=kind: ours.submit(work, kind).result(),
+                arguments.repeats,
+            )
+            print_comparison(f"{kind}, {n_chunks} chunks of {LENGTH} frames, ours {how}", *seconds)
+            print(f"  the convolutions alone: {1e3 * flops * limit:.0f} ms at the least")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
     python -m benchmarks.mel_spectrogram [--repeats 5] [--n_files 24] [--num_workers 2]
 
 The files are made up: a minute of 44.1 kHz stereo each. Decoding is `soundfile.read`, once as it is
-called by default (to float64) and once to float32, the least that decoding can cost.
+called by default (to float64) and once to float32, the least that decoding can cost. Then what each
+part adds in one process: decoding in blocks, mixing to mono, resampling, mel in dB, writing.
 """
 
 import argparse
@@ -11,7 +12,10 @@ import contextlib
 import io
 import itertools
 import os
+import statistics
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +23,10 @@ import soundfile
 
 from benchmarks.timing import compare, print_comparison
 from dataset_files import SONGS, write_tsv
+from preprocessing.audio_files import READ, mono_blocks, read_mono
+from preprocessing.mel_spectrogram import SAMPLE_RATE, song_mel
 from preprocessing.mel_writing import write_from_audio
+from preprocessing.store_writer import open_writer
 from preprocessing.worker_pool import map_in_order
 
 RATE, SECONDS = 44_100, 60
@@ -60,8 +67,59 @@ def write_files(directory: Path, n_files: int, compression: float) -> list[Path]
     return files
 
 
+def up_to_each_part(file: Path, store: Path) -> dict[str, Callable[[], None]]:
+    """What step 4 does to a file, up to and including each part."""
+
+    def decode_blocks() -> None:
+        with soundfile.SoundFile(file) as sound:
+            buffer = np.empty((READ // sound.channels, sound.channels), dtype=np.float32)
+            while len(sound.read(out=buffer)):
+                pass
+
+    def mix() -> None:
+        with soundfile.SoundFile(file) as sound:
+            for _ in mono_blocks(sound):
+                pass
+
+    def resample() -> None:
+        for _ in read_mono(file, SAMPLE_RATE):
+            pass
+
+    def write() -> None:
+        with (
+            tempfile.TemporaryDirectory(dir=store) as folder,
+            open_writer(Path(folder), "audio") as writer,
+        ):
+            writer.append("song", song_mel(file), 1)
+
+    return {
+        "decode": decode_blocks,
+        "mix to mono": mix,
+        "resample": resample,
+        "mel in dB": lambda: song_mel(file),
+        "write": write,
+    }
+
+
+def print_parts(file: Path, store: Path, repeats: int) -> None:
+    """Print the milliseconds of one process that each part adds to those before it."""
+    runs = up_to_each_part(file, store)
+    seconds: dict[str, list[float]] = {part: [] for part in runs}
+    for _ in range(repeats + 1):  # in turns, so that a drift hits all; the first to warm up
+        for part, run in runs.items():
+            start = time.process_time()
+            run()
+            seconds[part].append(time.process_time() - start)
+    totals = [statistics.median(taken[1:]) for taken in seconds.values()]
+    print("parts of step 4, ms of processor time for a minute of stereo mp3, one process")
+    for part, before, total in zip(seconds, [0.0, *totals], totals, strict=False):
+        share = (total - before) / totals[-1]
+        print(f"  {part:<12} {1e3 * (total - before):7.1f} ms  {share:6.1%}")
+    print(f"  together     {1e3 * totals[-1]:7.1f} ms  {60 / totals[-1] / 3600:.3f} hours a second")
+
+
 def main() -> None:
-    """Print both comparisons."""
+    """Print both comparisons, and the parts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--n_files", type=int, default=24)
@@ -93,6 +151,7 @@ def main() -> None:
             print_comparison(title, *([taken * share for taken in runs] for runs in seconds))
             shares = [ours / ref for ref, ours in zip(*seconds, strict=True)]
             print(f"  ours takes {min(shares):.2f} to {max(shares):.2f} times the reference")
+        print_parts(files[0], data, arguments.repeats)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dataset_files import Dataset
+from dataset import Dataset
 from mel_store import N_MELS, PackedMels
 
 TAG_DIM, CF_DIM = 300, 200

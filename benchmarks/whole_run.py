@@ -30,20 +30,19 @@ import torch
 from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.callbacks import ProgressBar
 from torch.utils.data import DataLoader
-from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.acoustic_step import plain_cnn
 from benchmarks.chunk_loading import load_and_crop, write_published
+from benchmarks.flops import forward_flops
 from benchmarks.memory import process_megabytes
+from benchmarks.plain_cnn import plain_cnn
 from benchmarks.synthetic import CF_DIM, TAG_DIM, make_dataset, with_noise
 from benchmarks.timing import machine
 from benchmarks.training_step import RowByRow, plain_step
 from data_loader import RetrievalData
-from dataset_files import Dataset
+from dataset import Dataset
 from errors import UserError, run_or_explain
 from main import keep_freed_memory, make_callbacks, make_loggers, make_solver, make_trainer
-from mel_store import N_MELS
-from model import RetrievalModel, SongInputs
+from model import RetrievalModel
 from modules import ShortChunkCNN
 from options import merge_options, parse_options, positive_int, two_or_more
 
@@ -63,27 +62,6 @@ def run_seconds(epochs: list[float], n_epochs: int) -> float:
     """Seconds of `n_epochs` epochs, from the first and from the median of the later ones."""
     first, *later = epochs
     return first + (n_epochs - 1) * statistics.median(later)
-
-
-def forward_flops(input_type: str, length: int) -> tuple[int, int]:
-    """FLOPs forward of one tag, and of one song or chunk of `length` frames.
-
-    Counted by torch from the shapes of the layers: convolutions and matrix products, two FLOPs a
-    multiplication with its addition.
-    """
-    cf_dim = None if input_type == "spec" else CF_DIM
-    counts = []
-    with torch.device("meta"):
-        model = RetrievalModel(input_type, TAG_DIM, cf_dim).eval()
-        inputs = SongInputs(torch.empty(1, N_MELS, length), torch.empty(1, CF_DIM))
-        for branch, given in (
-            (model.embed_tags, torch.empty(1, TAG_DIM)),
-            (model.embed_songs, inputs),
-        ):
-            with FlopCounterMode(display=False) as counter:
-                branch(given)
-            counts.append(counter.get_total_flops())
-    return counts[0], counts[1]
 
 
 def epoch_flops(options: dict, n_valid: int, n_tags: int) -> tuple[int, int]:

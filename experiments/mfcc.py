@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from dataset_files import SPLITS, Dataset
+from dataset import Dataset
+from dataset_files import SPLITS
 from errors import run_or_explain
 from experiments.runs import command_parser, parse_command, run_seeds, runs_of, write_report
 from experiments.tables import heading, results_table

@@ -100,7 +100,7 @@ def options_table(experiments: dict[str, Found]) -> str:
                 )
             )
     header = ("row", "options beside the defaults", "seeds", "minutes to the best epoch", "program")
-    return markdown(header, rows)
+    return markdown(header, rows, n_words=2)
 
 
 def make_report(given: argparse.Namespace) -> None:

@@ -18,16 +18,22 @@ Found = dict[str, list[dict]]
 CHANCE = "at random"
 
 
-def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Markdown table with columns wide enough to be read as it stands, numbers to the right."""
-    widths = [
-        max(3, *(len(row[column]) for row in (header, *rows))) for column in range(len(header))
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], n_words: int = 1) -> str:
+    """Markdown table with columns wide enough to be read as it stands.
+
+    The first `n_words` columns hold words and are set to the left, numbers to the right.
+    """
+    columns = list(zip(header, *rows, strict=True))
+    widths = [max(3, *map(len, column)) for column in columns]
+    is_words = [column < n_words for column in range(len(columns))]
+    rule = [
+        "-" * w if left else "-" * (w - 1) + ":" for w, left in zip(widths, is_words, strict=True)
     ]
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     lines = []
-    for first, *others in (header, rule, *rows):
-        cells = (f"{cell:>{width}}" for cell, width in zip(others, widths[1:], strict=True))
-        lines.append("| " + " | ".join((f"{first:<{widths[0]}}", *cells)) + " |")
+    for row in (header, rule, *rows):
+        cells = zip(row, widths, is_words, strict=True)
+        padded = (cell.ljust(width) if left else cell.rjust(width) for cell, width, left in cells)
+        lines.append("| " + " | ".join(padded) + " |")
     return "\n".join(lines) + "\n"
 
 

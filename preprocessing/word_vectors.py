@@ -15,10 +15,9 @@ import gensim.downloader
 import numpy as np
 from gensim.models import KeyedVectors
 
+from dataset import read_song_tags, read_splits
 from dataset_files import (
     existing_directory,
-    read_song_tags,
-    read_splits,
     read_tags,
     some,
     staged,

@@ -7,7 +7,8 @@ import pytest
 from conftest import ROOT, run_command
 
 FLOORS = [
-    {"errors", "plain_pickle", "dataset_files", "mel_store", "modules", "losses", "metrics"},
+    {"errors", "plain_pickle", "dataset_files", "dataset", "mel_store"}
+    | {"modules", "losses", "metrics"},
     {"model", "sampler", "mel_chunks", "preprocessing", "results", "neptune_logger"},
     {"data_loader", "options"},
     {"solver", "released_checkpoint"},
@@ -52,8 +53,11 @@ def test_imports_come_from_floors_below(path):
     [
         ("model", "pytorch_lightning"),
         ("sampler", "dataset_files"),
+        ("sampler", "dataset"),
         ("losses", "dataset_files"),
+        ("losses", "dataset"),
         ("metrics", "dataset_files"),
+        ("metrics", "dataset"),
     ],
 )
 def test_rooms_stay_ignorant(room, stranger):

@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks import __main__ as all_benchmarks
 from benchmarks import growth, whole_run
+from benchmarks.flops import forward_flops
 from benchmarks.synthetic import make_dataset, with_noise
 from benchmarks.training_step import RowByRow
 from errors import UserError
@@ -45,14 +46,14 @@ def test_flops_of_a_chunk_are_those_counted_by_hand():
     ]
     by_hand = sum(2 * 9 * n_in * n_out * height * width for n_in, n_out, height, width in blocks)
     by_hand += 2 * 512 * 256
-    tag, chunk = whole_run.forward_flops("spec", 173)
+    tag, chunk = forward_flops("spec", 173)
     assert chunk == by_hand
     assert tag == 2 * (300 * 512 + 512 * 256)
 
 
 def test_flops_of_an_epoch():
     """Three times forward for each triplet; every chunk of the validation songs, and the tags."""
-    a_tag, a_chunk = whole_run.forward_flops("spec", 173)
+    a_tag, a_chunk = forward_flops("spec", 173)
     options = merge_options({"triplets_per_epoch": 10, "num_chunk": 8, "anchors_per_song": 2})
     assert whole_run.epoch_flops(options, n_valid=5, n_tags=7) == (
         3 * 10 * (a_chunk + 2 * a_tag),

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from data_loader import RetrievalData
-from dataset_files import open_dataset
+from dataset import open_dataset
 from mel_chunks import attach_mels
 from mel_store import FLOOR_DB
 

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dataset_files import open_dataset, read_categories, write_pickle
+from dataset import open_dataset
+from dataset_files import read_categories, write_pickle
 from errors import UserError
 from preprocessing.data_split import (
     of_songs,

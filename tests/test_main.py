@@ -17,7 +17,7 @@ from conftest import (
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 import main
-from dataset_files import open_dataset
+from dataset import open_dataset
 from errors import UserError, run_or_explain
 from model import SongInputs
 from options import merge_options

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import mel_chunks
-from dataset_files import open_dataset
+from dataset import open_dataset
 from errors import UserError
 from mel_chunks import MelChunks, attach_mels, choose_cache, random_first, spread_first
 from mel_store import FLOOR_DB

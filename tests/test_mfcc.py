@@ -5,7 +5,8 @@ import pytest
 import soundfile
 from conftest import write_planted
 
-from dataset_files import SONGS, open_dataset, write_tsv
+from dataset import open_dataset
+from dataset_files import SONGS, write_tsv
 from experiments.mfcc import baseline_scores, mfcc_statistics, run_baseline
 
 

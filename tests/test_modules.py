@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from benchmarks.acoustic_step import plain_cnn
+from benchmarks.plain_cnn import plain_cnn
 from modules import ConcatFusion, ConvBlock, HalfDropout, ShortChunkCNN, projection_head
 
 CHANNELS = [1, 128, 128, 256, 256, 256, 256, 512]

@@ -11,7 +11,8 @@ import soundfile
 from conftest import ROOT, assert_user_error, run_command
 from step0_runs import done_well, files_of, from_shell, real, refused, step0, write_lines
 
-from dataset_files import open_dataset, read_about, read_categories, read_tsv, write_pickle
+from dataset import open_dataset
+from dataset_files import read_about, read_categories, read_tsv, write_pickle
 
 TABLE = [
     "file,tags,artist,title,category",

@@ -15,7 +15,8 @@ import pytest
 from conftest import ROOT, run_command
 
 import main
-from dataset_files import open_dataset, read_pickle, read_song_ids, write_tsv
+from dataset import open_dataset
+from dataset_files import read_pickle, read_song_ids, write_tsv
 
 KINDS = {  # tag -> category, as msd500 has them; main.py knows them after step 1
     "80s": "decade",

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from conftest import ROOT, assert_user_error, run_command
 
-from dataset_files import open_dataset, write_pickle, write_tsv
+from dataset import open_dataset
+from dataset_files import write_pickle, write_tsv
 from errors import UserError
 from preprocessing.published_split import in_each_part, print_overlap, read_published_split
 from step1_data_split import run

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 import main
-from dataset_files import open_dataset
+from dataset import open_dataset
 from errors import UserError
 from mel_store import MEL_SETTINGS
 from metrics import mean_over_tags, score_tags

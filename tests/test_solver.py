@@ -8,7 +8,7 @@ from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 
 from data_loader import RetrievalData, TripletBatch
-from dataset_files import open_dataset
+from dataset import open_dataset
 from errors import UserError
 from model import SongInputs
 from sampler import mine_negatives

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from dataset_files import open_dataset, write_pickle, write_split
+from dataset import open_dataset
+from dataset_files import write_pickle, write_split
 from errors import UserError
 from preprocessing.taste_profile import (
     AlsOptions,

@@ -18,7 +18,8 @@ import pytest
 from gensim.models import KeyedVectors
 
 import step2_word_embedding
-from dataset_files import open_dataset, read_pickle, write_split
+from dataset import open_dataset
+from dataset_files import read_pickle, write_split
 from errors import UserError, fire_commands
 from preprocessing.word_vectors import choose_sources, find_sources, open_vectors
 
