@@ -45,7 +45,7 @@ def score_tags(
     if shapes[0] != shapes[1] or len(shapes[0]) != 2:
         raise ValueError(f"shapes differ: {shapes[0]}, {shapes[1]}")
     n_tags, n_songs = shapes[0]
-    scores = torch.as_tensor(tag_song_scores)
+    scores = torch.as_tensor(tag_song_scores).detach()
     truth = torch.as_tensor(tag_song_truth, device=scores.device).bool().contiguous()
     values = torch.empty(len(METRICS), n_tags, dtype=torch.float64, device=scores.device)
     rare_first = truth.sum(dim=1, dtype=torch.int32).argsort()  # alike together: little padding
@@ -90,7 +90,7 @@ def rank_songs(scores: Tensor, truth: Tensor) -> Ranked:
     scores : Tensor of float, shape (T, N)
     truth : Tensor of bool, shape (T, N)
     """
-    # Shapes depend on the truth: here alone the host waits for the device, a moment
+    # Shapes depend on the truth: only in this function the host waits for the device, a moment
     tags, songs = truth.nonzero(as_tuple=True)  # of each positive, tag by tag
     n_positive = tags.bincount(minlength=len(truth))[:, None]  # (T, 1)
     largest = int(n_positive.max()) if len(truth) else 0
@@ -98,7 +98,7 @@ def rank_songs(scores: Tensor, truth: Tensor) -> Ranked:
     positives = scores.new_full(is_filled.shape, torch.inf)
     positives = sort_rows(positives.masked_scatter_(is_filled, scores[tags, songs]))
     ranking = sort_rows(scores.contiguous())
-    if ranking[:, -1:].isnan().any():  # NaN is sorted last
+    if ranking[:, :1].isnan().any() or ranking[:, -1:].isnan().any():  # sorted to an end
         raise ValueError("scores contain NaN")
     return Ranked(ranking, positives, n_positive, torch.searchsorted(ranking, positives))
 

@@ -9,7 +9,6 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils import fuse_conv_bn_weights
 
 
 class HalfDropout(nn.Module):
@@ -55,15 +54,15 @@ class ConvBlock(nn.Sequential):
         )
 
     def forward(self, x: Tensor, weight: Tensor | None = None) -> Tensor:
-        """Run the block, with `weight` in place of the convolution's own if given."""
+        """Run the block; `weight`, (C', C, 3, 3), replaces that of the convolution."""
         conv, norm, pool, relu = self
         weight, bias = conv.weight if weight is None else weight, conv.bias
-        if self.training or torch.is_grad_enabled():
+        if norm.training:
             return relu(pool(norm(F.conv2d(x, weight, bias, padding=1))))
-        # Without gradients batch norm is a scale and a shift, which the convolution takes over.
-        statistics = norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias
-        weight, bias = fuse_conv_bn_weights(weight, bias, *statistics)
-        return relu(pool(F.conv2d(x, weight, bias, padding=1)))
+        # In evaluation batch norm is a scale and a shift, which the convolution takes over.
+        scale = norm.weight * (norm.running_var + norm.eps).rsqrt()  # (C',)
+        bias = (bias - norm.running_mean) * scale + norm.bias
+        return relu(pool(F.conv2d(x, weight * scale[:, None, None, None], bias, padding=1)))
 
 
 class ShortChunkCNN(nn.Module):
@@ -110,13 +109,25 @@ class ShortChunkCNN(nn.Module):
 
         Scale and shift are taken into the convolution, the shift through an input of ones, which
         is padded with zeros as the spectrogram is. So no gradient has to go back to the input: with
-        one channel that takes a fifth of the convolutions' time on a CPU.
+        one channel that takes a tenth of the convolutions' time on a CPU.
+
+        Returns
+        -------
+        inputs : Tensor of float, shape (B, 2, F, L)
+        weight : Tensor of float, shape (128, 2, 3, 3)
         """
         norm, weight = self.input_norm, self.blocks[0][0].weight
-        norm.num_batches_tracked.add_(int(self.training))
-        statistics, how = (norm.running_mean, norm.running_var), (norm.momentum, norm.eps)
-        normal = F.batch_norm(spec.unsqueeze(1), *statistics, None, None, self.training, *how)
-        inputs = torch.cat([normal, torch.ones_like(normal)], dim=1)  # (B, 1, F, L) -> (B, 2, F, L)
+        if norm.training:
+            norm.num_batches_tracked.add_(1)
+        normal = F.batch_norm(
+            spec.unsqueeze(1),  # (B, F, L) -> (B, 1, F, L)
+            norm.running_mean,
+            norm.running_var,
+            training=norm.training,
+            momentum=norm.momentum,
+            eps=norm.eps,
+        )
+        inputs = torch.cat([normal, torch.ones_like(normal)], dim=1)
         return inputs, torch.cat([weight * norm.weight, weight * norm.bias], dim=1)
 
 

@@ -26,7 +26,7 @@ from dataset_files import SONGS, write_tsv
 from preprocessing.audio_files import READ, mono_blocks, read_mono
 from preprocessing.mel_spectrogram import SAMPLE_RATE, song_mel
 from preprocessing.mel_writing import write_from_audio
-from preprocessing.store_writer import open_writer
+from preprocessing.store_writer import StoreWriter, open_writer
 from preprocessing.worker_pool import map_in_order
 
 RATE, SECONDS = 44_100, 60
@@ -67,8 +67,9 @@ def write_files(directory: Path, n_files: int, compression: float) -> list[Path]
     return files
 
 
-def up_to_each_part(file: Path, store: Path) -> dict[str, Callable[[], None]]:
+def up_to_each_part(file: Path, writer: StoreWriter) -> dict[str, Callable[[], None]]:
     """What step 4 does to a file, up to and including each part."""
+    numbers = itertools.count()
 
     def decode_blocks() -> None:
         with soundfile.SoundFile(file) as sound:
@@ -86,11 +87,7 @@ def up_to_each_part(file: Path, store: Path) -> dict[str, Callable[[], None]]:
             pass
 
     def write() -> None:
-        with (
-            tempfile.TemporaryDirectory(dir=store) as folder,
-            open_writer(Path(folder), "audio") as writer,
-        ):
-            writer.append("song", song_mel(file), 1)
+        writer.append(f"song {next(numbers)}", song_mel(file), 1)
 
     return {
         "decode": decode_blocks,
@@ -101,21 +98,23 @@ def up_to_each_part(file: Path, store: Path) -> dict[str, Callable[[], None]]:
     }
 
 
-def print_parts(file: Path, store: Path, repeats: int) -> None:
+def print_parts(file: Path, repeats: int) -> None:
     """Print the milliseconds of one process that each part adds to those before it."""
-    runs = up_to_each_part(file, store)
-    seconds: dict[str, list[float]] = {part: [] for part in runs}
-    for _ in range(repeats + 1):  # in turns, so that a drift hits all; the first to warm up
-        for part, run in runs.items():
-            start = time.process_time()
-            run()
-            seconds[part].append(time.process_time() - start)
+    with tempfile.TemporaryDirectory() as folder, open_writer(Path(folder), "audio") as writer:
+        runs = up_to_each_part(file, writer)
+        seconds: dict[str, list[float]] = {part: [] for part in runs}
+        for _ in range(repeats + 1):  # in turns, so that a drift hits all; the first to warm up
+            for part, run in runs.items():
+                start = time.process_time()
+                run()
+                seconds[part].append(time.process_time() - start)
     totals = [statistics.median(taken[1:]) for taken in seconds.values()]
     print("parts of step 4, ms of processor time for a minute of stereo mp3, one process")
     for part, before, total in zip(seconds, [0.0, *totals], totals, strict=False):
         share = (total - before) / totals[-1]
         print(f"  {part:<12} {1e3 * (total - before):7.1f} ms  {share:6.1%}")
-    print(f"  together     {1e3 * totals[-1]:7.1f} ms  {60 / totals[-1] / 3600:.3f} hours a second")
+    hours = SECONDS / 3600 / totals[-1]
+    print(f"  together     {1e3 * totals[-1]:7.1f} ms  {hours:.3f} hours of audio a second")
 
 
 def main() -> None:
@@ -151,7 +150,7 @@ def main() -> None:
             print_comparison(title, *([taken * share for taken in runs] for runs in seconds))
             shares = [ours / ref for ref, ours in zip(*seconds, strict=True)]
             print(f"  ours takes {min(shares):.2f} to {max(shares):.2f} times the reference")
-        print_parts(files[0], data, arguments.repeats)
+        print_parts(files[0], arguments.repeats)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ for a laptop; `--paper_size` takes 115,000 songs, 10,000 triplets an epoch and b
 Spectrograms are made up in memory: `--cache disk` reads no disk here.
 
 The reference is a loop row by row in float32: single triplets behind a DataLoader, songs loaded
-whole by `np.load` and cropped, negatives drawn for one anchor after the other; its CNN is that of
-`acoustic_step`. A few of its steps are timed on the same device, after ours. A step of ours is its
+whole by `np.load` and cropped, negatives drawn for one anchor after the other; its CNN is
+`plain_cnn`. A few of its steps are timed on the same device, after ours. A step of ours is its
 share of an epoch without validation: logs and checkpoints count in.
 """
 

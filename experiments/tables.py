@@ -25,15 +25,13 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], n_words: int 
     """
     columns = list(zip(header, *rows, strict=True))
     widths = [max(3, *map(len, column)) for column in columns]
-    is_words = [column < n_words for column in range(len(columns))]
-    rule = [
-        "-" * w if left else "-" * (w - 1) + ":" for w, left in zip(widths, is_words, strict=True)
-    ]
+    pads = [str.ljust] * n_words + [str.rjust] * (len(columns) - n_words)
+    rule = ["-" * width for width in widths[:n_words]]
+    rule += ["-" * (width - 1) + ":" for width in widths[n_words:]]
     lines = []
     for row in (header, rule, *rows):
-        cells = zip(row, widths, is_words, strict=True)
-        padded = (cell.ljust(width) if left else cell.rjust(width) for cell, width, left in cells)
-        lines.append("| " + " | ".join(padded) + " |")
+        cells = (pad(*cell) for pad, *cell in zip(pads, row, widths, strict=True))
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 

@@ -6,6 +6,7 @@ is faster than to decode a whole song first.
 
 import os
 from collections.abc import Iterator
+from functools import reduce
 from pathlib import Path
 
 import numpy as np
@@ -93,10 +94,10 @@ def mono_blocks(sound: soundfile.SoundFile) -> Iterator[np.ndarray]:
     """
     n_samples = min(READ // sound.channels, sound.frames)
     buffer = np.empty((n_samples, sound.channels), dtype=np.float32)
-    equal_parts = np.full(sound.channels, 1 / sound.channels, dtype=np.float32)
     while len(decoded := _decode(sound, buffer)):
         for start in range(0, len(decoded), BLOCK):
-            yield decoded[start : start + BLOCK] @ equal_parts  # 40 times as fast as mean(axis=1)
+            channels = decoded[start : start + BLOCK].T
+            yield reduce(np.add, channels) / sound.channels  # 20 times as fast as mean(axis=1)
 
 
 def _decode(sound: soundfile.SoundFile, buffer: np.ndarray) -> np.ndarray:
