@@ -16,7 +16,7 @@ import soxr
 from errors import one_line
 
 READABLE = ("wav", "flac", "ogg", "opus", "mp3", "aiff")  # libsndfile knows rarer ones as well
-READ = 2**20  # numbers decoded at once, 12 seconds of stereo: soundfile seeks after every read
+READ = 2**19  # numbers decoded at once, 6 seconds of stereo: soundfile seeks after every read
 BLOCK = 2**16  # samples of each channel that are mixed and resampled at once
 SAMPLE_RATES = (1000, 1_000_000)  # Hz; beyond, a damaged header
 

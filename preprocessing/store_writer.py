@@ -31,7 +31,7 @@ from mel_store import (
     read_index,
 )
 
-COMMIT_SECONDS = 0.25  # what a kill can cost; each commit waits for the disk
+COMMIT_SECONDS = 0.5  # what a kill can cost; each commit waits for the disk
 
 
 @contextlib.contextmanager

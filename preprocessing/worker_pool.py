@@ -59,13 +59,13 @@ def map_in_order(
                 with contextlib.suppress(OSError):  # it is dead, which `_result` finds out
                     worker.pipe.send(tasks[n_sent])
                 n_sent += 1
-            for pipe in wait(list(busy)):
+            while n_yielded in finished:  # after sending: nobody waits while the caller works
+                yield finished.pop(n_yielded)
+                n_yielded += 1
+            for pipe in wait(list(busy)) if busy else []:
                 worker, position = busy.pop(pipe)
                 finished[position], is_alive = _result(worker)
                 idle.append(worker if is_alive else _start(function, preload))
-            while n_yielded in finished:
-                yield finished.pop(n_yielded)
-                n_yielded += 1
     finally:
         for worker in idle + [worker for worker, _ in busy.values()]:
             worker.process.terminate()

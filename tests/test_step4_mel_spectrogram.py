@@ -29,7 +29,7 @@ def content(directory: Path) -> dict[str, bytes]:
 def write_long_songs(directory: Path) -> Path:
     """Songs that take some seconds in all: the same audio 28 times, damaged ones between."""
     directory.mkdir()
-    soundfile.write(directory / "a.flac", chords(30, rate=44100, channels=2), 44100)
+    soundfile.write(directory / "a.flac", chords(60, rate=44100, channels=2), 44100)
     (directory / "bad.mp3").write_text("no music")
     files: dict[str, str | None] = {f"S{number:02}": "a.flac" for number in range(30)}
     return write_songs(directory, files | {"S03": "bad.mp3", "S07": "missing.mp3"})

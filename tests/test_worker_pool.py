@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -51,6 +52,17 @@ def test_results_come_in_order_from_all_processes(n_processes):
     results = list(map_in_order(slow_when_even, tasks, n_processes))
     assert [task for task, _ in results] == tasks
     assert len({process for _, process in results}) == n_processes
+
+
+def test_a_process_goes_on_while_the_caller_works(tmp_path):
+    files = [tmp_path / name for name in "abc"]
+    results = map_in_order(Path.touch, files, 1)
+    next(results)
+    deadline = time.monotonic() + 30
+    while not files[1].exists():  # without asking for it
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    results.close()
 
 
 def test_no_tasks():
