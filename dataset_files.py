@@ -64,6 +64,25 @@ def existing_directory(path: str | Path) -> Path:
     return path
 
 
+def writable_file(path: str | Path) -> Path:
+    """Return `path` as a Path, or raise `UserError` if no file can be written there.
+
+    To be asked before a long computation of what will be in the file.
+    """
+    file = Path(path).expanduser()
+    if not file.name or os.path.isdir(file):  # no error for a name that cannot be
+        raise UserError(f"{str(path)!r} is a directory, or no name: give the name of a file")
+    with staged(file.parent) as stage:
+        try:
+            (stage / file.name).touch()
+            (stage / file.name).unlink()
+        except OSError as error:
+            raise UserError(
+                f"{file} cannot be written ({error.strerror}): give another name"
+            ) from None
+    return file
+
+
 def some(names: Sequence, most: int = 5) -> str:
     """List the first names of a sequence, for messages: 'a, b, c and 12 more'."""
     shown = ", ".join(str(name) for name in names[:most])

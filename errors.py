@@ -2,7 +2,9 @@
 
 import contextlib
 import functools
+import inspect
 import io
+import os
 import sys
 import typing
 from collections.abc import Callable
@@ -19,8 +21,14 @@ def one_line(error: Exception) -> str:
 
 def run_or_explain(command: Callable[[], None]) -> None:
     """Call `command`; end the process with code 2 and one sentence if it raises `UserError`."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal need not know every letter
     try:
         command()
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else Python complains again as it ends
+        sys.exit(141)  # as the shell tells of a program that the signal ended
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
@@ -46,6 +54,13 @@ def fire_commands(commands: dict[str, Callable[..., None]], argv: list[str] | No
     import fire  # only the steps need it: training runs without
     from fire.core import FireExit
 
+    arguments = sys.argv[1:] if argv is None else argv
+    if "--" in arguments and not {"--help", "-h"}.issuperset(
+        arguments[arguments.index("--") + 1 :]
+    ):
+        # What stands behind it are options of Fire itself, which drops all others.
+        print("error: '--' is not understood here: leave it out", file=sys.stderr)
+        sys.exit(2)
     understood: list[Callable[[], None]] = []
     noted = {name: _noted(function, understood) for name, function in commands.items()}
     said = io.StringIO()
@@ -66,13 +81,17 @@ def fire_commands(commands: dict[str, Callable[..., None]], argv: list[str] | No
 def _noted(function: Callable[..., None], calls: list[Callable[[], None]]) -> Callable[..., None]:
     """Return a function of the same signature that adds the call to `calls` instead."""
 
-    from fire.decorators import SetParseFns
+    from fire.decorators import SetParseFn, SetParseFns
+    from fire.parser import DefaultParseValue
 
     @functools.wraps(function)
     def note(*args, **kwargs) -> None:
         calls.append(functools.partial(function, *args, **kwargs))
 
-    # Fire would take a folder called 2024 or 1_000 for a number.
-    hints = typing.get_type_hints(function).items()
-    texts = {name for name, hint in hints if hint is str or str in typing.get_args(hint)}
-    return SetParseFns(**dict.fromkeys(texts, str))(note)
+    # Fire would take a folder called 2024 or 1_000 for a number, and "sad," for a tuple.
+    hints = typing.get_type_hints(function)
+    texts = {name for name, hint in hints.items() if hint is str or str in typing.get_args(hint)}
+    parameters = inspect.signature(function).parameters.values()
+    parser = {one.name: str if one.name in texts else DefaultParseValue for one in parameters}
+    rest = [parser[one.name] for one in parameters if one.kind is one.VAR_POSITIONAL]
+    return SetParseFn(*rest or [DefaultParseValue])(SetParseFns(**parser)(note))

@@ -285,13 +285,17 @@ def test(given: dict) -> None:
     print(f"\nwritten to {result_path}")
 
 
+def keep_lightning_calm() -> None:
+    """Hide its advertisements, and warnings that a user can do nothing about."""
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
+    for message in ("LeafSpec", "logging interval", "exists and is not empty", "model summary"):
+        warnings.filterwarnings("ignore", message=f".*{message}.*")
+
+
 def main(argv: list[str] | None = None) -> None:
     """Parse the command line and run the mode."""
     given = parse_options(argv)
-    # Lightning's advertisements, and warnings that a user can do nothing about.
-    logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
-    for message in (".*LeafSpec.*", ".*logging interval.*", ".*exists and is not empty.*"):
-        warnings.filterwarnings("ignore", message=message)
+    keep_lightning_calm()
     {"TRAIN": train, "TEST": test}[given.get("mode", "TRAIN")](given)
 
 

@@ -4,7 +4,6 @@ python -u step4_mel_spectrogram.py run DATA_PATH [AUDIO_PATH]
 python -u step4_mel_spectrogram.py pack DATA_PATH
 """
 
-import os
 from pathlib import Path
 
 from dataset_files import existing_directory
@@ -36,6 +35,7 @@ def run(
         Number of processes; by default one for each core.
     """
     from preprocessing.mel_writing import write_from_audio
+    from preprocessing.worker_pool import n_cores
 
     audio = None if audio_path is None else Path(audio_path).expanduser()
     if audio and not audio.is_dir():
@@ -43,7 +43,7 @@ def run(
     write_from_audio(
         existing_directory(data_path),
         audio,
-        whole_number("--num_workers", _n_cores() if num_workers is None else num_workers, 1),
+        whole_number("--num_workers", n_cores() if num_workers is None else num_workers, 1),
         flag("--strict", strict),
     )
 
@@ -59,10 +59,6 @@ def pack(data_path: str) -> None:
     from preprocessing.mel_writing import write_from_published
 
     write_from_published(existing_directory(data_path))
-
-
-def _n_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import torch
 
-from data_loader import RetrievalData
 from dataset_files import existing_directory, staged
 from errors import run_or_explain
 from experiments.charts import flatten, space_map
@@ -25,8 +24,9 @@ from experiments.runs import command_parser, parse_command
 from experiments.sampling import compare_samplings
 from experiments.tables import Found, average_precisions, markdown
 from experiments.word_vectors import compare_word_vectors, tag_vector_files
-from main import make_trainer, open_trained
+from main import open_trained
 from options import ALL_OPTIONS, MODEL_OPTIONS, parse_options
+from retrieval.embedding import embed_split
 
 N_EXTREMES = 10
 BEYOND_MODEL = ("n_epochs", "early_stopping", "num_chunk")  # options that change a result, too
@@ -40,13 +40,11 @@ def best_column(found: Found) -> tuple[str, list[dict]]:
 def draw_space(checkpoint: str, data_path: str, seed: int, folder: Path) -> str:
     """Draw the map of a model's tags and test songs to space.png; return its part of the report."""
     _, solver, options, dataset = open_trained(
-        {"model_load_path": checkpoint, "data_path": data_path}
+        {"mode": "TEST", "model_load_path": checkpoint, "data_path": data_path}
     )
-    data = RetrievalData(dataset, options)
-    trainer = make_trainer(options, logger=False, enable_checkpointing=False)
-    songs = torch.cat(trainer.predict(solver, datamodule=data)).float().cpu()  # (n, 256)
+    songs = embed_split(solver, options, dataset)  # (n, 256)
     with torch.inference_mode():
-        tags = solver.cpu().model.embed_tags(data.tag_vectors())  # (T, 256)
+        tags = solver.cpu().model.embed_tags(torch.from_numpy(dataset.tag_vectors))  # (T, 256)
     places = flatten(tags.numpy(), songs.numpy(), seed)
     with staged(folder) as stage:
         categories = {tag: dataset.categories.get(tag, "") for tag in dataset.tags}

@@ -23,6 +23,7 @@ FLOOR: float = MEL_SETTINGS["floor"]
 
 BATCH = 2**21  # samples that are waited for, 95 seconds: decoding is faster in long stretches
 FRAMES_AT_ONCE = 256  # transformed at once: what fits the cache of a core
+BANDS_AT_ONCE = 32  # multiplied at once: fewer bands reach fewer bins, but narrow products are slow
 
 # A float32 transform errs by about 1e-7 of a frame's loudest bin. Frames with a larger range of
 # power than this, and loud enough for their quietest band to be above the floor, get float64.
@@ -107,7 +108,7 @@ def _window() -> torch.Tensor:
 
 @cache
 def _filters() -> list[tuple[int, int, torch.Tensor]]:
-    """The mel filters, 32 bands at a time: first row, end of the rows, and the filters in between.
+    """The mel filters, some bands at a time: first row, end of the rows, the filters in between.
 
     A bin has two rows, for the square of its real and of its imaginary part; the rows outside are 0
     for these bands, and need not be multiplied.
@@ -121,7 +122,7 @@ def _filters() -> list[tuple[int, int, torch.Tensor]]:
         norm=MEL_SETTINGS["mel_norm"],
         mel_scale=MEL_SETTINGS["mel_scale"],
     ).repeat_interleave(2, dim=0)
-    parts = filters.split(32, dim=1)
+    parts = filters.split(BANDS_AT_ONCE, dim=1)
     reached = [part.any(dim=1).nonzero() for part in parts]
     ends = [(int(rows[0]), int(rows[-1]) + 1) for rows in reached]
     return [(*end, part[slice(*end)]) for end, part in zip(ends, parts, strict=True)]

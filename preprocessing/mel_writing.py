@@ -139,12 +139,17 @@ def audio_sources(data_path: Path, audio_path: Path | None) -> list[Source]:
             f"{len(song_ids)} songs: make it with step0_dataset.py table, jamendo, magnatagatune "
             "or demo"
         )
-    noted = read_about(data_path).get("steps", {}).get("step0", {}).get("audio_path", "")
-    base = audio_path or data_path / noted
+    base = audio_path or audio_folder(data_path)
     return [
         _source(song_id, base / audio_of[song_id] if audio_of.get(song_id) else None)
         for song_id in song_ids
     ]
+
+
+def audio_folder(data_path: Path) -> Path:
+    """Folder where the relative paths of `songs.tsv` start: as step 0 noted, or `data_path`."""
+    noted = read_about(data_path).get("steps", {}).get("step0", {}).get("audio_path", "")
+    return data_path / noted
 
 
 # ---------------------------------------------------------------- one run

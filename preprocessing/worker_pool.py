@@ -28,6 +28,11 @@ class _Worker(NamedTuple):
     pipe: Connection
 
 
+def n_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
 def map_in_order(
     function: Callable[[Any], Any],
     tasks: Sequence,
@@ -59,10 +64,11 @@ def map_in_order(
                 with contextlib.suppress(OSError):  # it is dead, which `_result` finds out
                     worker.pipe.send(tasks[n_sent])
                 n_sent += 1
-            while n_yielded in finished:  # after sending: nobody waits while the caller works
+            if n_yielded in finished:  # after sending: nobody waits while the caller works
                 yield finished.pop(n_yielded)
                 n_yielded += 1
-            for pipe in wait(list(busy)) if busy else []:
+            patience = 0 if n_yielded in finished else None
+            for pipe in wait(list(busy), patience) if busy else []:
                 worker, position = busy.pop(pipe)
                 finished[position], is_alive = _result(worker)
                 idle.append(worker if is_alive else _start(function, preload))

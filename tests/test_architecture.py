@@ -14,7 +14,8 @@ FLOORS = [
     {"solver", "released_checkpoint"},
     {"main", "step0_dataset", "step1_data_split", "step2_word_embedding"}
     | {"step3_taste_profile", "step4_mel_spectrogram"},
-    {"experiments", "benchmarks"},  # they run main as a user does
+    {"retrieval"},  # it opens a trained model as main does
+    {"experiments", "benchmarks", "retrieve"},  # they run main as a user does
 ]
 FLOOR = {name: number for number, floor in enumerate(FLOORS) for name in floor}
 STEP_TOOLS = ("gensim", "librosa", "implicit", "pandas", "fire", "neptune", "faiss")

@@ -27,6 +27,7 @@ from dataset_files import (
     require_file,
     some,
     staged,
+    writable_file,
     write_about,
     write_pickle,
     write_split,
@@ -444,3 +445,18 @@ def test_staged_below_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot be written to"), staged(tmp_path / "file" / "a"):
         pass
+
+
+def test_writable_file(tmp_path):
+    assert writable_file(str(tmp_path / "new" / "a.tsv")) == tmp_path / "new" / "a.tsv"
+    (tmp_path / "a.tsv").write_text("kept")
+    assert writable_file(tmp_path / "a.tsv").read_text() == "kept"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tsv"]
+    for path, sentence in (
+        ("", "is a directory, or no name"),
+        (tmp_path, "is a directory, or no name"),
+        (tmp_path / "a.tsv" / "b.tsv", "cannot be written to"),
+        (tmp_path / ("a" * 300), "cannot be written .File name too long.: give another name"),
+    ):
+        with pytest.raises(UserError, match=sentence):
+            writable_file(path)

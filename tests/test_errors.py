@@ -101,6 +101,7 @@ def test_understood_arguments_arrive_as_python_values(steps, capsys, arguments, 
         ("run data --seed 1", "top_n"),
         ("fail data stray", "stray"),
         ("fail data - run data 1", "run"),
+        ("fail data -- --interactive", "'--' is not understood"),
         ("walk data", "walk"),
     ],
 )
@@ -177,3 +178,14 @@ def test_a_text_argument_stays_a_text():
     fire_commands({"run": run}, ["run", "1_000", "1_000", "--vectors=a,b", "--id_map", "2024"])
     fire_commands({"run": run}, ["run", "[x]", "7"])
     assert calls == [("1_000", 1000, "a,b", "2024"), ("[x]", 7, "", None)]
+
+
+def test_words_stay_words():
+    calls = []
+
+    def search(index: str, *words: str, top: int = 10) -> None:
+        calls.append((index, words, top))
+
+    words = ["sad,", "1980", "1_000", "[jazz]", "a,b", "True"]
+    fire_commands({"search": search}, ["search", "2024", *words, "--top", "3"])
+    assert calls == [("2024", tuple(words), 3)]

@@ -24,6 +24,11 @@ def slow_when_even(task):
     return task, os.getpid()
 
 
+def touch_slowly(file):
+    file.touch()
+    time.sleep(0.5 if file.name == "00" else 0.05)
+
+
 def troubled(task):
     if task == "raises":
         raise ValueError("of two\nlines")
@@ -63,6 +68,20 @@ def test_a_process_goes_on_while_the_caller_works(tmp_path):
         assert time.monotonic() < deadline
         time.sleep(0.01)
     results.close()
+
+
+def test_results_in_hand_keep_no_process_waiting(tmp_path):
+    """The first task is slow; while the others are handed out, which takes long, it goes on."""
+    files = [tmp_path / f"{number:02}" for number in range(30)]
+    results = map_in_order(touch_slowly, files, 2)
+    next(results)  # the first; by now many others are finished, but surely not all
+    n_begun = []
+    for _ in range(5):
+        time.sleep(0.2)
+        n_begun.append(len(list(tmp_path.iterdir())))
+        next(results)
+    results.close()
+    assert n_begun == sorted(set(n_begun)) and n_begun[0] < len(files)
 
 
 def test_no_tasks():

@@ -1,0 +1,1 @@
+"""The work behind retrieve.py, a module a topic."""

@@ -1,0 +1,181 @@
+"""Embedding songs by a trained model: those of its dataset directory, or any folder of audio."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from data_loader import RetrievalData
+from dataset import Dataset
+from dataset_files import SONGS, SPLITS, read_tsv, some
+from errors import UserError
+from main import keep_lightning_calm, make_trainer, open_trained
+from mel_chunks import spread_first
+from mel_store import FLOOR_DB
+from model import SongInputs
+from retrieval.song_index import SongIndex
+from solver import Solver
+
+
+def embed_split(solver: Solver, options: dict, dataset: Dataset) -> Tensor:
+    """Embed the test split, in its order, as `--mode TEST` does: float32 (n, 256) on the CPU."""
+    trainer = make_trainer(options, logger=False, enable_checkpointing=False)
+    batches = trainer.predict(solver, datamodule=RetrievalData(dataset, options))
+    return torch.cat(batches).float().cpu()
+
+
+def index_songs(given: dict, audio: Path | None) -> SongIndex:
+    """Embed songs and put them into an index.
+
+    Parameters
+    ----------
+    given : dict
+        Options of main.py: `model_load_path`, `data_path`, and others that TEST takes.
+    audio : Path, optional
+        A folder of audio files to embed; by default the songs of the dataset directory.
+
+    Raises
+    ------
+    UserError
+        As `--mode TEST`; or the model embeds no audio, or no file can be read.
+    """
+    keep_lightning_calm()
+    _, solver, options, dataset = open_trained(given | {"mode": "TEST"})
+    if audio is None:
+        songs, embeddings, song_tags = _embed_dataset(solver, options, dataset)
+    else:
+        songs, embeddings = _embed_folder(solver, options, audio)
+        song_tags = None
+    return SongIndex(
+        embeddings=F.normalize(embeddings),
+        songs=songs,
+        song_tags=song_tags,
+        tags=dataset.tags,
+        tag_vectors=torch.from_numpy(dataset.tag_vectors),
+        tag_branch=solver.cpu().model.tag_branch.state_dict(),
+        vectors_file=_vectors_file(dataset.path, options["w2v_type"]),
+    )
+
+
+def _vectors_file(data_path: Path, name: str) -> str:
+    from preprocessing.word_vectors import find_sources
+
+    file = find_sources(data_path).get(name)
+    return str(file.resolve()) if file else ""
+
+
+def _embed_dataset(
+    solver: Solver, options: dict, dataset: Dataset
+) -> tuple[list[list[str]], Tensor, Tensor]:
+    """Names, embeddings and tags of all songs of the three splits."""
+    songs = np.sort(np.concatenate([dataset.splits[part] for part in SPLITS]))
+    everything = dataclasses.replace(dataset, splits=dataset.splits | {"test": songs})
+    embeddings = embed_split(solver, options, everything)
+    names = _names(dataset)
+    song_ids = [dataset.song_ids[song] for song in songs]
+    rows = [names.get(song_id, [song_id, "", "", ""]) for song_id in song_ids]
+    return rows, embeddings, torch.from_numpy(dataset.song_tags[songs])
+
+
+def _names(dataset: Dataset) -> dict[str, list[str]]:
+    """Song id -> [song id, artist, title, audio file] as `songs.tsv` has them."""
+    from preprocessing.mel_writing import audio_folder
+
+    table = dataset.path / SONGS
+    if not table.is_file():
+        return {}
+    base = audio_folder(dataset.path).resolve()
+    return {
+        song_id: [song_id, artist, title, str(base / audio) if audio else ""]
+        for song_id, artist, title, audio in read_tsv(table, 4)
+    }
+
+
+# ---------------------------------------------------------------- a folder of audio
+
+
+def _embed_folder(solver: Solver, options: dict, folder: Path) -> tuple[list[list[str]], Tensor]:
+    """Names and embeddings of the audio files below a folder; tells which cannot be read."""
+    from preprocessing.audio_files import READABLE
+
+    if options["input_type"] != "spec":
+        raise UserError(
+            f"a model of --input_type {options['input_type']} needs listening data, which a folder "
+            "of audio has not: give one of --input_type spec"
+        )
+    files = sorted(
+        file
+        for file in folder.rglob("*")
+        if file.suffix.lower().removeprefix(".") in READABLE and file.is_file()
+    )
+    if not files:
+        raise UserError(f"{folder} has no audio file ({', '.join(READABLE)}): give another folder")
+    found, reasons = _embed_files(solver, options, files)
+    if reasons:
+        told = [f"{file} ({why})" for file, why in reasons.items()]
+        print(f"{len(reasons)} of {len(files)} files left out: {some(told, 3)}")
+    if not found:
+        raise UserError(f"none of the {len(files)} audio files in {folder} can be read")
+    rows = [[str(file.relative_to(folder)), "", file.stem, str(file.resolve())] for file in found]
+    return rows, torch.stack(list(found.values()))
+
+
+def _embed_files(
+    solver: Solver, options: dict, files: list[Path]
+) -> tuple[dict[Path, Tensor], dict[Path, str]]:
+    """Embeddings (256,) of the files that can be read, and why the others cannot.
+
+    Half of the cores decode, the others embed: threads that wait for each other would crawl if
+    there were more of them than cores.
+    """
+    from preprocessing.mel_spectrogram import song_mel
+    from preprocessing.worker_pool import map_in_order, n_cores
+
+    n_decoding = max(1, n_cores() // 2)
+    torch.set_num_threads(max(1, n_cores() - n_decoding))
+    trainer = make_trainer(options, logger=False, enable_checkpointing=False)
+    device = trainer.strategy.root_device
+    model = solver.model.to(device).eval()
+    found = {}
+    reasons = {file: "name is not UTF-8 on one line" for file in files if not _fits_a_table(file)}
+    files = [file for file in files if file not in reasons]
+    mels = map_in_order(song_mel, files, n_decoding, preload=["preprocessing.mel_spectrogram"])
+    for file, mel in zip(files, tqdm(mels, "embedding", len(files), unit=" songs"), strict=True):
+        if not isinstance(mel, np.ndarray):
+            reasons[file] = str(mel)
+            continue
+        chunks = spread_chunks(mel, options["input_length"], options["num_chunk"])
+        with torch.inference_mode():
+            found[file] = model.embed_songs(SongInputs(chunks[None].to(device)))[0].cpu()
+    return found, reasons
+
+
+def _fits_a_table(file: Path) -> bool:
+    """Whether a line of a UTF-8 table can hold the name of a file."""
+    # Python puts surrogates for the bytes of a name that are no UTF-8.
+    return not any(letter in "\t\r\n" or "\ud800" <= letter <= "\udfff" for letter in str(file))
+
+
+def spread_chunks(mel: np.ndarray, length: int, n_chunks: int) -> Tensor:
+    """Chunks of a song as validation and test take them.
+
+    Parameters
+    ----------
+    mel : ndarray of float16, shape (frames, 128)
+        Mel spectrogram in dB.
+    length, n_chunks : int
+        Frames of a chunk, and how many, spread evenly from end to end.
+
+    Returns
+    -------
+    Tensor of float32, shape (n_chunks, 128, length)
+        Silence past the end of the song.
+    """
+    frames = torch.from_numpy(mel).float()
+    first = spread_first(torch.tensor([len(frames)]), length, n_chunks)[0]
+    frames = F.pad(frames, (0, 0, 0, max(0, length - len(frames))), value=FLOOR_DB)
+    return torch.stack([frames[start : start + length].T for start in first.tolist()])

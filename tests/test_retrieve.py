@@ -1,0 +1,100 @@
+"""retrieve.py typed by a user: index, search, queries from standard input, and mistakes."""
+
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT, assert_user_error, run_command
+from test_embedding import train
+from test_search import write_vectors
+from test_song_index import make_index
+
+from retrieval.song_index import write_index
+
+RETRIEVE = ROOT / "retrieve.py"
+
+
+@pytest.fixture
+def small(tmp_path):
+    """An index, and word vectors that know 'blue' besides its tags."""
+    index = make_index()
+    file = write_vectors(tmp_path / "small.kv", index)
+    write_index(make_index(vectors_file=str(file)), tmp_path / "songs.index")
+    return tmp_path / "songs.index"
+
+
+def test_from_a_trained_model_to_the_songs_of_a_tag(shared_dataset_dir, tmp_path):
+    train(shared_dataset_dir, tmp_path / "run", input_type="cf", lr=1e-3)
+    index = tmp_path / "new" / "songs.index"
+    done = run_command(RETRIEVE, "index", tmp_path / "run", shared_dataset_dir, index)
+    assert done.returncode == 0, done.stderr
+    assert "300 songs, to be searched for 8 tags\n" in done.stdout
+    assert "no word vectors found" in done.stdout
+    assert "no effect" not in done.stdout
+    done = run_command(RETRIEVE, "search", index, "tag a,", "Tag", "B", "--top", "3")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert " ".join(lines[0].split()) == "score tag a Tag B song tags" and len(lines) == 4
+    assert all("TRAAA" in line for line in lines[1:])
+
+
+def test_other_words_and_a_file(small, tmp_path):
+    to = tmp_path / "found.tsv"
+    done = run_command(RETRIEVE, "search", small, "blue", "--to", to, "--top=2")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[1].split() == ["1", "1.000", "S0", "Blues"]
+    assert to.read_text().splitlines()[0].startswith("1\t1.000000\tS0")
+
+
+def test_queries_from_standard_input(small):
+    queries = "jazz\nsmoth jazz\n\nblue, sad\n"
+    command = [sys.executable, str(RETRIEVE), "search", str(small), "--top", "1"]
+    done = subprocess.run(command, input=queries, capture_output=True, text=True, cwd=ROOT)
+    assert_user_error(done, "'smoth jazz' is no tag")  # told at the end, too
+    first, *_, last = done.stdout.strip().split("\n\n")
+    assert first.splitlines()[1].split() == ["1", "1.000", "S1", "jazz"]
+    assert last.split()[:4] == ["score", "blue", "sad", "song"]
+
+
+def test_a_reader_that_has_seen_enough(small):
+    command = f"{sys.executable} {RETRIEVE} search {small} sad | true"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT)
+    assert done.stderr == ""
+
+
+def test_search_needs_neither_lightning_nor_gensim_for_a_tag(small):
+    script = (
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); sys.argv = ['retrieve.py', 'search', "
+        f"{str(small)!r}, 'jazz']; import runpy; runpy.run_path({str(RETRIEVE)!r}, "
+        "run_name='__main__'); print({'gensim', 'pytorch_lightning'} & sys.modules.keys())"
+    )
+    done = run_command("-c", script)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "set()"
+
+
+def test_mistakes(small, shared_dataset_dir, tmp_path):
+    def wrong(*arguments):
+        return run_command(RETRIEVE, *arguments)
+
+    assert_user_error(
+        wrong("search", tmp_path / "no.index", "sad"), "no.index cannot be read (No such"
+    )
+    assert_user_error(wrong("search", small, "rainy"), "'rainy' is no tag")
+    assert_user_error(wrong("search", small, ","), "no WORDS given")
+    assert_user_error(wrong("search", small, "sad", "--top", "0"), "--top")
+    assert_user_error(wrong("search", small, "--to", "a.tsv"), "--to", "WORDS")
+    assert_user_error(wrong("search", small, "sad", "--to", tmp_path / "a.txt"), "end in .tsv")
+    index = tmp_path / "new.index"
+    assert_user_error(wrong("index", tmp_path, shared_dataset_dir, index), "best.ckpt is missing")
+    no_folder = wrong("index", tmp_path, shared_dataset_dir, index, "--audio", tmp_path / "no")
+    assert_user_error(no_folder, "is not a directory: give --audio")
+    assert not index.exists()
+    # Told before anything is opened or embedded:
+    assert_user_error(wrong("index", "no", "no", tmp_path), "is a directory, or no name")
+
+
+def test_help_is_fast():
+    script = "import sys, retrieve; print({'torch', 'gensim'} & sys.modules.keys())"
+    assert run_command("-c", script).stdout == "set()\n"
+    assert run_command(RETRIEVE, "search", "--help").returncode == 0
