@@ -33,6 +33,13 @@ SCRIPTS = [  # module, its arguments, its arguments with --quick
         "--triplets_per_epoch 4 --batch_size 2 --input_length 128",
     ),
     ("growth", "", "--n_songs 50 --times 1 2"),
+    (
+        "precision",  # on the demo that run.sh makes
+        "data/demo --input_type spec --w2v_type music --is_balanced --is_weighted --batch_size 16 "
+        "--input_length 128 --num_chunk 2 --anchors_per_song 64 --lr 5e-4 --triplets_per_epoch 480 "
+        "--n_epochs 20",
+        "",
+    ),
 ]
 
 
@@ -56,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
     failed = 0
     for module, usual, quick in SCRIPTS:
         if is_quick and not quick:
-            continue  # another size of what has run
+            continue  # another size of what has run, or one that needs data
         command = f"{module} {quick if is_quick else usual}".strip()
         print(f"\n## python -m benchmarks.{command}\n", flush=True)
         why = run(module, quick if is_quick else usual)

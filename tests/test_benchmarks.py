@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as all_benchmarks
-from benchmarks import growth, whole_run
+from benchmarks import growth, precision, whole_run
 from benchmarks.flops import forward_flops
 from benchmarks.synthetic import make_dataset, with_noise
 from benchmarks.training_step import RowByRow
@@ -19,6 +19,18 @@ from options import merge_options
 
 OWN_TESTS = ("growth", "step3_memory")
 QUICK = [(module, quick) for module, _, quick in all_benchmarks.SCRIPTS if quick]
+
+
+class Recorded:
+    """A function that remembers what it was called with and what it returned."""
+
+    def __init__(self, function):
+        self.function, self.calls, self.results = function, [], []
+
+    def __call__(self, *arguments):
+        self.calls.append(arguments)
+        self.results.append(self.function(*arguments))
+        return self.results[-1]
 
 
 @pytest.fixture(autouse=True)
@@ -92,6 +104,17 @@ def test_growth_table():
         "| time, s | 0.0100 | 0.100 | 1.00 | ~ 1.00 |",
         "| peak MB | 500 | 600 | 0.08 | ~ 1,600 |",
     ]
+
+
+def test_what_the_precision_changes_and_what_the_seed():
+    """Three seeds: the curves of one curve kind are 0, 3, 6; the other precision adds 1 or -1."""
+    plain = np.zeros((3, 2, 1)) + np.array([0.0, 3.0, 6.0])[:, None, None]
+    other = plain + np.array([1.0, -1.0])[:, None]
+    by_precision, by_seed, shift = precision.differences(plain, other)
+    np.testing.assert_allclose(by_precision, [1])
+    np.testing.assert_allclose(by_seed, [np.sqrt((9 + 9 + 36) / 3)])
+    np.testing.assert_allclose(shift, [0])
+    np.testing.assert_allclose(precision.differences(plain, plain + 0.5)[2], [0.5])
 
 
 # ---------------------------------------------------------------- the data and the reference
@@ -203,6 +226,24 @@ def test_whole_run_table_holds_together(monkeypatch, capsys):
     assert f"training: {8e3 / training:.0f} GFLOP/s" in out
     assert f"validation: {4e3 / validation:.0f} GFLOP/s" in out
     assert f"ratio of the medians: {6.0 / (training / 4):.2f}" in out
+
+
+def test_precision_reads_the_curves_of_every_run(shared_dataset_dir, monkeypatch, capsys):
+    """Two seeds in each of two precisions, as the table says."""
+    monkeypatch.setattr(precision, "train", once := Recorded(precision.train))
+    few = "--input_type cf --n_epochs 2 --triplets_per_epoch 512"
+    precision.main([str(shared_dataset_dir), *few.split()])
+    table = capsys.readouterr().out
+    seeds, given = zip(*((seed, options[-1]) for _, seed, options in once.calls), strict=True)
+    assert seeds == (0, 1, 0, 1) and given == ("False", "False", "bf16-mixed", "bf16-mixed")
+    curves = np.array(once.results)
+    assert curves.shape == (4, 2, 2) and (curves > 0).all()
+    first = [f"{value:.4f}" for value in curves.reshape(2, 2, 2, 2).mean(1)[:, 0].T.flatten()]
+    assert re.search(r"^ +1 +" + r"\s+".join(first), table, flags=re.MULTILINE), table
+    with pytest.raises(UserError, match="--seed is set here"):
+        precision.main([str(shared_dataset_dir), "--seed", "3"])
+    changed = np.sqrt(np.square(curves[2:] - curves[:2]).mean((0, 1)))
+    assert f"loss: another precision changes {changed[0]:.4f}" in table
 
 
 def test_growth_measures_every_size(monkeypatch, capsys):

@@ -1,0 +1,155 @@
+"""Searching for tags that the model never saw, by their word vectors alone (zero-shot).
+
+    python -m experiments.unseen_tags DATA_PATH RESULT_DIR --seeds 0,1,2 [options of main.py]
+
+For every seed the tags are dealt into five parts. Five models are trained, each without the tags of
+one part, and rank the test songs for these: so every tag is ranked by a model that knows nothing of
+it but its word vector, as `retrieve.py search` ranks for a word that is no tag. Beside it stand a
+model trained on all tags, and what such a search has to beat: the ranking of the same five models
+for the tag they do know whose word vector is nearest. Triplets are balanced-weighted. Prints the
+table and writes it to RESULT_DIR/unseen_tags.md, and every run to unseen_tags.json. A second start
+trains nothing that is there.
+
+What is asked: Choi, Lee, Park, Nam, "Zero-shot learning for audio-based music classification and
+tagging" (ISMIR 2019).
+"""
+
+import argparse
+import contextlib
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from dataset import Dataset
+from dataset_files import staged, subset_prefix, write_split
+from errors import UserError, run_or_explain
+from experiments.runs import (
+    BALANCED_WEIGHTED,
+    command_parser,
+    parse_command,
+    run,
+    run_name,
+    run_seeds,
+    runs_of,
+    write_report,
+)
+from experiments.tables import Found, heading, paired_tests, results_table
+from main import open_data, open_trained
+from metrics import score_tags
+from options import merge_options, parse_options
+from results import collect_results
+from retrieval.embedding import embed_split
+from solver import cosine_similarity
+
+N_PARTS = 5
+SEEN, UNSEEN, NEAREST = "trained on it", "never seen", "nearest tag instead"
+
+
+def deal(n_tags: int, seed: int) -> list[np.ndarray]:
+    """Deal the tags into parts of nearly equal size: sorted columns of each."""
+    order = np.random.default_rng(seed).permutation(n_tags)
+    return [np.sort(order[part::N_PARTS]) for part in range(N_PARTS)]
+
+
+def write_without(dataset: Dataset, columns: np.ndarray, folder: Path, is_subset: bool) -> None:
+    """Make a dataset directory of the same songs and splits without some tags.
+
+    All that does not depend on the tags is linked, not copied.
+    """
+    kept = np.setdiff1d(np.arange(len(dataset.tags)), columns)
+    tags = [dataset.tags[column] for column in kept]
+    prefix = subset_prefix(is_subset)
+    with staged(folder) as stage:
+        song_tags = dataset.song_tags[:, kept]
+        write_split(stage, tags, dataset.song_ids, song_tags, dataset.splits, prefix)
+        ids = f"{prefix}existing_ids.npy"
+        if not (dataset.path / ids).is_file():  # nor are the ids of songs in no split known
+            (stage / ids).unlink()
+    for file in dataset.path.iterdir():
+        with contextlib.suppress(FileExistsError):  # of this folder, or of an earlier start
+            (folder / file.name).symlink_to(file.resolve())
+
+
+def rank_unseen(checkpoint: Path, data_path: Path, unseen: Dataset) -> tuple[dict, dict]:
+    """Score the test songs for tags that a model was not trained on.
+
+    Parameters
+    ----------
+    checkpoint, data_path : Path
+        A model, and the directory that it was trained on.
+    unseen : Dataset
+        The same songs and splits, with the unseen tags alone.
+
+    Returns
+    -------
+    by_vector, by_nearest : dict of ndarray, shape (T,)
+        As `metrics.score_tags`: ranked for the unseen tag by its own word vector, and by that of
+        the tag nearest to it among those trained on.
+    """
+    _, solver, options, dataset = open_trained(
+        {"mode": "TEST", "model_load_path": str(checkpoint), "data_path": str(data_path)}
+    )
+    songs = embed_split(solver, options, dataset)  # (n, 256)
+    wanted, known = torch.from_numpy(unseen.tag_vectors), torch.from_numpy(dataset.tag_vectors)
+    nearest = known[(F.normalize(wanted) @ F.normalize(known).T).argmax(dim=1)]
+    truth = unseen.song_tags[unseen.splits["test"]].T
+    model = solver.cpu().model
+    with torch.inference_mode():
+        return tuple(
+            score_tags(cosine_similarity(model.embed_tags(vectors), songs), truth)
+            for vectors in (wanted, nearest)
+        )
+
+
+def rank_all_unseen(given: argparse.Namespace, options: list[str], dataset: Dataset) -> list[dict]:
+    """Train without each part of the tags; results over all tags, by vector and by nearest."""
+    asked = merge_options(parse_options(options))
+    per_tag: list[dict[str, np.ndarray]] = [{}, {}]
+    for part, columns in enumerate(deal(len(dataset.tags), asked["seed"])):
+        print(f"--- without part {part + 1} of {N_PARTS} of the tags", flush=True)
+        folder = given.result_dir / "unseen" / f"{run_name(asked)}-part{part + 1}"
+        data_path = folder / "data"
+        write_without(dataset, columns, data_path, asked["is_subset"])
+        made_by = run(str(data_path), folder, options)["made_by"]
+        unseen = dataclasses.replace(
+            dataset,
+            tags=[dataset.tags[column] for column in columns],
+            song_tags=dataset.song_tags[:, columns],
+            tag_vectors=dataset.tag_vectors[columns],
+        )
+        for found, ranked in zip(per_tag, rank_unseen(folder, data_path, unseen), strict=True):
+            for metric, values in ranked.items():
+                found.setdefault(metric, np.full(len(dataset.tags), np.nan))[columns] = values
+    return [collect_results(found, dataset, "test") | {"made_by": made_by} for found in per_tag]
+
+
+def compare_unseen(given: argparse.Namespace) -> Found:
+    """Run all seeds, write the report, and return what was found."""
+    asked = merge_options(parse_options([*BALANCED_WEIGHTED, *given.options]))
+    dataset = open_data(asked | {"data_path": given.data_path})
+    if len(dataset.tags) < N_PARTS:
+        raise UserError(
+            f"{given.data_path} has {len(dataset.tags)} tags, too few for {N_PARTS} parts: give "
+            f"one with {N_PARTS} at least"
+        )
+    found = run_seeds(given, {SEEN: []}, BALANCED_WEIGHTED) | {UNSEEN: [], NEAREST: []}
+    for seed in given.seeds:
+        options = [*BALANCED_WEIGHTED, *given.options, "--seed", str(seed)]
+        both = rank_all_unseen(given, options, dataset)
+        for column, results in zip((UNSEEN, NEAREST), both, strict=True):
+            found[column].append(results)
+    parts = (
+        heading(found, given.data_path, given.seeds),
+        results_table(found),
+        "Tag by tag, average precision as the mean over seeds:\n",
+        paired_tests(found),
+    )
+    write_report(given.result_dir, "unseen_tags", "\n".join(parts), runs_of(found))
+    return found
+
+
+if __name__ == "__main__":
+    run_or_explain(lambda: compare_unseen(parse_command(command_parser(__doc__))))
