@@ -56,9 +56,14 @@ def subset_prefix(is_subset: bool) -> str:
     return "sub_" if is_subset else ""
 
 
+def user_path(path: object) -> Path:
+    """Return a path as a user gives it, with `~` for the home folder where that is known."""
+    return Path(os.path.expanduser(str(path)))  # pathlib's raises an error for an unknown user
+
+
 def existing_directory(path: str | Path) -> Path:
     """Return `path` as a Path, or raise `UserError` if it is no directory."""
-    path = Path(str(path)).expanduser()
+    path = user_path(path)
     if not path.is_dir():
         raise UserError(f"{path} is not a directory: give the dataset directory as DATA_PATH")
     return path
@@ -69,7 +74,7 @@ def writable_file(path: str | Path) -> Path:
 
     To be asked before a long computation of what will be in the file.
     """
-    file = Path(path).expanduser()
+    file = user_path(path)
     if not file.name or os.path.isdir(file):  # no error for a name that cannot be
         raise UserError(f"{str(path)!r} is a directory, or no name: give the name of a file")
     with staged(file.parent) as stage:

@@ -16,7 +16,7 @@ from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from data_loader import RetrievalData
 from dataset import Dataset, fingerprint, open_dataset
-from dataset_files import staged
+from dataset_files import staged, user_path
 from errors import UserError, run_or_explain
 from mel_chunks import attach_mels
 from mel_store import MEL_SETTINGS
@@ -220,7 +220,7 @@ def make_solver(options: dict, dataset: Dataset, trainer: Trainer) -> Solver:
 
 def train(given: dict) -> None:
     """Train; leave `best.ckpt`, `last.ckpt` and logs in --model_save_path."""
-    folder = Path(given.get("model_save_path", ALL_OPTIONS["model_save_path"][1])).expanduser()
+    folder = user_path(given.get("model_save_path", ALL_OPTIONS["model_save_path"][1]))
     last = folder / "last.ckpt" if given.get("resume") else None
     if last and not last.is_file():
         raise UserError(f"{last} is missing: nothing to --resume in --model_save_path {folder}")

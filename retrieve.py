@@ -6,9 +6,8 @@ python -u retrieve.py search INDEX WORDS...
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
-from dataset_files import writable_file
+from dataset_files import user_path, writable_file
 from errors import UserError, fire_commands
 from preprocessing.arguments import flag, whole_number
 
@@ -44,7 +43,7 @@ def index(
         GPU number, or cpu; without a GPU the CPU is used.
     """
     file = writable_file(index)
-    folder = None if audio is None else Path(audio).expanduser()
+    folder = None if audio is None else user_path(audio)
     if folder and not folder.is_dir():
         raise UserError(f"{folder} is not a directory: give --audio a folder of audio files")
     given = {"model_load_path": model_path, "data_path": data_path, "gpu_id": gpu_id}
@@ -90,8 +89,8 @@ def search(
     from retrieval.song_index import read_index
 
     file = None if to is None else result_file(to)
-    songs = read_index(Path(index).expanduser())
-    searcher = Searcher(songs, Path(vectors).expanduser() if vectors else None)
+    songs = read_index(user_path(index))
+    searcher = Searcher(songs, user_path(vectors) if vectors else None)
 
     def answer(query: str) -> None:
         asked = words_in(query)

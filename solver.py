@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import LambdaLR
 
+from dataset_files import user_path
 from errors import UserError
 from losses import triplet_margin_loss
 from metrics import mean_over_tags, score_tags
@@ -219,7 +220,7 @@ def read_checkpoint(path: str | Path) -> dict:
 
 def checkpoint_file(path: str | Path) -> Path:
     """Path of a checkpoint file; a folder stands for its `best.ckpt`."""
-    path = Path(path).expanduser()
+    path = user_path(path)
     path = path / "best.ckpt" if path.is_dir() else path
     if not path.is_file():
         raise UserError(

@@ -13,8 +13,7 @@ items_index_MSD.tsv) and of a published split (published_split.tsv). Every rule 
 songs prints what it leaves.
 """
 
-from pathlib import Path
-
+from dataset_files import user_path
 from errors import fire_commands
 from preprocessing.arguments import flag, whole_number
 
@@ -56,8 +55,8 @@ def run_table(
     from preprocessing.raw_set import write_dataset
 
     options = GivenTags(min_songs, merge_spellings)
-    table, target = Path(csv).expanduser(), Path(data_path).expanduser()
-    plays = Path(listeners).expanduser() if listeners else None
+    table, target = user_path(csv), user_path(data_path)
+    plays = user_path(listeners) if listeners else None
     for file in filter(None, (table, plays)):
         refuse_overwriting(file, target)
     raw_set = read_own_table(table, plays, flag("--skip_missing", skip_missing))
@@ -195,7 +194,7 @@ def run_demo(data_path: str, seed: int = 0) -> None:
     from preprocessing.demo import make_demo
     from preprocessing.raw_set import refuse_other_set
 
-    target = Path(data_path).expanduser()
+    target = user_path(data_path)
     refuse_other_set(target, "demo")
     make_demo(target, whole_number("--seed", seed, 0))
     print(f"{target}: generated with seed {seed}")

@@ -5,9 +5,7 @@ python -u step2_word_embedding.py train DATA_PATH CORPUS
 python -u step2_word_embedding.py neighbours DATA_PATH WORD...
 """
 
-from pathlib import Path
-
-from dataset_files import existing_directory
+from dataset_files import existing_directory, user_path
 from errors import UserError, fire_commands
 from preprocessing.arguments import flag, names_in, number, whole_number
 
@@ -112,7 +110,7 @@ def train(
         seed=whole_number("--seed", seed, 0),
         workers=whole_number("--workers", workers, 1),
     )
-    corpus_file = Path(corpus).expanduser()
+    corpus_file = user_path(corpus)
     train_word_vectors(existing_directory(data_path), corpus_file, _name(name), recipe)
 
 

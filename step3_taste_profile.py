@@ -4,9 +4,7 @@ python -u step3_taste_profile.py run DATA_PATH
 python -u step3_taste_profile.py train DATA_PATH TRIPLETS
 """
 
-from pathlib import Path
-
-from dataset_files import existing_directory
+from dataset_files import existing_directory, user_path
 from errors import fire_commands
 from preprocessing.arguments import flag, number, whole_number
 
@@ -74,7 +72,7 @@ def train(
 
     write_learnt(
         existing_directory(data_path),
-        Path(triplets).expanduser(),
+        user_path(triplets),
         AlsOptions(
             factors=whole_number("--factors", factors, 1),
             iterations=whole_number("--iterations", iterations, 1),
@@ -84,7 +82,7 @@ def train(
         ),
         min_song_users=whole_number("--min_song_users", min_song_users, 1),
         min_user_songs=whole_number("--min_user_songs", min_user_songs, 1),
-        id_map=None if id_map is None else Path(id_map).expanduser(),
+        id_map=None if id_map is None else user_path(id_map),
         is_subset=flag("--is_subset", is_subset),
     )
 

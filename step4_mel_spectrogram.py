@@ -4,9 +4,7 @@ python -u step4_mel_spectrogram.py run DATA_PATH [AUDIO_PATH]
 python -u step4_mel_spectrogram.py pack DATA_PATH
 """
 
-from pathlib import Path
-
-from dataset_files import existing_directory
+from dataset_files import existing_directory, user_path
 from errors import UserError, fire_commands
 from preprocessing.arguments import flag, whole_number
 
@@ -37,7 +35,7 @@ def run(
     from preprocessing.mel_writing import write_from_audio
     from preprocessing.worker_pool import n_cores
 
-    audio = None if audio_path is None else Path(audio_path).expanduser()
+    audio = None if audio_path is None else user_path(audio_path)
     if audio and not audio.is_dir():
         raise UserError(f"{audio} is not a directory: give the folder of the audio as AUDIO_PATH")
     write_from_audio(

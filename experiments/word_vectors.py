@@ -15,7 +15,7 @@ import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from dataset_files import existing_directory, some
+from dataset_files import existing_directory, some, user_path
 from errors import UserError, run_or_explain
 from experiments.runs import (
     BALANCED_WEIGHTED,
@@ -179,7 +179,7 @@ def counts_table(found: dict[str, dict]) -> str:
 def compare_retrieval(given: argparse.Namespace, names: Iterable[str]) -> tuple[str, Found]:
     """Train models with each set that has vectors of the tags; return a part of the report."""
     is_subset = parse_options(given.options).get("is_subset", False)
-    data_path = Path(given.data_path).expanduser()
+    data_path = user_path(given.data_path)
     ready = tag_vector_files(data_path, is_subset)
     variants = {name: ["--w2v_type", name] for name in names if name in ready}
     parts = [

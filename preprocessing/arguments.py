@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+from dataset_files import user_path
 from errors import UserError
 
 
@@ -37,7 +38,7 @@ def one_of(name: str, value: object, choices: tuple[str, ...]) -> str:
 
 def existing_file(path: str | Path, way_out: str) -> Path:
     """Return `path` as a Path, or raise `UserError` '<path> is missing: <way out>'."""
-    path = Path(path).expanduser()
+    path = user_path(path)
     if not path.is_file():
         raise UserError(f"{path} is missing: {way_out}")
     return path

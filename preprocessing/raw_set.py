@@ -16,6 +16,7 @@ from dataset_files import (
     TRIPLETS,
     read_about,
     staged,
+    user_path,
     write_about,
     write_tsv,
 )
@@ -114,7 +115,7 @@ def write_dataset(raw_set: RawSet, data_path: Path, choose_tags: Callable, optio
 
 def folders(raw: str, data_path: str, home: str) -> tuple[Path, Path]:
     """Return RAW and DATA_PATH as Paths; raise `UserError` if RAW is no folder, or is DATA_PATH."""
-    source, target = Path(raw).expanduser(), Path(data_path).expanduser()
+    source, target = user_path(raw), user_path(data_path)
     if not source.is_dir():
         raise UserError(f"{source} is not a directory: give as RAW the folder of {home}")
     if source.resolve() == target.resolve():

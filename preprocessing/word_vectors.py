@@ -22,6 +22,7 @@ from dataset_files import (
     some,
     staged,
     subset_prefix,
+    user_path,
     write_about,
     write_pickle,
     write_split,
@@ -136,7 +137,7 @@ def choose_sources(
 def _given_file(name: str, file: str) -> Path:
     if name == "google" and file == "download":
         return download_google_news()
-    path = Path(file).expanduser()
+    path = user_path(file)
     if not path.is_file():
         raise UserError(f"--{name}={file} is not a file: give the file of the vectors")
     return path
@@ -185,7 +186,7 @@ def open_vectors(data_path: str | Path, name_or_path: str | Path) -> KeyedVector
     sources = find_sources(data_path)
     if str(name_or_path) in sources:
         return load_vectors(sources[str(name_or_path)])
-    file = Path(str(name_or_path)).expanduser()
+    file = user_path(name_or_path)
     if not file.is_file():
         at_hand = f"at hand: {', '.join(sources)}" if sources else "none are at hand"
         raise UserError(

@@ -27,6 +27,7 @@ from dataset_files import (
     require_file,
     some,
     staged,
+    user_path,
     writable_file,
     write_about,
     write_pickle,
@@ -460,3 +461,12 @@ def test_writable_file(tmp_path):
     ):
         with pytest.raises(UserError, match=sentence):
             writable_file(path)
+
+
+def test_home_folders_of_known_and_unknown_users(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ann")
+    assert user_path("~/music") == Path("/home/ann/music")
+    assert user_path("music") == Path("music")
+    assert user_path("~no one/music") == Path("~no one/music")
+    with pytest.raises(UserError, match="~no one is not a directory"):
+        existing_directory("~no one")
