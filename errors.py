@@ -1,6 +1,7 @@
 """What a user's mistake looks like: one sentence on stderr and exit code 2, never a traceback."""
 
 import contextlib
+import errno
 import functools
 import inspect
 import io
@@ -20,15 +21,23 @@ def one_line(error: Exception) -> str:
 
 
 def run_or_explain(command: Callable[[], None]) -> None:
-    """Call `command`; end the process with code 2 and one sentence if it raises `UserError`."""
+    """Call `command`; end the process with code 2 and one sentence if it raises `UserError`.
+
+    So it does when the disk is full, wherever that comes out.
+    """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal need not know every letter
     try:
         command()
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads, such as `head`, has seen enough
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ENOSPC):
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else Python complains again as it ends
-        sys.exit(141)  # as the shell tells of a program that the signal ended
+        if error.errno == errno.EPIPE:  # whoever reads, such as `head`, has seen enough
+            sys.exit(141)  # as the shell tells of a program that the signal ended
+        print("error: the disk is full: make room and start again", file=sys.stderr)
+        sys.exit(2)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

@@ -1,6 +1,7 @@
 """Words to ranked songs: word vectors of the words, similarities, and the table of the best."""
 
 import difflib
+import statistics
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -25,15 +26,17 @@ class Hit(NamedTuple):
     ----------
     row : int
         Which song of the index.
-    score : float
-        Mean over the words of their cosine similarities to the song.
     by_word : tuple of float
-        These similarities.
+        Cosine similarity of each word to the song.
     """
 
     row: int
-    score: float
     by_word: tuple[float, ...]
+
+    @property
+    def score(self) -> float:
+        """Mean of the similarities, by which songs are ranked."""
+        return statistics.fmean(self.by_word)
 
 
 class Searcher:
@@ -66,11 +69,8 @@ class Searcher:
         """
         vectors = np.stack([self._vector(word) for word in words])
         by_word = self.index.similarities(torch.from_numpy(vectors))  # (Q, n)
-        score = by_word.mean(dim=0)
-        best = score.argsort(descending=True, stable=True)[:top]
-        return [
-            Hit(row, float(score[row]), tuple(by_word[:, row].tolist())) for row in best.tolist()
-        ]
+        best = by_word.mean(dim=0).argsort(descending=True, stable=True)[:top]
+        return [Hit(row, tuple(by_word[:, row].tolist())) for row in best.tolist()]
 
     def _vector(self, word: str) -> np.ndarray:
         row = self._row_of_tag.get(word, self._row_of_tag.get(word.casefold()))

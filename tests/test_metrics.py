@@ -111,7 +111,7 @@ def test_torch_ranks_as_numpy_does(monkeypatch, dtype, decimals):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_gpu_scores_as_the_cpu_does():
     scores, truth = many_tags(1, np.float32)
-    on_gpu = score_tags(torch.from_numpy(scores).cuda(), truth)
+    on_gpu = score_tags(torch.from_numpy(scores).to("cuda"), truth)
     assert_scored_alike(on_gpu, score_tags(scores, truth))
 
 

@@ -25,7 +25,8 @@ from metrics import mean_over_tags, score_tags
 from model import SongInputs
 from options import merge_options
 from released_checkpoint import read_released
-from solver import Solver, build_solver
+from retrieval.embedding import index_songs
+from solver import Solver, build_solver, cosine_similarity
 
 N_WORD, N_CF = 20, 16  # as the planted data set has them
 OPTIONS = merge_options({})
@@ -385,3 +386,19 @@ def test_contradictions_are_told(networks, files, shared_dataset_dir, tmp_path):
         path = save(tmp_path / "other sizes.ckpt", lightning_file(weights))
         with pytest.raises(UserError, match=rf"takes {kind} vectors of 9 numbers, .* have \d+"):
             test_by_main(path, shared_dataset_dir)
+
+
+@pytest.mark.parametrize("w2v_type", ["google", "music"])
+def test_indexed_with_the_word_vectors_that_are_named(
+    networks, files, shared_dataset_dir, w2v_type
+):
+    given = {"model_load_path": str(files["cf"]), "data_path": str(shared_dataset_dir)}
+    index = index_songs(given | {"w2v_type": w2v_type, "gpu_id": "cpu"}, None)
+    dataset = open_dataset(shared_dataset_dir, w2v_type, with_cf=True)
+    vectors = torch.from_numpy(dataset.tag_vectors)
+    assert torch.equal(index.tag_vectors, vectors)
+    with torch.inference_mode():
+        model = load(files["cf"]).model
+        songs = model.embed_songs(SongInputs(cf=torch.from_numpy(dataset.cf)))
+        expected = cosine_similarity(model.embed_tags(vectors), songs)
+    torch.testing.assert_close(index.similarities(vectors), expected)

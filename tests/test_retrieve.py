@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from conftest import ROOT, assert_user_error, run_command
@@ -60,6 +61,13 @@ def test_a_reader_that_has_seen_enough(small):
     command = f"{sys.executable} {RETRIEVE} search {small} sad | true"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT)
     assert done.stderr == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full to write to")
+def test_a_full_disk_behind_standard_output(small):
+    command = f"{sys.executable} {RETRIEVE} search {small} sad > /dev/full"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT)
+    assert_user_error(done, "the disk is full")
 
 
 def test_search_needs_neither_lightning_nor_gensim_for_a_tag(small):
