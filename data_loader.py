@@ -13,7 +13,7 @@ import torch
 from pytorch_lightning import LightningDataModule
 from torch import Tensor
 
-from dataset import Dataset
+from dataset.directory import Dataset
 from mel_chunks import BYTES_A_FRAME, MelChunks, choose_cache, random_first, spread_first
 from model import SongInputs
 from sampler import PairSampler, draw_tags, epoch_generator

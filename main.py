@@ -14,12 +14,13 @@ from pytorch_lightning import Trainer, seed_everything
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
+from command_line import run_or_explain
 from data_loader import RetrievalData
-from dataset import Dataset, fingerprint, open_dataset
-from dataset_files import staged, user_path
-from errors import UserError, run_or_explain
+from dataset.directory import Dataset, fingerprint, open_dataset
+from dataset.files import staged, user_path
+from dataset.mel_store import MEL_SETTINGS
+from errors import UserError
 from mel_chunks import attach_mels
-from mel_store import MEL_SETTINGS
 from modules import ShortChunkCNN
 from options import ALL_OPTIONS, NOT_GIVEN, merge_options, parse_options, tell_idle
 from released_checkpoint import read_released

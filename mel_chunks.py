@@ -15,10 +15,10 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 from tqdm import tqdm
 
-from dataset import Dataset
-from dataset_files import SPLITS, some
+from dataset.directory import Dataset
+from dataset.files import SPLITS, some
+from dataset.mel_store import FLOOR_DB, N_MELS, MelStore, open_mel_store, unfinished_songs
 from errors import UserError
-from mel_store import FLOOR_DB, N_MELS, MelStore, open_mel_store, unfinished_songs
 
 CACHES = ("auto", "gpu", "memory", "disk")
 BYTES_A_FRAME = N_MELS * 2

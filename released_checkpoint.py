@@ -6,9 +6,10 @@ objects of all kinds. A bare `state_dict` is taken as well, with or without `mod
 
 Such a file says neither its options nor its tags nor how its spectrograms were made. Options come
 from the command line; tags and vectors are whatever the dataset directory holds. Spectrograms are
-assumed to be made by `mel_store.MEL_SETTINGS`: the authors tell 22,050 Hz, a Hann window of 1024
-samples, a hop of 512 and 128 bands; that they are in dB on librosa's mel scale is a guess. Chunks
-of a song are spread from end to end as in every test here, theirs end before the end of the song.
+assumed to be made by `dataset.mel_store.MEL_SETTINGS`: the authors tell 22,050 Hz, a Hann window of
+1024 samples, a hop of 512 and 128 bands; that they are in dB on librosa's mel scale is a guess.
+Chunks of a song are spread from end to end as in every test here, theirs end before the end of the
+song.
 """
 
 import hashlib
@@ -22,8 +23,8 @@ from typing import BinaryIO
 import torch
 from torch import Tensor
 
+from dataset.mel_store import MEL_SETTINGS
 from errors import UserError
-from mel_store import MEL_SETTINGS
 from model import RetrievalModel
 
 _HEADS = {"tag_branch": "", "cultural_branch": "cf_", "fusion.head": "cat_"}

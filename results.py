@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dataset import Dataset, fingerprint
-from dataset_files import some, staged
+from dataset.directory import Dataset, fingerprint
+from dataset.files import some, staged
 from metrics import METRICS, chance_map, mean_over_tags
 
 _PACKAGES = ("torch", "pytorch-lightning", "numpy", "scikit-learn")

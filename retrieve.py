@@ -7,9 +7,9 @@ python -u retrieve.py search INDEX WORDS...
 import sys
 from collections.abc import Callable
 
-from dataset_files import user_path, writable_file
-from errors import UserError, fire_commands
-from preprocessing.arguments import flag, whole_number
+from command_line import fire_commands, flag, whole_number
+from dataset.files import user_path, writable_file
+from errors import UserError
 
 
 def index(

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import LambdaLR
 
-from dataset_files import user_path
+from dataset.files import user_path
 from errors import UserError
 from losses import triplet_margin_loss
 from metrics import mean_over_tags, score_tags

@@ -13,9 +13,8 @@ items_index_MSD.tsv) and of a published split (published_split.tsv). Every rule 
 songs prints what it leaves.
 """
 
-from dataset_files import user_path
-from errors import fire_commands
-from preprocessing.arguments import flag, whole_number
+from command_line import fire_commands, flag, whole_number
+from dataset.files import user_path
 
 
 def run_table(
@@ -50,9 +49,9 @@ def run_table(
     skip_missing : bool
         Leave out files that do not exist.
     """
-    from preprocessing.given_tags import GivenTags, take_tags
-    from preprocessing.own_table import read_own_table, refuse_overwriting
-    from preprocessing.raw_set import write_dataset
+    from preprocessing.raw_sets.own_table import read_own_table, refuse_overwriting
+    from preprocessing.raw_sets.raw_set import write_dataset
+    from preprocessing.tags.given_tags import GivenTags, take_tags
 
     options = GivenTags(min_songs, merge_spellings)
     table, target = user_path(csv), user_path(data_path)
@@ -78,9 +77,9 @@ def run_jamendo(raw: str, data_path: str, split: int = 0, audio_low: bool = Fals
     audio_low : bool
         The audio is the smaller edition, audio-low (00/1.low.mp3).
     """
-    from preprocessing.given_tags import GivenTags, take_tags
-    from preprocessing.jamendo import HOME, read_jamendo
-    from preprocessing.raw_set import folders, write_dataset
+    from preprocessing.raw_sets.jamendo import HOME, read_jamendo
+    from preprocessing.raw_sets.raw_set import folders, write_dataset
+    from preprocessing.tags.given_tags import GivenTags, take_tags
 
     source, target = folders(raw, data_path, HOME)
     split, audio_low = whole_number("--split", split, 0), flag("--audio_low", audio_low)
@@ -104,9 +103,9 @@ def run_magnatagatune(
     merge_spellings : bool
         Make one tag of spellings such as drum and drums: the most common.
     """
-    from preprocessing.given_tags import GivenTags, take_tags
-    from preprocessing.magnatagatune import HOME, read_magnatagatune
-    from preprocessing.raw_set import folders, write_dataset
+    from preprocessing.raw_sets.magnatagatune import HOME, read_magnatagatune
+    from preprocessing.raw_sets.raw_set import folders, write_dataset
+    from preprocessing.tags.given_tags import GivenTags, take_tags
 
     options = GivenTags(min_songs, merge_spellings)
     source, target = folders(raw, data_path, HOME)
@@ -138,9 +137,9 @@ def run_lastfm2k(
     keep_not_music : bool
         Keep tags that describe no music, such as 'seen live'.
     """
-    from preprocessing.lastfm2k import HOME, read_lastfm2k
-    from preprocessing.raw_set import folders, write_dataset
-    from preprocessing.tag_cleaning import CleanUp, clean_tags
+    from preprocessing.raw_sets.lastfm2k import HOME, read_lastfm2k
+    from preprocessing.raw_sets.raw_set import folders, write_dataset
+    from preprocessing.tags.cleaning import CleanUp, clean_tags
 
     options = CleanUp(min_score, max_tags, min_songs, keep_not_music)
     source, target = folders(raw, data_path, HOME)
@@ -170,9 +169,9 @@ def run_msd(
     keep_not_music : bool
         Keep tags that describe no music, such as 'seen live'.
     """
-    from preprocessing.msd import HOME, read_msd
-    from preprocessing.raw_set import folders, write_dataset
-    from preprocessing.tag_cleaning import CleanUp, clean_tags
+    from preprocessing.raw_sets.msd import HOME, read_msd
+    from preprocessing.raw_sets.raw_set import folders, write_dataset
+    from preprocessing.tags.cleaning import CleanUp, clean_tags
 
     options = CleanUp(0, max_tags, min_songs, keep_not_music)  # the set has no scores
     source, target = folders(raw, data_path, HOME)
@@ -191,8 +190,8 @@ def run_demo(data_path: str, seed: int = 0) -> None:
     seed : int
         Seed of everything random.
     """
-    from preprocessing.demo import make_demo
-    from preprocessing.raw_set import refuse_other_set
+    from preprocessing.demo.demo_set import make_demo
+    from preprocessing.raw_sets.raw_set import refuse_other_set
 
     target = user_path(data_path)
     refuse_other_set(target, "demo")

@@ -3,9 +3,8 @@
 python -u step1_data_split.py run DATA_PATH TOP_N_TAGS MINIMUM_NUMBER_OF_TAGS_IN_EACH_SPLIT
 """
 
-from dataset_files import existing_directory
-from errors import fire_commands
-from preprocessing.arguments import flag, names_in, number, one_of, whole_number
+from command_line import fire_commands, flag, names_in, number, one_of, whole_number
+from dataset.files import existing_directory
 
 
 def run(
@@ -43,7 +42,7 @@ def run(
     is_subset : bool
         Write the files of the smaller set (sub_*).
     """
-    from preprocessing.data_split import SplitOptions, write_data_split
+    from preprocessing.split.data_split import SplitOptions, write_data_split
 
     options = SplitOptions(
         top_n_tags=whole_number("TOP_N_TAGS", top_n_tags, 1),

@@ -5,9 +5,9 @@ python -u step2_word_embedding.py train DATA_PATH CORPUS
 python -u step2_word_embedding.py neighbours DATA_PATH WORD...
 """
 
-from dataset_files import existing_directory, user_path
-from errors import UserError, fire_commands
-from preprocessing.arguments import flag, names_in, number, whole_number
+from command_line import fire_commands, flag, names_in, number, whole_number
+from dataset.files import existing_directory, user_path
+from errors import UserError
 
 
 def run(
@@ -39,7 +39,7 @@ def run(
     is_subset : bool
         Work on the tags of the smaller set (sub_*).
     """
-    from preprocessing.word_vectors import choose_sources, embed_tags
+    from preprocessing.words.word_vectors import choose_sources, embed_tags
 
     data_path = existing_directory(data_path)
     names = None if only is None else names_in(only)
@@ -95,7 +95,7 @@ def train(
     workers : int
         Threads; more than one is faster, and gives other vectors each time.
     """
-    from preprocessing.word2vec_training import Recipe, train_word_vectors
+    from preprocessing.words.word2vec_training import Recipe, train_word_vectors
 
     if number("--sample", sample, 0.0) >= 1:
         raise UserError(f"--sample must be a share of the text, below 1, not {sample!r}")
@@ -126,7 +126,7 @@ def neighbours(data_path: str, *words: str, top: int = 10) -> None:
     top : int
         How many neighbours.
     """
-    from preprocessing.neighbours import print_neighbours
+    from preprocessing.words.neighbours import print_neighbours
 
     if not words:
         raise UserError("no WORD given: neighbours DATA_PATH WORD...")

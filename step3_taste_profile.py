@@ -4,9 +4,8 @@ python -u step3_taste_profile.py run DATA_PATH
 python -u step3_taste_profile.py train DATA_PATH TRIPLETS
 """
 
-from dataset_files import existing_directory, user_path
-from errors import fire_commands
-from preprocessing.arguments import flag, number, whole_number
+from command_line import fire_commands, flag, number, whole_number
+from dataset.files import existing_directory, user_path
 
 
 def run(data_path: str, is_subset: bool = False) -> None:
@@ -19,7 +18,7 @@ def run(data_path: str, is_subset: bool = False) -> None:
     is_subset : bool
         Write for the songs of the smaller set (sub_*).
     """
-    from preprocessing.taste_profile import write_published
+    from preprocessing.listening.taste_profile import write_published
 
     write_published(existing_directory(data_path), flag("--is_subset", is_subset))
 
@@ -68,7 +67,7 @@ def train(
     is_subset : bool
         Write for the songs of the smaller set (sub_*).
     """
-    from preprocessing.taste_profile import AlsOptions, write_learnt
+    from preprocessing.listening.taste_profile import AlsOptions, write_learnt
 
     write_learnt(
         existing_directory(data_path),

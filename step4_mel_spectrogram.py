@@ -4,9 +4,9 @@ python -u step4_mel_spectrogram.py run DATA_PATH [AUDIO_PATH]
 python -u step4_mel_spectrogram.py pack DATA_PATH
 """
 
-from dataset_files import existing_directory, user_path
-from errors import UserError, fire_commands
-from preprocessing.arguments import flag, whole_number
+from command_line import fire_commands, flag, whole_number
+from dataset.files import existing_directory, user_path
+from errors import UserError
 
 
 def run(
@@ -32,8 +32,8 @@ def run(
     num_workers : int, optional
         Number of processes; by default one for each core.
     """
-    from preprocessing.mel_writing import write_from_audio
-    from preprocessing.worker_pool import n_cores
+    from preprocessing.mel.mel_writing import write_from_audio
+    from preprocessing.mel.worker_pool import n_cores
 
     audio = None if audio_path is None else user_path(audio_path)
     if audio and not audio.is_dir():
@@ -54,7 +54,7 @@ def pack(data_path: str) -> None:
     data_path : str
         The dataset directory that holds spec/, which stays as it is.
     """
-    from preprocessing.mel_writing import write_from_published
+    from preprocessing.mel.mel_writing import write_from_published
 
     write_from_published(existing_directory(data_path))
 

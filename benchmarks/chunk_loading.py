@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.timing import compare, print_comparison
-from dataset_files import existing_directory
-from mel_store import N_MELS, PackedMels, open_mel_store, published_file
-from preprocessing.store_writer import open_writer
+from dataset.files import existing_directory
+from dataset.mel_store import N_MELS, PackedMels, open_mel_store, published_file
+from preprocessing.mel.store_writer import open_writer
 
 N_FRAMES, CHUNK, BATCH = 1300, 173, 128
 BATCHES = 20

@@ -5,7 +5,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.plain_cnn import plain_cnn
 from benchmarks.synthetic import CF_DIM, TAG_DIM
-from mel_store import N_MELS
+from dataset.mel_store import N_MELS
 from model import RetrievalModel, SongInputs
 
 

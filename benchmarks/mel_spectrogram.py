@@ -22,15 +22,15 @@ import numpy as np
 import soundfile
 
 from benchmarks.timing import compare, print_comparison
-from dataset_files import SONGS, write_tsv
-from preprocessing.audio_files import READ, mono_blocks, read_mono
-from preprocessing.mel_spectrogram import SAMPLE_RATE, song_mel
-from preprocessing.mel_writing import write_from_audio
-from preprocessing.store_writer import StoreWriter, open_writer
-from preprocessing.worker_pool import map_in_order
+from dataset.files import SONGS, write_tsv
+from preprocessing.mel.audio_files import READ, mono_blocks, read_mono
+from preprocessing.mel.mel_spectrogram import SAMPLE_RATE, song_mel
+from preprocessing.mel.mel_writing import write_from_audio
+from preprocessing.mel.store_writer import StoreWriter, open_writer
+from preprocessing.mel.worker_pool import map_in_order
 
 RATE, SECONDS = 44_100, 60
-PRELOAD = ["preprocessing.mel_spectrogram"]
+PRELOAD = ["preprocessing.mel.mel_spectrogram"]
 
 
 def decode(file: Path) -> None:

@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.timing import machine
-from errors import UserError, run_or_explain
+from command_line import run_or_explain
+from errors import UserError
 from main import main as run_main
 from options import parse_options, two_or_more
 

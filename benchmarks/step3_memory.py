@@ -24,8 +24,8 @@ CHILD = """
 import resource
 import sys
 from pathlib import Path
-from preprocessing.taste_profile import AlsOptions, learn_factors
-from preprocessing.triplets import at_least, read_triplets
+from preprocessing.listening.taste_profile import AlsOptions, learn_factors
+from preprocessing.listening.triplets import at_least, read_triplets
 
 def peak():
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, flush=True)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dataset import Dataset
-from mel_store import N_MELS, PackedMels
+from dataset.directory import Dataset
+from dataset.mel_store import N_MELS, PackedMels
 
 TAG_DIM, CF_DIM = 300, 200
 NOISE_FRAMES = 65_536  # 17 MB

@@ -23,7 +23,7 @@ from torch.utils.data import Dataset as TorchDataset
 from benchmarks.synthetic import CF_DIM, TAG_DIM, make_dataset
 from benchmarks.timing import compare, print_comparison
 from data_loader import RetrievalData
-from dataset import Dataset
+from dataset.directory import Dataset
 from model import RetrievalModel, SongInputs
 from options import merge_options
 from solver import Solver

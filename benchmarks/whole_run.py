@@ -38,9 +38,10 @@ from benchmarks.plain_cnn import plain_cnn
 from benchmarks.synthetic import CF_DIM, TAG_DIM, make_dataset, with_noise
 from benchmarks.timing import machine
 from benchmarks.training_step import RowByRow, plain_step
+from command_line import run_or_explain
 from data_loader import RetrievalData
-from dataset import Dataset
-from errors import UserError, run_or_explain
+from dataset.directory import Dataset
+from errors import UserError
 from main import keep_freed_memory, make_callbacks, make_loggers, make_solver, make_trainer
 from model import RetrievalModel
 from modules import ShortChunkCNN

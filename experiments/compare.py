@@ -10,8 +10,9 @@ import argparse
 import json
 from pathlib import Path
 
-from dataset_files import staged
-from errors import UserError, run_or_explain
+from command_line import run_or_explain
+from dataset.files import staged
+from errors import UserError
 from experiments.charts import category_chart
 from experiments.tables import results_table
 

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from dataset import Dataset
-from dataset_files import SPLITS
-from errors import run_or_explain
+from command_line import run_or_explain
+from dataset.directory import Dataset
+from dataset.files import SPLITS
+from dataset.mel_store import MEL_SETTINGS
 from experiments.runs import command_parser, parse_command, run_seeds, runs_of, write_report
 from experiments.tables import heading, results_table
 from main import open_data
-from mel_store import MEL_SETTINGS
 from metrics import mean_over_tags, score_tags
 from options import merge_options, parse_options
 from results import collect_results, provenance
@@ -31,7 +31,7 @@ def mfcc_statistics(file: Path) -> np.ndarray:
     """Mean and standard deviation over time of 20 MFCC of an audio file, (40,) float."""
     import librosa
 
-    from preprocessing.audio_files import read_mono
+    from preprocessing.mel.audio_files import read_mono
 
     sample_rate = MEL_SETTINGS["sample_rate"]
     samples = np.concatenate(list(read_mono(file, sample_rate)))
@@ -60,7 +60,7 @@ def baseline_scores(features: dict[str, np.ndarray], train_tags: np.ndarray, str
 
 def run_baseline(dataset: Dataset, options: dict) -> dict:
     """Train the baseline, choose its strength on the validation split, score the test split."""
-    from preprocessing.mel_writing import audio_sources
+    from preprocessing.mel.mel_writing import audio_sources
 
     sources = audio_sources(dataset.path, audio_path=None)
     files = {source.song_id: source.file for source in sources}

@@ -11,8 +11,10 @@ modalities.png, and every run to modalities.json. A second start repeats nothing
 import argparse
 from pathlib import Path
 
-from dataset_files import existing_directory, staged, subset_prefix
-from errors import UserError, run_or_explain
+from command_line import run_or_explain
+from dataset.files import existing_directory, staged, subset_prefix
+from dataset.mel_store import FRAMES
+from errors import UserError
 from experiments import paper
 from experiments.charts import category_chart
 from experiments.runs import (
@@ -24,7 +26,6 @@ from experiments.runs import (
     write_report,
 )
 from experiments.tables import Found, heading, markdown, quoted_table, results_table
-from mel_store import FRAMES
 from options import parse_options
 
 INPUT_TYPES = {"cultural": "cf", "acoustic": "spec", "hybrid": "hybrid"}

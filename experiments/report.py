@@ -16,8 +16,8 @@ from pathlib import Path
 
 import torch
 
-from dataset_files import existing_directory, staged
-from errors import run_or_explain
+from command_line import run_or_explain
+from dataset.files import existing_directory, staged
 from experiments.charts import flatten, space_map
 from experiments.modalities import INPUT_TYPES, choose_columns, compare_modalities
 from experiments.runs import command_parser, parse_command
@@ -103,7 +103,7 @@ def options_table(experiments: dict[str, Found]) -> str:
 
 def make_report(given: argparse.Namespace) -> None:
     """Run everything that the directory allows and write report.md."""
-    from preprocessing.word_vectors import find_sources
+    from preprocessing.words.word_vectors import find_sources
 
     data_path = existing_directory(given.data_path)
     asked = parse_options(given.options)

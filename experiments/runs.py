@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from dataset_files import staged
+from dataset.files import staged
 from errors import UserError
 from experiments.tables import Found
 from main import main as run_main

@@ -10,7 +10,7 @@ nothing that is there.
 
 import argparse
 
-from errors import run_or_explain
+from command_line import run_or_explain
 from experiments import paper
 from experiments.runs import (
     BALANCED_WEIGHTED,

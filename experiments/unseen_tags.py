@@ -23,9 +23,10 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from dataset import Dataset
-from dataset_files import staged, subset_prefix, write_split
-from errors import UserError, run_or_explain
+from command_line import run_or_explain
+from dataset.directory import Dataset
+from dataset.files import staged, subset_prefix, write_split
+from errors import UserError
 from experiments.runs import (
     BALANCED_WEIGHTED,
     command_parser,

@@ -15,8 +15,9 @@ import statistics
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from dataset_files import existing_directory, some, user_path
-from errors import UserError, run_or_explain
+from command_line import names_in, run_or_explain
+from dataset.files import existing_directory, some, user_path
+from errors import UserError
 from experiments.runs import (
     BALANCED_WEIGHTED,
     command_parser,
@@ -27,7 +28,6 @@ from experiments.runs import (
 )
 from experiments.tables import Found, heading, markdown, paired_tests, results_table
 from options import parse_options
-from preprocessing.arguments import names_in
 
 WORDS = ("jungle", "house", "country", "metal", "chill", "brazilian", "smooth jazz", "deep house")
 TOP = 10
@@ -85,7 +85,7 @@ def choose_vectors(data_path: Path, names: list[str] | None) -> dict[str, Path |
     UserError
         A set is not there, or there are fewer than two.
     """
-    from preprocessing.word_vectors import find_sources
+    from preprocessing.words.word_vectors import find_sources
 
     sources: dict[str, Path | None] = {name: None for name in tag_vector_files(data_path)}
     sources |= find_sources(data_path)
@@ -112,7 +112,7 @@ def compare_neighbours(files: dict[str, Path], words: Sequence[str]) -> dict[str
         'neighbours', with 'word', 'similarity' (cosine) and 'musical', the nearest first;
         'n_musical'. None where a set has no vector for the word.
     """
-    from preprocessing.neighbours import neighbours_in
+    from preprocessing.words.neighbours import neighbours_in
 
     musical = read_musical_words()
     found: dict[str, dict] = {word: {} for word in words}

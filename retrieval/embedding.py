@@ -10,12 +10,12 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from data_loader import RetrievalData
-from dataset import Dataset
-from dataset_files import SONGS, SPLITS, read_tsv, some
+from dataset.directory import Dataset
+from dataset.files import SONGS, SPLITS, read_tsv, some
+from dataset.mel_store import FLOOR_DB
 from errors import UserError
 from main import keep_lightning_calm, make_trainer, open_trained
 from mel_chunks import spread_first
-from mel_store import FLOOR_DB
 from model import SongInputs
 from retrieval.song_index import SongIndex
 from solver import Solver
@@ -62,7 +62,7 @@ def index_songs(given: dict, audio: Path | None) -> SongIndex:
 
 
 def _vectors_file(data_path: Path, name: str) -> str:
-    from preprocessing.word_vectors import find_sources
+    from preprocessing.words.word_vectors import find_sources
 
     file = find_sources(data_path).get(name)
     return str(file.resolve()) if file else ""
@@ -83,7 +83,7 @@ def _embed_dataset(
 
 def _names(dataset: Dataset) -> dict[str, list[str]]:
     """Song id -> [song id, artist, title, audio file] as `songs.tsv` has them."""
-    from preprocessing.mel_writing import audio_folder
+    from preprocessing.mel.mel_writing import audio_folder
 
     table = dataset.path / SONGS
     if not table.is_file():
@@ -100,7 +100,7 @@ def _names(dataset: Dataset) -> dict[str, list[str]]:
 
 def _embed_folder(solver: Solver, options: dict, folder: Path) -> tuple[list[list[str]], Tensor]:
     """Names and embeddings of the audio files below a folder; tells which cannot be read."""
-    from preprocessing.audio_files import READABLE
+    from preprocessing.mel.audio_files import READABLE
 
     if options["input_type"] != "spec":
         raise UserError(
@@ -132,8 +132,8 @@ def _embed_files(
     Half of the cores decode, the others embed: threads that wait for each other would crawl if
     there were more of them than cores.
     """
-    from preprocessing.mel_spectrogram import song_mel
-    from preprocessing.worker_pool import map_in_order, n_cores
+    from preprocessing.mel.mel_spectrogram import song_mel
+    from preprocessing.mel.worker_pool import map_in_order, n_cores
 
     n_decoding = max(1, n_cores() // 2)
     torch.set_num_threads(max(1, n_cores() - n_decoding))
@@ -143,7 +143,7 @@ def _embed_files(
     found = {}
     reasons = {file: "name is not UTF-8 on one line" for file in files if not _fits_a_table(file)}
     files = [file for file in files if file not in reasons]
-    mels = map_in_order(song_mel, files, n_decoding, preload=["preprocessing.mel_spectrogram"])
+    mels = map_in_order(song_mel, files, n_decoding, preload=["preprocessing.mel.mel_spectrogram"])
     for file, mel in zip(files, tqdm(mels, "embedding", len(files), unit=" songs"), strict=True):
         if not isinstance(mel, np.ndarray):
             reasons[file] = str(mel)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import torch
 
-from dataset_files import staged, writable_file, write_tsv
+from dataset.files import staged, writable_file, write_tsv
 from errors import UserError
 from retrieval.song_index import SongIndex
 
@@ -76,7 +76,7 @@ class Searcher:
         row = self._row_of_tag.get(word, self._row_of_tag.get(word.casefold()))
         if row is not None:
             return self.index.tag_vectors[row].numpy()
-        from preprocessing.tag_lookup import tag_vector
+        from preprocessing.words.tag_lookup import tag_vector
 
         if self._vectors is None:
             self._vectors = _open_vectors(self.index, self.vectors_file)
@@ -101,8 +101,8 @@ def _open_vectors(index: SongIndex, file: Path | None) -> "KeyedVectors":
         )
     if not file.is_file():
         raise UserError(f"{file} is missing: give the word vectors with --vectors FILE")
-    from preprocessing.tag_lookup import tag_vector
-    from preprocessing.word_vector_files import load_vectors
+    from preprocessing.words.tag_lookup import tag_vector
+    from preprocessing.words.vector_files import load_vectors
 
     vectors = load_vectors(file)
     wanted = index.tag_vectors.numpy()

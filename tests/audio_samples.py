@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from dataset_files import SONGS, write_tsv
+from dataset.files import SONGS, write_tsv
 
 
 def chords(seconds: float, rate: int = 22050, channels: int = 1, seed: int = 0) -> np.ndarray:

@@ -5,13 +5,9 @@ import io
 import subprocess
 from pathlib import Path
 
-import pytest
-from conftest import ROOT, run_command
-
 import step0_dataset
-from errors import fire_commands
-
-REAL = ROOT.parent / "shared" / "data"
+from command_line import fire_commands
+from commands import ROOT, run_command
 
 
 def step0(*arguments) -> subprocess.CompletedProcess:
@@ -54,9 +50,3 @@ def files_of(folder: Path) -> list[str]:
 def write_lines(path: Path, lines: list[str], encoding: str = "utf-8", end: str = "\n") -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes("".join(line + end for line in lines).encode(encoding))
-
-
-def real(name: str) -> Path:
-    if not (REAL / name).is_dir():
-        pytest.skip(f"the real data set {name} is not on this machine")
-    return REAL / name

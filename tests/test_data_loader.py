@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from data_loader import RetrievalData
-from dataset import open_dataset
+from dataset.directory import open_dataset
+from dataset.mel_store import FLOOR_DB
 from mel_chunks import attach_mels
-from mel_store import FLOOR_DB
 
 OPTIONS = {"batch_size": 128, "triplets_per_epoch": 10_000, "is_balanced": False, "seed": 0}
 OPTIONS |= {"anchors_per_song": 1}

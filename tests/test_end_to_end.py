@@ -10,9 +10,9 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, run_command
 
-REAL = ROOT.parent / "shared" / "data"
+from commands import ROOT, run_command
+from real_data import real_data
 
 
 def step(script: str, *arguments) -> str:
@@ -80,17 +80,11 @@ def test_the_commands_of_the_quick_start(clone, tmp_path):
     assert options["is_balanced"] and options["is_weighted"] and options["n_epochs"] == 1
 
 
-def real(name: str) -> Path:
-    if not (REAL / name).exists():
-        pytest.skip(f"the real data {name} is not on this machine")
-    return REAL / name
-
-
 @pytest.fixture(scope="module")
 def music_text(tmp_path_factory) -> Path:
     """The first sentences of a real text, enough for vectors of the common tags."""
     text = tmp_path_factory.mktemp("text") / "music.txt"
-    with lzma.open(real("text") / "music.txt.xz", "rt", encoding="utf-8") as lines:
+    with lzma.open(real_data("text") / "music.txt.xz", "rt", encoding="utf-8") as lines:
         text.write_text("".join(islice(lines, 15_000)))
     return text
 
@@ -103,7 +97,7 @@ def music_text(tmp_path_factory) -> Path:
     ],
 )
 def test_real_set_from_raw_data_to_results(tmp_path, music_text, command, name, step3, level):
-    raw, data = real(name), tmp_path / "data"
+    raw, data = real_data(name), tmp_path / "data"
     step("step0_dataset.py", command, raw, data)
     step("step2_word_embedding.py", "train", data, music_text, "--epochs", 3, "--dimensions", 50)
     step("step1_data_split.py", "run", data, 50, 10, "--vectors", "music")

@@ -7,20 +7,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from conftest import (
-    ROOT,
-    assert_user_error,
-    run_command,
-    write_planted,
-    write_planted_mels,
-)
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 import main
-from dataset import open_dataset
-from errors import UserError, run_or_explain
+from command_line import run_or_explain
+from commands import ROOT, assert_user_error, run_command
+from dataset.directory import open_dataset
+from errors import UserError
 from model import SongInputs
 from options import merge_options
+from planted import write_planted, write_planted_mels
 from solver import load_solver, read_checkpoint
 
 

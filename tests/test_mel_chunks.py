@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 import torch
-from conftest import write_planted, write_planted_mels
 from hypothesis import given
 from hypothesis import strategies as st
 
 import mel_chunks
-from dataset import open_dataset
+from dataset.directory import open_dataset
+from dataset.mel_store import FLOOR_DB
 from errors import UserError
 from mel_chunks import MelChunks, attach_mels, choose_cache, random_first, spread_first
-from mel_store import FLOOR_DB
+from planted import write_planted, write_planted_mels
 
 CPU = torch.device("cpu")
 LENGTH = 173

@@ -5,8 +5,8 @@ from itertools import combinations
 
 import matplotlib.image
 import pytest
-from conftest import ROOT
 
+from commands import ROOT
 from modules import ShortChunkCNN
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT, run_command
 
 import main
-from dataset import open_dataset
-from dataset_files import read_pickle, read_song_ids, write_tsv
+from commands import ROOT, run_command
+from dataset.directory import open_dataset
+from dataset.files import read_pickle, read_song_ids, write_tsv
 
 KINDS = {  # tag -> category, as msd500 has them; main.py knows them after step 1
     "80s": "decade",

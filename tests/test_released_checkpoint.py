@@ -13,17 +13,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, run_command, write_planted, write_planted_mels
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 import main
-from dataset import open_dataset
+from commands import ROOT, run_command
+from dataset.directory import open_dataset
+from dataset.mel_store import MEL_SETTINGS
 from errors import UserError
-from mel_store import MEL_SETTINGS
 from metrics import mean_over_tags, score_tags
 from model import SongInputs
 from options import merge_options
+from planted import write_planted, write_planted_mels
 from released_checkpoint import read_released
 from retrieval.embedding import index_songs
 from solver import Solver, build_solver, cosine_similarity

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import results as results_module
-from dataset import Dataset
+from dataset.directory import Dataset
 from metrics import METRICS, chance_map, score_tags
 from results import collect_results, format_results, git_revision, provenance, write_results
 

@@ -5,11 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, assert_user_error, run_command
-from test_embedding import train
-from test_search import write_vectors
-from test_song_index import make_index
 
+from commands import ROOT, assert_user_error, run_command
+from index_samples import make_index, train, write_vectors
 from retrieval.song_index import write_index
 
 RETRIEVE = ROOT / "retrieve.py"

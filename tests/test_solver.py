@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 import torch
-from conftest import ROOT, run_command, write_planted
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 
+from commands import ROOT, run_command
 from data_loader import RetrievalData, TripletBatch
-from dataset import open_dataset
+from dataset.directory import open_dataset
 from errors import UserError
 from model import SongInputs
+from planted import write_planted
 from sampler import mine_negatives
 from solver import (
     CHECKPOINT_FORMAT,

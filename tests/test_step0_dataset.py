@@ -8,11 +8,12 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import run_command
-from step0_runs import done_well, files_of, from_shell, real, refused, step0, write_lines
 
-from dataset_files import read_about, read_categories, read_tsv
-from preprocessing.lastfm2k import tagger_scores
+from commands import run_command
+from dataset.files import read_about, read_categories, read_tsv
+from preprocessing.raw_sets.lastfm2k import tagger_scores
+from real_data import real_data
+from step0_runs import done_well, files_of, from_shell, refused, step0, write_lines
 
 ARTISTS = ["id\tname\turl\tpictureURL", "7\tBjörk\tu\tp", '8\t"Weird" Al\tu\t', "9\tNull\tu\tp"]
 TAGS = ["tagID\ttagValue", "1\trock", "2\tRock Music", "3\ttropicália", "4\tnan", "5\tseen live"]
@@ -315,7 +316,7 @@ def test_what_an_earlier_step_0_left_is_removed_and_told(msd, tmp_path):
     [("lastfm2k", "lastfm-2k", 9_000, 70), ("msd", "msd-taste-profile", 3_900, 150)],
 )
 def test_real_set(tmp_path, command, name, songs, hundredth):
-    done = from_shell(command, real(name), tmp_path)
+    done = from_shell(command, real_data(name), tmp_path)
     assert done.returncode == 0, done.stderr
     rows = read_tsv(tmp_path / "msd500/track_tags.tsv", 5)
     assert len({(row[0], row[2]) for row in rows}) == len(rows)

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from audio_samples import chords, write_damaged, write_music, write_songs
-from conftest import ROOT, assert_user_error, run_command
 
-from mel_store import FRAMES, INDEX, REPORT, open_mel_store, skipped_songs
-from preprocessing.mel_spectrogram import song_mel
+from audio_samples import chords, write_damaged, write_music, write_songs
+from commands import ROOT, assert_user_error, run_command
+from dataset.mel_store import FRAMES, INDEX, REPORT, open_mel_store, skipped_songs
+from preprocessing.mel.mel_spectrogram import song_mel
 
 STEP4 = ROOT / "step4_mel_spectrogram.py"
 

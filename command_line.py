@@ -1,0 +1,147 @@
+"""Command lines: running a command, telling its errors, checking the arguments it was given."""
+
+import contextlib
+import errno
+import functools
+import inspect
+import io
+import math
+import os
+import sys
+import typing
+from collections.abc import Callable
+from pathlib import Path
+
+from dataset.files import user_path
+from errors import UserError
+
+
+def run_or_explain(command: Callable[[], None]) -> None:
+    """Call `command`; end the process with code 2 and one sentence if it raises `UserError`.
+
+    So it does when the disk is full, wherever that comes out.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal need not know every letter
+    try:
+        command()
+        sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ENOSPC):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else Python complains again as it ends
+        if error.errno == errno.EPIPE:  # whoever reads, such as `head`, has seen enough
+            sys.exit(141)  # as the shell tells of a program that the signal ended
+        print("error: the disk is full: make room and start again", file=sys.stderr)
+        sys.exit(2)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def fire_commands(commands: dict[str, Callable[..., None]], argv: list[str] | None = None) -> None:
+    """Run one of `commands` from the command line with Fire.
+
+    Fire by itself calls the function first and only then complains about arguments that it could
+    not use, so a misspelt option would run the whole step with the default. Here Fire does
+    nothing but parse; the step starts when every argument has been understood.
+
+    Parameters
+    ----------
+    commands : dict
+        Name on the command line -> function; its signature gives the arguments.
+    argv : list of str, optional
+        Arguments; `sys.argv[1:]` by default.
+    """
+    import fire  # only the steps need it: training runs without
+    from fire.core import FireExit
+
+    arguments = sys.argv[1:] if argv is None else argv
+    if "--" in arguments and not {"--help", "-h"}.issuperset(
+        arguments[arguments.index("--") + 1 :]
+    ):
+        # What stands behind it are options of Fire itself, which drops all others.
+        print("error: '--' is not understood here: leave it out", file=sys.stderr)
+        sys.exit(2)
+    understood: list[Callable[[], None]] = []
+    noted = {name: _noted(function, understood) for name, function in commands.items()}
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            fire.Fire(noted, command=argv)
+    except FireExit as leave:
+        if leave.code:  # one sentence instead of Fire's page of usage
+            problem = leave.trace.elements[-1].ErrorAsStr()
+            print(f"error: {problem} (--help shows the arguments)", file=sys.stderr)
+        else:
+            print(said.getvalue(), file=sys.stderr, end="")
+        sys.exit(leave.code)
+    for call in understood:
+        run_or_explain(call)
+
+
+def _noted(function: Callable[..., None], calls: list[Callable[[], None]]) -> Callable[..., None]:
+    """Return a function of the same signature that adds the call to `calls` instead."""
+
+    from fire.decorators import SetParseFn, SetParseFns
+    from fire.parser import DefaultParseValue
+
+    @functools.wraps(function)
+    def note(*args, **kwargs) -> None:
+        calls.append(functools.partial(function, *args, **kwargs))
+
+    # Fire would take a folder called 2024 or 1_000 for a number, and "sad," for a tuple.
+    hints = typing.get_type_hints(function)
+    texts = {name for name, hint in hints.items() if hint is str or str in typing.get_args(hint)}
+    parameters = inspect.signature(function).parameters.values()
+    parser = {one.name: str if one.name in texts else DefaultParseValue for one in parameters}
+    rest = [parser[one.name] for one in parameters if one.kind is one.VAR_POSITIONAL]
+    return SetParseFn(*rest or [DefaultParseValue])(SetParseFns(**parser)(note))
+
+
+# ---------------------------------------------------------------- what Fire made of the arguments
+
+
+def whole_number(name: str, value: object, least: int) -> int:
+    """Return `value`, or raise `UserError` if it is not a whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise UserError(f"{name} must be a whole number of at least {least}, not {value!r}")
+    return value
+
+
+def number(name: str, value: object, least: float) -> float:
+    """Return `value` as a float, or raise `UserError` if it is not a finite one >= `least`."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (is_number and math.isfinite(value) and value >= least):
+        raise UserError(f"{name} must be a number of at least {least}, not {value!r}")
+    return float(value)
+
+
+def flag(name: str, value: object) -> bool:
+    """Return `value`, or raise `UserError` if it is not True or False."""
+    if not isinstance(value, bool):
+        raise UserError(f"{name} must be True or False, not {value!r}")
+    return value
+
+
+def one_of(name: str, value: object, choices: tuple[str, ...]) -> str:
+    """Return `value`, or raise `UserError` if it is not one of `choices`."""
+    if value not in choices:
+        raise UserError(f"{name} must be {' or '.join(choices)}, not {value!r}")
+    return str(value)
+
+
+def existing_file(path: str | Path, way_out: str) -> Path:
+    """Return `path` as a Path, or raise `UserError` '<path> is missing: <way out>'."""
+    path = user_path(path)
+    if not path.is_file():
+        raise UserError(f"{path} is missing: {way_out}")
+    return path
+
+
+def names_in(text: str) -> list[str]:
+    """Names in a list such as 'google, music'."""
+    return [name.strip() for name in text.split(",") if name.strip()]

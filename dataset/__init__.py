@@ -1,0 +1,1 @@
+"""The dataset directory: its files, opening and checking it, its mel store."""

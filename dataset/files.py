@@ -1,0 +1,317 @@
+"""The files of a dataset directory: every file's name and form; reading and writing single ones.
+
+The names and meanings are those of the splits published with the paper (Won et al., ICASSP 2021,
+arXiv 2010.16030, `reproducible_splits.tar.gz`), so that a downloaded split opens without a change.
+README.md, section "The dataset directory", has the table for users.
+
+Nothing here is trusted: arrays are read without pickle, pickles by `read_pickle`, which admits
+plain data only, and `dataset.open_dataset` checks every shape and cross-reference.
+"""
+
+import contextlib
+import json
+import os
+import pickle
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from dataset.plain_pickle import PlainUnpickler
+from errors import UserError, one_line
+
+FORMAT_VERSION = 1
+SPLITS = ("train", "valid", "test")
+
+TRACK_TAGS = "msd500/track_tags.tsv"
+SONGS = "songs.tsv"
+TRIPLETS = "triplets.tsv"
+PUBLISHED_SPLIT = "published_split.tsv"
+ITEM_FACTORS = "item_factors_MSD.npy"
+ITEM_INDEX = "items_index_MSD.tsv"
+CATEGORIES = "tag_categories.tsv"
+ABOUT = "dataset.json"
+
+_STEP1 = "python -u step1_data_split.py run DATA_PATH TOP_N_TAGS MINIMUM writes it"
+_MADE_BY = {  # end of a file's name -> where it comes from
+    "tags.npy": _STEP1,
+    "_ids.npy": _STEP1,
+    "binaries.npy": _STEP1,
+    "train_tag_to_ix.pkl": _STEP1,
+    "track_tags.tsv": "step0_dataset.py writes it, and the paper's msd500.tar.gz holds it",
+    "emb.pkl": "python -u step2_word_embedding.py run DATA_PATH writes it",
+    "ix_to_cf.npy": "python -u step3_taste_profile.py run (or train) DATA_PATH writes it",
+    "item_factors_MSD.npy": "the paper's user_item_embs.tar.gz holds it",
+    "items_index_MSD.tsv": "the paper's user_item_embs.tar.gz holds it; with play counts use "
+    "step3_taste_profile.py train DATA_PATH DATA_PATH/triplets.tsv instead",
+    "triplets.tsv": "step0_dataset.py writes it",
+    "songs.tsv": "step0_dataset.py writes it",
+}
+
+
+def subset_prefix(is_subset: bool) -> str:
+    """Prefix of the file names of the whole set ('') or of the smaller one ('sub_')."""
+    return "sub_" if is_subset else ""
+
+
+def user_path(path: object) -> Path:
+    """Return a path as a user gives it, with `~` for the home folder where that is known."""
+    return Path(os.path.expanduser(str(path)))  # pathlib's raises an error for an unknown user
+
+
+def existing_directory(path: str | Path) -> Path:
+    """Return `path` as a Path, or raise `UserError` if it is no directory."""
+    path = user_path(path)
+    if not path.is_dir():
+        raise UserError(f"{path} is not a directory: give the dataset directory as DATA_PATH")
+    return path
+
+
+def writable_file(path: str | Path) -> Path:
+    """Return `path` as a Path, or raise `UserError` if no file can be written there.
+
+    To be asked before a long computation of what will be in the file.
+    """
+    file = user_path(path)
+    if not file.name or os.path.isdir(file):  # no error for a name that cannot be
+        raise UserError(f"{str(path)!r} is a directory, or no name: give the name of a file")
+    with staged(file.parent) as stage:
+        try:
+            (stage / file.name).touch()
+            (stage / file.name).unlink()
+        except OSError as error:
+            raise UserError(
+                f"{file} cannot be written ({error.strerror}): give another name"
+            ) from None
+    return file
+
+
+def some(names: Sequence, most: int = 5) -> str:
+    """List the first names of a sequence, for messages: 'a, b, c and 12 more'."""
+    shown = ", ".join(str(name) for name in names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+# ---------------------------------------------------------------- reading single files
+
+
+def require_file(path: Path) -> Path:
+    """Return `path`, or raise `UserError` that names it and the step that makes it."""
+    if not path.is_file():
+        makers = (maker for name, maker in _MADE_BY.items() if path.name.endswith(name))
+        raise UserError(f"{path} is missing: {next(makers, 'give the path of an existing file')}")
+    return path
+
+
+def read_npy(path: Path) -> np.ndarray:
+    """Read an .npy file without pickle; raise `UserError` if it is missing or corrupt."""
+    with open(require_file(path), "rb") as stream:
+        try:
+            return np.lib.format.read_array(stream, allow_pickle=False)
+        except Exception as error:  # a damaged array raises nearly anything
+            raise UserError(
+                f"{path} is not a readable .npy array ({one_line(error)}): make it again"
+            ) from None
+
+
+def read_strings(path: Path) -> list[str]:
+    """Read a (n,) .npy array of str or bytes as a list of str."""
+    array = read_npy(path)
+    if array.shape == (0,):  # numpy saves an empty list as floats
+        return []
+    if array.ndim != 1 or array.dtype.kind not in "US":
+        raise UserError(
+            f"{path} must hold a one-dimensional array of strings, not shape {array.shape} of "
+            f"{array.dtype}: make it again with step 1"
+        )
+    if array.dtype.kind == "U":
+        return array.tolist()
+    try:
+        return [value.decode("utf-8") for value in array.tolist()]
+    except UnicodeDecodeError:
+        raise UserError(f"{path} holds bytes that are not UTF-8: write it as numpy str") from None
+
+
+def read_tags(path: Path, prefix: str = "") -> list[str]:
+    """Read the tags of the dataset directory `path`: non-empty and each once."""
+    return unique_names(read_strings(path / f"{prefix}tags.npy"), path / f"{prefix}tags.npy", "tag")
+
+
+def read_song_ids(path: Path, prefix: str = "") -> list[str]:
+    """Read `existing_ids.npy`: the song ids in the order of every song axis, each once."""
+    file = path / f"{prefix}existing_ids.npy"
+    return unique_names(read_strings(file), file, "song")
+
+
+def unique_names(names: list[str], path: Path, kind: str) -> list[str]:
+    """Return `names`, or raise `UserError` if there are none or one stands there twice."""
+    if not names:
+        raise UserError(f"{path} is empty: make it again with step 1")
+    if len(set(names)) < len(names):
+        seen: set[str] = set()
+        twice = next(name for name in names if name in seen or seen.add(name))
+        raise UserError(f"{path} lists the {kind} {twice!r} twice: make it again with step 1")
+    return names
+
+
+def read_tsv(path: Path, columns: int) -> list[list[str]]:
+    """Read a tab-separated file without header: a list of rows with `columns` fields each.
+
+    Missing trailing fields become empty strings, further ones are dropped; empty lines and a byte
+    order mark are passed over.
+    """
+    rows = []
+    with open(require_file(path), encoding="utf-8-sig", newline="\n") as lines:
+        try:
+            for line in lines:
+                fields = line.rstrip("\r\n").split("\t")
+                if fields != [""]:
+                    rows.append((fields + [""] * columns)[:columns])
+        except UnicodeDecodeError:
+            raise UserError(f"{path} is not UTF-8 text: convert it to UTF-8") from None
+    return rows
+
+
+def read_categories(path: Path) -> dict[str, str]:
+    """Read `tag_categories.tsv` as tag -> category; empty where the file is absent."""
+    if not (path / CATEGORIES).is_file():
+        return {}
+    return {tag: category for tag, category in read_tsv(path / CATEGORIES, 2) if category}
+
+
+def read_about(path: Path) -> dict:
+    """Read `dataset.json`, which says how the directory was made; {} where it is absent."""
+    file = path / ABOUT
+    if not file.is_file():
+        return {}
+    try:
+        about = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(
+            f"{file} is not valid JSON ({one_line(error)}): repair or remove it"
+        ) from None
+    version = about.get("format_version") if isinstance(about, dict) else None
+    if version != FORMAT_VERSION:
+        raise UserError(
+            f"{file} has format version {version}, this program reads {FORMAT_VERSION}: "
+            "make the directory again with the steps"
+        )
+    return about
+
+
+def read_pickle(path: Path) -> dict:
+    """Read a pickled dict of plain data (lists, str, numbers, numpy arrays); run nothing in it."""
+    with open(require_file(path), "rb") as stream:
+        try:
+            content = PlainUnpickler(stream).load()
+        except Exception as error:  # a damaged pickle raises nearly anything
+            raise UserError(
+                f"{path} is not a pickle of plain data ({one_line(error)}): make it again"
+            ) from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path} must hold a dict, not a {type(content).__name__}: make it again")
+    return content
+
+
+# ---------------------------------------------------------------- writing
+
+
+@contextlib.contextmanager
+def staged(directory: Path) -> Iterator[Path]:
+    """Give a temporary folder; move its files into `directory` on success, else drop them.
+
+    Steps write all their files there, so that a failure leaves nothing half-written.
+
+    Raises
+    ------
+    UserError
+        If `directory` cannot be made or written to.
+    """
+    created = [folder for folder in (directory, *directory.parents) if not folder.exists()]
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(prefix=".writing-", dir=directory))
+    except OSError as error:
+        raise UserError(
+            f"{directory} cannot be written to ({error.strerror}): choose another directory"
+        ) from None
+    try:
+        yield stage
+        _move_files(stage, directory)
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+        for folder in created:
+            with contextlib.suppress(OSError):  # not empty: all went well
+                folder.rmdir()
+
+
+def _move_files(stage: Path, directory: Path) -> None:
+    targets = {file: directory / file.relative_to(stage) for file in sorted(stage.rglob("*"))}
+    for file, target in targets.items():
+        if target.exists() and target.is_dir() != file.is_dir():
+            raise UserError(f"{target} is in the way of what is to be written: move it away")
+    for file, target in targets.items():
+        if file.is_dir():
+            target.mkdir(exist_ok=True)
+        else:
+            os.replace(file, target)
+
+
+def write_tsv(path: Path, rows: Iterable[Sequence]) -> None:
+    """Write rows as tab-separated UTF-8 text without header."""
+    with open(path, "w", encoding="utf-8", newline="\n") as stream:
+        for row in rows:
+            stream.write("\t".join(str(field) for field in row) + "\n")
+
+
+def write_pickle(path: Path, content: dict) -> None:
+    """Write a dict of plain data in a pickle protocol that every Python 3 reads."""
+    with open(path, "wb") as stream:
+        pickle.dump(content, stream, protocol=4)
+
+
+def write_split(
+    stage: Path,
+    tags: list[str],
+    song_ids: list[str],
+    song_tags: np.ndarray,
+    splits: dict[str, np.ndarray],
+    prefix: str = "",
+) -> None:
+    """Write the files of a split: tags, ids, binaries, the three splits and `train_tag_to_ix`.
+
+    Parameters
+    ----------
+    stage : Path
+        Folder to write to, usually from `staged`.
+    tags, song_ids : list of str
+        The tag axis (sorted) and the song axis.
+    song_tags : ndarray, shape (N, T)
+        Whether a song bears a tag.
+    splits : dict
+        'train', 'valid', 'test' -> song indices.
+    prefix : str
+        'sub_' for the smaller set.
+    """
+    np.save(stage / f"{prefix}tags.npy", np.array(tags, dtype=str))
+    np.save(stage / f"{prefix}existing_ids.npy", np.array(song_ids, dtype=str))
+    np.save(stage / f"{prefix}binaries.npy", song_tags.astype(np.float32))
+    lines = {name: [f"{ix}//{song_ids[ix]}" for ix in splits[name]] for name in SPLITS}
+    for name in SPLITS:
+        np.save(stage / f"{prefix}{name}_ids.npy", np.array(lines[name], dtype=str))
+    train_tags = song_tags[splits["train"]].astype(bool)
+    tag_to_ix = {
+        tag: [lines["train"][row] for row in np.flatnonzero(train_tags[:, column])]
+        for column, tag in enumerate(tags)
+    }
+    write_pickle(stage / f"{prefix}train_tag_to_ix.pkl", tag_to_ix)
+
+
+def write_about(stage: Path, directory: Path, step: str, facts: dict) -> None:
+    """Write `dataset.json` to `stage`: that of `directory` with what `step` did added."""
+    about = read_about(directory) or {"format_version": FORMAT_VERSION, "steps": {}}
+    about.setdefault("steps", {})[step] = facts
+    text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
+    (stage / ABOUT).write_text(text, encoding="utf-8")

@@ -1,0 +1,1 @@
+"""The demo data set: music, listeners and text, all generated."""

@@ -1,0 +1,1 @@
+"""Step 3: listening data and its collaborative-filtering vectors."""

@@ -1,0 +1,182 @@
+"""Listening data: (user, song, count) rows to a sparse matrix, in little memory.
+
+The full Echo Nest Taste Profile has 48 million rows. The strings of a chunk of rows become int32
+codes before the next chunk is read, so that a row costs 12 bytes (user, song, count) while the
+file is read, and 8 in the matrix; `benchmarks/step3_memory.py` measures the whole.
+"""
+
+import os
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from lzma import LZMAError
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+from tqdm import tqdm
+
+from dataset.files import require_file
+from errors import UserError
+
+CHUNK_ROWS = 250_000
+
+
+@dataclass(frozen=True)
+class Plays:
+    """Who listened to what how often.
+
+    Attributes
+    ----------
+    song_ids : ndarray of str objects, shape (S,)
+        Song of each column.
+    user_song : csr_array of float32, shape (U, S)
+        Play counts.
+    """
+
+    song_ids: np.ndarray
+    user_song: sp.csr_array
+
+
+def read_triplets(path: Path) -> Plays:
+    """Read tab-separated rows of user, song, count without header, plain or compressed.
+
+    Counts of a (user, song) pair that stands in several rows are added.
+
+    Parameters
+    ----------
+    path : Path
+        Such as `triplets.tsv` or the Echo Nest's `train_triplets.txt`; `.gz`, `.bz2` and `.xz`
+        are decompressed.
+
+    Raises
+    ------
+    UserError
+        The file is missing, empty, damaged, or not of this form.
+    """
+    users, songs = _Codes(), _Codes()
+    parts: dict[str, list[np.ndarray]] = {"user": [], "song": [], "count": []}
+    for chunk in _chunks(path):
+        parts["user"].append(users.encode(chunk["user"]))
+        parts["song"].append(songs.encode(chunk["song"]))
+        parts["count"].append(_counts(chunk["count"], path))
+    if not parts["user"]:
+        raise UserError(f"{path} is empty: give a file of user, song, count rows")
+    shape = len(users), len(songs)
+    # each list is dropped as soon as its array stands
+    rows, columns, counts = (np.concatenate(parts.pop(name)) for name in list(parts))
+    user_song = sp.coo_array((counts, (rows, columns)), shape=shape).tocsr()
+    return Plays(song_ids=songs.names(), user_song=user_song)
+
+
+def songs_of_triplets(path: Path) -> set[str]:
+    """Read only the song ids of a file of user, song, count rows."""
+    songs: set[str] = set()
+    for chunk in _chunks(path):
+        songs.update(chunk["song"])
+    return songs
+
+
+def at_least(plays: Plays, min_song_users: int, min_user_songs: int) -> Plays:
+    """Keep songs with enough users and users with enough songs, repeated until both hold."""
+    song_ids, user_song = plays.song_ids, plays.user_song
+    while True:
+        users = np.diff(user_song.indptr) >= min_user_songs
+        songs = np.bincount(user_song.indices, minlength=user_song.shape[1]) >= min_song_users
+        if users.all() and songs.all():
+            return Plays(song_ids, user_song)
+        song_ids, user_song = song_ids[songs], user_song[users][:, songs]
+
+
+class _Codes:
+    """Strings numbered in the order of their first appearance."""
+
+    def __init__(self):
+        self._code_of: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._code_of)
+
+    def encode(self, column: pd.Series) -> np.ndarray:
+        """Return the int32 codes of a column of str; strings not seen before are added."""
+        codes = self._code_of
+        in_chunk, names = pd.factorize(column)
+        of_name = [codes.setdefault(name, len(codes)) for name in names]
+        return np.array(of_name, dtype=np.int32)[in_chunk]
+
+    def names(self) -> np.ndarray:
+        return np.array(list(self._code_of), dtype=object)
+
+
+def _chunks(path: Path) -> Iterator[pd.DataFrame]:
+    """Read the file chunk by chunk, with a progress bar."""
+    _check_first_line(path)
+    options = {
+        "sep": "\t",
+        "header": None,
+        "names": ["user", "song", "count"],
+        # not "category", which is slower and takes the ids 007 and 7 for the same number
+        "dtype": {"user": object, "song": object},
+        "na_filter": False,
+        "quoting": 3,  # quotation marks are letters like any other
+        "chunksize": CHUNK_ROWS,
+    }
+    try:
+        with (
+            pd.read_csv(path, **options) as reader,
+            tqdm(desc=f"reading {path.name}", unit=" rows", unit_scale=True, leave=False) as bar,
+        ):
+            for chunk in reader:
+                _check_names(chunk, path)
+                yield chunk
+                bar.update(len(chunk))
+    except _UNREADABLE as error:
+        raise UserError(
+            f"{path} is not a file of user, song, count rows separated by tabs "
+            f"({' '.join(str(error).split())}): correct or replace it"
+        ) from None
+
+
+_UNREADABLE = (pd.errors.ParserError, ValueError, OSError, EOFError, LZMAError, zlib.error)
+
+
+def _check_first_line(path: Path) -> None:
+    """Raise `UserError` unless the file starts with a row of three columns, the last a number."""
+    if os.path.getsize(require_file(path)) == 0:
+        raise UserError(f"{path} is empty: give a file of user, song, count rows")
+    try:
+        first = pd.read_csv(path, sep="\t", header=None, nrows=1, dtype=str, quoting=3).iloc[0]
+    except _UNREADABLE as error:
+        raise UserError(f"{path} cannot be read ({error}): correct or replace it") from None
+    if len(first) != 3:
+        raise UserError(
+            f"{path} has {len(first)} columns in its first row: it must have three, separated by "
+            "tabs: user, song, count"
+        )
+    if pd.isna(pd.to_numeric(first.iloc[2], errors="coerce")):
+        raise UserError(
+            f"{path} starts with the count {first.iloc[2]!r}, which is no number: remove the "
+            "header line and give user, song, count in this order"
+        )
+
+
+def _check_names(chunk: pd.DataFrame, path: Path) -> None:
+    for column in ("user", "song"):
+        empty = (chunk[column] == "").to_numpy()
+        if empty.any():
+            row = int(chunk.index[empty.argmax()]) + 1
+            raise UserError(f"{path} has no {column} in row {row}: complete or remove the row")
+
+
+def _counts(column: pd.Series, path: Path) -> np.ndarray:
+    """Return a column of play counts as float32, checked to be positive."""
+    counts = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float32)
+    bad = ~(np.isfinite(counts) & (counts > 0))
+    if bad.any():
+        row = int(column.index[np.flatnonzero(bad)[0]]) + 1
+        raise UserError(
+            f"{path} has the count {str(column.iloc[int(bad.argmax())])!r} in row {row}: counts "
+            "must be numbers above 0"
+        )
+    return counts

@@ -1,0 +1,1 @@
+"""Step 4: audio to mel spectrograms, and the store that they are written to."""

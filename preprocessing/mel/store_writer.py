@@ -1,0 +1,216 @@
+"""Appending songs to the packed mel store so that a run can be killed at any moment.
+
+Frames first, then the line of the index: see `mel_store.py`. What a killed run left behind the
+last whole line is cut off when the next run opens the store, so that it ends with the same bytes as
+a run that was never interrupted.
+"""
+
+import contextlib
+import fcntl
+import io
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from dataset.files import read_about, staged, write_about
+from dataset.mel_store import (
+    FRAMES,
+    INDEX,
+    MEL_SETTINGS,
+    N_MELS,
+    START_AGAIN,
+    Song,
+    check_frames,
+    check_settings,
+    frame_bytes,
+    read_index,
+)
+from errors import UserError
+
+COMMIT_SECONDS = 0.5  # what a kill can cost; each commit waits for the disk
+
+
+@contextlib.contextmanager
+def open_writer(directory: Path, made_from: str) -> Iterator["StoreWriter"]:
+    """Open the packed store of a dataset directory for appending; begin it if there is none.
+
+    Parameters
+    ----------
+    directory : Path
+        The dataset directory.
+    made_from : str
+        'audio' or 'published'; one store holds one kind.
+
+    Raises
+    ------
+    UserError
+        The store there is damaged, made with other settings or from another kind of source; another
+        run is writing to it; or the directory cannot be written to.
+    """
+    with _locked(directory):
+        songs = {song.song_id: song for song in _checked_index(directory, made_from)}
+        try:
+            with _opened(directory, FRAMES) as frames, _opened(directory, INDEX) as index:
+                writer = StoreWriter(directory, made_from, songs, frames, index)
+                try:
+                    yield writer
+                finally:
+                    writer.close()
+        finally:
+            if not songs:  # nothing half-written
+                for name in (FRAMES, INDEX):
+                    with contextlib.suppress(OSError):
+                        (directory / name).unlink()
+
+
+class StoreWriter:
+    """What `open_writer` gives.
+
+    Attributes
+    ----------
+    songs : dict of str to Song
+        What the store holds, by song id.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        made_from: str,
+        songs: dict[str, Song],
+        frames: BinaryIO,
+        index: BinaryIO,
+    ):
+        self.songs = songs
+        self._directory = directory
+        self._about = {"made_from": made_from, "mel_settings": MEL_SETTINGS}
+        self._frames, self._index = frames, index
+        self._n_frames = sum(song.n_frames for song in songs.values())
+        self._lines: list[str] = []  # of songs whose frames may not be on the disk yet
+        self._last_commit = time.monotonic()
+        with _explained(directory):
+            self._cut()
+
+    def _cut(self) -> None:
+        """Cut both files to the whole lines of the index."""
+        header = _header(0)
+        if not self.songs:
+            self._frames.write(header)
+        self._frames.truncate(len(header) + frame_bytes(self._n_frames))
+        self._frames.seek(0, os.SEEK_END)
+        self._index.truncate(self._index.read().rfind(b"\n") + 1)
+        self._index.seek(0, os.SEEK_END)
+
+    def append(self, song_id: str, mel: np.ndarray, source_bytes: int) -> None:
+        """Add the frames (n, 128) of a song that was made from a file of so many bytes."""
+        with _explained(self._directory):
+            self._frames.write(np.ascontiguousarray(mel, dtype="<f2"))
+        self.songs[song_id] = song = Song(song_id, self._n_frames, len(mel), source_bytes)
+        self._n_frames += len(mel)
+        self._lines.append("\t".join(map(str, song)) + "\n")
+        if time.monotonic() - self._last_commit > COMMIT_SECONDS:
+            self.commit()
+
+    def commit(self) -> None:
+        """Make sure that everything appended so far outlives whatever happens."""
+        if not self._lines:
+            return
+        # Taken first: interrupted anywhere below, `close` must not write a line twice.
+        lines, self._lines = self._lines, []
+        with _explained(self._directory):
+            _to_disk(self._frames)
+            if len(lines) == len(self.songs):  # the first: never frames without settings
+                self._note({})
+            self._index.write("".join(lines).encode("utf-8"))
+            _to_disk(self._index)
+        self._last_commit = time.monotonic()
+
+    def describe(self, facts: dict) -> None:
+        """Commit, and write `facts` about the store to `dataset.json`, beside how it was made."""
+        self.commit()
+        self._note(facts)
+
+    def _note(self, facts: dict) -> None:
+        with staged(self._directory) as stage:
+            write_about(stage, self._directory, "step4", self._about | facts)
+
+    def close(self) -> None:
+        """Write what is left and bring the header up to date."""
+        self.commit()
+        with _explained(self._directory):
+            self._frames.seek(0)
+            self._frames.write(_header(self._n_frames))
+            self._frames.flush()
+
+
+@contextlib.contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """Keep a second run away; the lock ends with the process."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise UserError(
+            f"another run of step 4 is writing to {directory}: wait for its end"
+        ) from None
+    except OSError:  # a file system without locks
+        pass
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _checked_index(directory: Path, made_from: str) -> list[Song]:
+    index = read_index(directory)
+    if not index:
+        return []
+    check_settings(directory)
+    check_frames(directory, index)
+    there = read_about(directory)["steps"]["step4"].get("made_from")
+    if there != made_from:
+        raise UserError(
+            f"{directory / FRAMES} was made from {there} files, and one store holds one kind: "
+            f"{START_AGAIN}"
+        )
+    return index
+
+
+@contextlib.contextmanager
+def _opened(directory: Path, name: str) -> Iterator[BinaryIO]:
+    with _explained(directory):
+        (directory / name).touch()
+        stream = open(directory / name, "r+b")  # noqa: SIM115 - closed below, where errors are old
+    try:
+        yield stream
+    finally:
+        with contextlib.suppress(OSError):  # what cannot be written has been told
+            stream.close()
+
+
+@contextlib.contextmanager
+def _explained(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"{directory / FRAMES} cannot be written ({error.strerror}): see to that and run step "
+            "4 again, it goes on where it was"
+        ) from None
+
+
+def _header(n_frames: int) -> bytes:
+    """Header of the .npy file; 128 bytes for any number of frames."""
+    stream = io.BytesIO()
+    about = {"descr": "<f2", "fortran_order": False, "shape": (n_frames, N_MELS)}
+    np.lib.format.write_array_header_1_0(stream, about)
+    return stream.getvalue()
+
+
+def _to_disk(stream: BinaryIO) -> None:
+    stream.flush()
+    os.fsync(stream.fileno())

@@ -1,0 +1,260 @@
+"""Reader of one's own music: a table of audio files and their tags, and who listened to what.
+
+The song id is the path of the file as the table has it. Relative paths start from the folder of
+the table.
+"""
+
+import math
+from collections.abc import Collection, Iterator
+from pathlib import Path, PurePosixPath
+
+import pandas as pd
+import soundfile
+
+from command_line import existing_file
+from dataset.files import CATEGORIES, SONGS, TRIPLETS, some, write_tsv
+from errors import UserError
+from preprocessing.mel.audio_files import READABLE
+from preprocessing.raw_sets.raw_set import RawSet, Song
+from preprocessing.raw_sets.tables import SPREADSHEET, read_table
+
+REQUIRED = ("file", "tags")
+OPTIONAL = ("artist", "title", "category")
+BETWEEN_TAGS = "|"
+_CORRECT_TABLE = "correct the table (UTF-8, columns file and tags; --help says more)"
+_CORRECT_LISTENERS = (
+    "give rows of user, file, count, with or without a header that names these columns"
+)
+
+Play = tuple[str, str, str]  # user, song id, count
+
+
+def read_own_table(path: Path, listeners: Path | None = None, skip_missing: bool = False) -> RawSet:
+    """Read a table of audio files and their tags.
+
+    Parameters
+    ----------
+    path : Path
+        CSV with a header (fields separated by comma, semicolon or tab; UTF-8): columns file, tags
+        (separated by `|`), and optionally artist, title and category.
+    listeners : Path, optional
+        Rows of user, file, count.
+    skip_missing : bool
+        Leave out files that do not exist.
+
+    Raises
+    ------
+    UserError
+        A file is damaged, or the table names no song, a song twice, no tags, or files that do not
+        exist or cannot be read.
+    """
+    existing_file(path, "give the path of your table as CSV")
+    if listeners:
+        existing_file(listeners, "give an existing file as --listeners")
+    table = read_table(path, REQUIRED, _CORRECT_TABLE, SPREADSHEET)
+    _tell_unused(table)
+    table["file"] = [_checked_file(file, line, path) for line, file in table["file"].items()]
+    _check_once(table["file"], path)
+    table = _existing(table, path, skip_missing)
+    _check_format(table["file"], path)
+    annotations = pd.DataFrame(
+        _annotations(table, path), columns=["song", "tag", "category", "score"]
+    )
+    if annotations.empty:
+        raise UserError(f"no file of {path} has a tag: fill the column tags")
+    without = sorted(set(table["file"]) - set(annotations["song"]))
+    if without:
+        print(f"songs without a tag: {len(without)} ({some(without)})")
+    plays = read_listeners(listeners, table["file"], path.parent) if listeners else []
+    return RawSet(
+        name="table",
+        annotations=annotations,
+        songs=list(_songs(table)),
+        write_listening=(lambda stage: write_tsv(stage / TRIPLETS, plays)) if plays else None,
+        audio=path.parent,
+    )
+
+
+def refuse_overwriting(path: Path, data_path: Path) -> None:
+    """Raise `UserError` if step 0 would write over the user's own file."""
+    if path.resolve() in [(data_path / name).resolve() for name in (SONGS, TRIPLETS, CATEGORIES)]:
+        raise UserError(
+            f"{path} is a file that step 0 writes: rename it, or give another DATA_PATH"
+        )
+
+
+# ---------------------------------------------------------------- the songs
+
+
+def _tell_unused(table: pd.DataFrame) -> None:
+    """Say which columns mean nothing here: one may be misspelt."""
+    unused = [name for name in table.columns if name not in (*REQUIRED, *OPTIONAL)]
+    if unused:
+        print(f"columns that are not used: {', '.join(unused)}")
+
+
+def _checked_file(file: str, line: int, path: Path) -> str:
+    if not file.strip():
+        raise UserError(f"{path} has no file in line {line}: {_CORRECT_TABLE}")
+    if any(char in file.strip() for char in "\t\r\n"):
+        raise UserError(
+            f"{path} has a file with a tab or line break in its name in line {line}: rename it"
+        )
+    return plain_path(file, path.parent)
+
+
+def plain_path(file: str, folder: Path) -> str:
+    """Write a path plainly: a/b.mp3 for ./a//b.mp3 and, where no file is called so, a\\b.mp3."""
+    file = file.strip()
+    if "\\" in file and not (folder / file).exists():
+        file = file.replace("\\", "/")
+    return PurePosixPath(file).as_posix()
+
+
+def _check_once(files: pd.Series, path: Path) -> None:
+    again = files[files.duplicated()]
+    if len(again):
+        file = again.iloc[0]
+        lines = files.index[files == file]
+        raise UserError(
+            f"{path} names the file {file!r} in lines {lines[0]} and {lines[1]}: keep one row with "
+            f"all its tags, separated by {BETWEEN_TAGS}"
+        )
+
+
+def _existing(table: pd.DataFrame, path: Path, skip_missing: bool) -> pd.DataFrame:
+    """Return the rows whose file exists; raise `UserError` for others, if not to be skipped."""
+    exists = table["file"].map(lambda file: (path.parent / file).is_file())
+    missing = table["file"][~exists].tolist()
+    if len(missing) == len(table):
+        raise UserError(
+            f"none of the {len(table)} files of {path} exists ({some(missing, 3)}): paths must "
+            f"start from the folder of the table, {path.parent.resolve()}"
+        )
+    if missing and not skip_missing:
+        raise UserError(
+            f"{path} names {len(missing)} of {len(table)} files that do not exist "
+            f"({some(missing, 3)}): correct their paths, which start from the folder of the "
+            "table, or leave them out with --skip_missing"
+        )
+    if missing:
+        print(f"files that do not exist, left out: {len(missing)} ({some(missing)})")
+    return table[exists]
+
+
+def _check_format(files: pd.Series, path: Path) -> None:
+    """Raise `UserError` for formats that cannot be read; only unusual endings are tried."""
+    endings = files.map(lambda file: PurePosixPath(file).suffix.lower().removeprefix("."))
+    unusual = files[~endings.isin(READABLE)]
+    unreadable = unusual[[not _opens(path.parent / file) for file in unusual]]
+    if len(unreadable):
+        names = [name or "without ending" for name in sorted(set(endings[unreadable.index]))]
+        raise UserError(
+            f"{path} names {len(unreadable)} files of formats that cannot be read: "
+            f"{', '.join(names)} ({some(unreadable.tolist(), 3)}): convert them to one of "
+            f"{', '.join(READABLE)}, or take them out of the table"
+        )
+
+
+def _opens(file: Path) -> bool:
+    try:
+        soundfile.info(file)
+    except (soundfile.SoundFileError, TypeError, OSError):  # TypeError: raw samples, no header
+        return False
+    return True
+
+
+def _songs(table: pd.DataFrame) -> Iterator[Song]:
+    texts = {name: table[name] if name in table else [""] * len(table) for name in OPTIONAL}
+    for file, artist, title in zip(table["file"], texts["artist"], texts["title"], strict=True):
+        yield Song(file, _one_line(artist), _one_line(title), file)
+
+
+# ---------------------------------------------------------------- the tags
+
+
+def _annotations(table: pd.DataFrame, path: Path) -> Iterator[tuple[str, str, str, float]]:
+    """Rows of song, tag, category, score."""
+    if "category" not in table:
+        table = table.assign(category="")
+    rows = table[["file", "tags", "category"]].itertuples(name=None)
+    for line, file, joined_tags, joined_categories in rows:
+        tags = joined_tags.split(BETWEEN_TAGS)
+        categories = joined_categories.split(BETWEEN_TAGS)
+        if len(categories) not in (1, len(tags)):
+            raise UserError(
+                f"{path} has {len(tags)} tags but {len(categories)} categories in line {line}: "
+                f"give one category for all tags of a file, or one for each, separated by "
+                f"{BETWEEN_TAGS}"
+            )
+        if len(categories) == 1:
+            categories *= len(tags)
+        for tag, category in zip(tags, categories, strict=True):
+            if tag.strip():
+                yield file, _one_line(tag), _one_line(category), 100.0
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+# ---------------------------------------------------------------- the listeners
+
+
+def read_listeners(path: Path, songs: Collection[str], folder: Path) -> list[Play]:
+    """Read who listened to which song how often.
+
+    Parameters
+    ----------
+    path : Path
+        CSV or TSV in UTF-8. A header may name the columns user, file and count, in any
+        order; without one they are the only columns, in this order.
+    songs : collection of str
+        Song ids of the table; rows of other songs are left out, and told.
+    folder : Path
+        Where the songs' paths start.
+
+    Raises
+    ------
+    UserError
+        The file is missing or damaged, a count is not a number above 0, or no song is known.
+    """
+    songs = set(songs)
+    plays, unknown = [], set()
+    for user, file, count in _rows(path):
+        song = plain_path(file, folder)
+        if song in songs:
+            plays.append((user, song, count))
+        else:
+            unknown.add(song)
+    if not plays:
+        raise UserError(
+            f"{path} names no file of the table (it has {some(sorted(unknown), 2)}, the table "
+            f"{some(sorted(songs), 2)}): write the paths as in the table"
+        )
+    if unknown:
+        print(f"songs of {path} that the table lacks, left out: {some(sorted(unknown))}")
+    n_songs = len({song for _, song, _ in plays})
+    print(f"listening data: {len(plays)} rows, {n_songs} of {len(songs)} songs")
+    return plays
+
+
+def _rows(path: Path) -> Iterator[Play]:
+    """Yield user, file, count as they stand in the file, checked."""
+    columns = ["user", "file", "count"]
+    table = read_table(path, columns, _CORRECT_LISTENERS, SPREADSHEET, may_lack_header=True)[
+        columns
+    ]
+    for line, user, file, count in table.itertuples(name=None):
+        user = _one_line(user)
+        if not (user and _is_positive(count)):
+            what = f"the count {count!r}, which is no number above 0" if user else "no user"
+            raise UserError(f"{path} has {what}, in line {line}: {_CORRECT_LISTENERS}")
+        yield user, file, f"{float(count):.10g}"
+
+
+def _is_positive(count: str) -> bool:
+    try:
+        return 0 < float(count) < math.inf
+    except ValueError:
+        return False

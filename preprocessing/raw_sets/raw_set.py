@@ -1,0 +1,179 @@
+"""What the readers of raw sets have in common: the form they return, and writing it."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from dataset.files import (
+    CATEGORIES,
+    PUBLISHED_SPLIT,
+    SONGS,
+    TRACK_TAGS,
+    TRIPLETS,
+    read_about,
+    staged,
+    user_path,
+    write_about,
+    write_tsv,
+)
+from errors import UserError
+from preprocessing.tags.categories import most_common_categories
+from preprocessing.tags.cleaning import categories_of
+
+
+class Song(NamedTuple):
+    """A line of songs.tsv; `audio` is the path of its file."""
+
+    song_id: str
+    artist: str = ""
+    title: str = ""
+    audio: str = ""
+
+
+@dataclass(frozen=True)
+class RawSet:
+    """A raw data set, read and checked.
+
+    Attributes
+    ----------
+    name : str
+        Its name, for `dataset.json`.
+    annotations : DataFrame
+        Columns song (str), tag (str), score (float, 0 to 100), and where the set names them
+        category (str, '' where unknown) and cleaned (str), the tag as it is to be called.
+    songs : list of Song
+        The songs that count; annotations of others do not.
+    write_listening : callable, optional
+        Writes the listening data to the folder that it is given.
+    parts : dict of str to str
+        Published split: song id -> train, valid or test, for songs that have a part.
+    audio : Path, optional
+        Folder from which the songs' audio paths start, where it is known.
+    facts : dict
+        How it was read, for `dataset.json`.
+    """
+
+    name: str
+    annotations: pd.DataFrame
+    songs: list[Song]
+    write_listening: Callable[[Path], None] | None = None
+    parts: dict[str, str] = field(default_factory=dict)
+    audio: Path | None = None
+    facts: dict = field(default_factory=dict)
+
+
+def write_dataset(raw_set: RawSet, data_path: Path, choose_tags: Callable, options: object) -> None:
+    """Choose the tags of a raw set and write step 1's input to `data_path`, whole or not at all.
+
+    Parameters
+    ----------
+    raw_set : RawSet
+        The set.
+    data_path : Path
+        Dataset directory to write.
+    choose_tags : callable
+        `tag_cleaning.clean_tags` or `given_tags.take_tags`.
+    options : CleanUp or GivenTags
+        What it is to do.
+
+    Raises
+    ------
+    UserError
+        No tag is left, or `data_path` holds another set or cannot be written.
+    """
+    refuse_other_set(data_path, raw_set.name)
+    song_ids = {song.song_id for song in raw_set.songs}
+    table, report = choose_tags(raw_set.annotations, song_ids, options)
+    categories = _categories(table)
+    earlier = read_about(data_path).get("steps", {}).get("step0", {})
+    facts = {"set": raw_set.name, **raw_set.facts, **vars(options), "rules": report}
+    if raw_set.audio:
+        facts["audio_path"] = _relative(raw_set.audio, data_path)
+    try:
+        with staged(data_path) as stage:
+            (stage / TRACK_TAGS).parent.mkdir()
+            write_tsv(stage / TRACK_TAGS, _track_tags(table, categories))
+            write_tsv(stage / SONGS, raw_set.songs)
+            write_tsv(stage / CATEGORIES, categories.items())
+            if raw_set.write_listening:
+                raw_set.write_listening(stage)
+            if raw_set.parts:
+                write_tsv(stage / PUBLISHED_SPLIT, sorted(raw_set.parts.items()))
+            facts["files"] = sorted(file.name for file in stage.glob("*.*"))
+            write_about(stage, data_path, "step0", facts)
+    except OSError as error:
+        raise UserError(
+            f"{data_path} cannot be written ({error.strerror}): give another DATA_PATH"
+        ) from None
+    _remove_left_over(data_path, earlier, facts)
+    _print_density(table, data_path)
+
+
+def folders(raw: str, data_path: str, home: str) -> tuple[Path, Path]:
+    """Return RAW and DATA_PATH as Paths; raise `UserError` if RAW is no folder, or is DATA_PATH."""
+    source, target = user_path(raw), user_path(data_path)
+    if not source.is_dir():
+        raise UserError(f"{source} is not a directory: give as RAW the folder of {home}")
+    if source.resolve() == target.resolve():
+        raise UserError(f"RAW and DATA_PATH are both {source}: write to another directory")
+    return source, target
+
+
+def refuse_other_set(data_path: Path, name: str) -> None:
+    """Files of two sets in one directory would contradict each other."""
+    there = read_about(data_path).get("steps", {}).get("step0", {}).get("set", name)
+    if there != name:
+        raise UserError(f"{data_path} holds the set {there} already: write to another directory")
+
+
+def folder_of_audio(folder: Path, songs: list[Song]) -> Path | None:
+    """Return `folder` if audio paths of `songs` can start there, because one of them does."""
+    there = any(os.path.isfile(os.path.join(folder, song.audio)) for song in songs)
+    return folder if there else None
+
+
+def _categories(table: pd.DataFrame) -> dict[str, str]:
+    """Category of each tag: the one that the set names, else that of our list."""
+    categories = categories_of(sorted(set(table["cleaned"])))
+    if "category" in table:
+        named = table[["cleaned", "category"]].rename(columns={"cleaned": "tag"})
+        categories |= most_common_categories(named)
+    return categories
+
+
+def _relative(folder: Path, data_path: Path) -> str:
+    """`folder` as seen from `data_path`, so that both can move together."""
+    try:
+        return Path(os.path.relpath(folder.resolve(), data_path.resolve())).as_posix()
+    except ValueError:  # on different drives
+        return folder.resolve().as_posix()
+
+
+def _remove_left_over(data_path: Path, earlier: dict, facts: dict) -> None:
+    """Remove what an earlier step 0 wrote and this one has not: it would count in step 1."""
+    for name in (TRIPLETS, PUBLISHED_SPLIT):
+        left_over = name in earlier.get("files", ()) and name not in facts["files"]
+        if left_over and (data_path / name).is_file():
+            (data_path / name).unlink()
+            print(f"removed {data_path / name}, which an earlier step 0 wrote")
+
+
+def _track_tags(table: pd.DataFrame, categories: dict[str, str]) -> Iterator[tuple]:
+    """Rows of track_tags.tsv: song_id, original_tag, cleaned_tag, tag_category, score."""
+    columns = table[["song", "tag", "cleaned", "score"]]
+    for song, tag, cleaned, score in columns.itertuples(index=False):
+        yield song, tag, cleaned, categories[cleaned], f"{score:g}"
+
+
+def _print_density(table: pd.DataFrame, data_path: Path) -> None:
+    """Print how many songs the tags have: it bounds what step 1 can ask for."""
+    counts = table["cleaned"].value_counts()
+    n_songs = table["song"].nunique()
+    print(f"{data_path}: {n_songs} songs, {len(counts)} tags, {len(table) / n_songs:.1f} per song")
+    for rank in (50, 100, len(counts)):
+        if rank <= len(counts):
+            print(f"tag number {rank} has {counts.iloc[rank - 1]} songs")

@@ -1,0 +1,61 @@
+"""Who made which song: `songs.tsv`, and the groups of songs that a split should not part."""
+
+from pathlib import Path
+
+import numpy as np
+
+from dataset.files import SONGS, read_tsv, some
+from errors import UserError
+
+_OR_BY_SONG = "or split by song with --split_by=song"
+
+
+def artist_groups(directory: Path, song_ids: list[str], all_known: bool = True) -> np.ndarray:
+    """Number of the artist of each song; (N,) int64.
+
+    Parameters
+    ----------
+    directory : Path
+        The dataset directory.
+    song_ids : list of str
+        The N songs.
+    all_known : bool
+        Whether an unknown artist is an error; else his songs have a number each.
+
+    Raises
+    ------
+    UserError
+        The artist of a song is not known.
+    """
+    file = directory / SONGS
+    artist_of = read_artists(file) if all_known or file.is_file() else {}
+    unknown = [song_id for song_id in song_ids if not artist_of.get(song_id)]
+    if unknown and all_known:
+        raise UserError(
+            f"{file} has no artist for {len(unknown)} of {len(song_ids)} songs "
+            f"({some(unknown)}): add them, {_OR_BY_SONG}"
+        )
+    if unknown:
+        print(f"the artist of {len(unknown)} of {len(song_ids)} songs is not known")
+    artists = [artist_of.get(song_id, "") for song_id in song_ids]
+    names = [(a, "" if a else song_id) for a, song_id in zip(artists, song_ids, strict=True)]
+    number_of = {name: number for number, name in enumerate(sorted(set(names)))}
+    return np.array([number_of[name] for name in names])
+
+
+def read_artists(path: Path) -> dict[str, str]:
+    """Read the artist of each song from `songs.tsv`: song id, artist, title, audio path."""
+    if not path.is_file():
+        raise UserError(
+            f"{path} is missing, so the artists are not known: write it (song id, artist, title, "
+            f"audio path), {_OR_BY_SONG}"
+        )
+    artist_of: dict[str, str] = {}
+    for song_id, artist in read_tsv(path, 2):
+        artist = artist.strip()
+        if artist_of.setdefault(song_id, artist) != artist:
+            raise UserError(
+                f"{path} gives the song {song_id!r} two artists, {artist_of[song_id]!r} and "
+                f"{artist!r}: keep one"
+            )
+    return artist_of

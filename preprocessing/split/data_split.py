@@ -1,0 +1,287 @@
+"""Which tags, which songs, and the split: artists are never shared between the three parts.
+
+`select` applies the rules of selection to the annotations, `split_groups` cuts the songs
+70 / 15 / 15 with enough songs of every tag in each part, `write_data_split` does the whole step.
+A split that was published with the data can take the place of our own.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from dataset.files import (
+    ITEM_INDEX,
+    PUBLISHED_SPLIT,
+    SONGS,
+    SPLITS,
+    TRACK_TAGS,
+    TRIPLETS,
+    read_tsv,
+    require_file,
+    staged,
+    subset_prefix,
+    write_about,
+    write_split,
+)
+from dataset.mel_store import published_file, read_index, skipped_songs
+from errors import UserError, one_line
+from preprocessing.listening.triplets import songs_of_triplets
+from preprocessing.split.artist_split import split_groups
+from preprocessing.split.artists import artist_groups
+from preprocessing.split.published_split import (
+    in_each_part,
+    print_overlap,
+    read_published_split,
+)
+from preprocessing.tags.categories import add_categories
+
+
+@dataclass(frozen=True)
+class SplitOptions:
+    """What step 1 was asked for: see `step1_data_split.py`."""
+
+    top_n_tags: int
+    minimum: int
+    seed: int
+    vectors: tuple[str, ...]
+    minimum_score: float
+    split_by: str
+    is_subset: bool
+
+
+def write_data_split(directory: Path, options: SplitOptions) -> None:
+    """Do step 1: choose tags and songs, split them, and write the files of the split.
+
+    Raises
+    ------
+    UserError
+        Nothing is left after a rule, an artist is unknown, or no split reaches the minimum.
+    """
+    published = options.split_by == "published"
+    part_of = read_published_split(directory) if published else None
+    annotations = select(read_annotations(directory / TRACK_TAGS), directory, options, part_of)
+    tags, song_ids, song_tags = to_matrix(annotations)
+    groups = _groups(directory, song_ids, options.split_by)
+    if part_of is None:
+        split_of_song = split_groups(song_tags, groups, tags, options.minimum, options.seed)
+    else:
+        split_of_song = np.array([SPLITS.index(part_of[song_id]) for song_id in song_ids])
+    splits = {name: np.flatnonzero(split_of_song == part) for part, name in enumerate(SPLITS)}
+    _print_splits(song_tags, splits, groups, options.split_by)
+    if published:
+        print_overlap(groups, splits)
+    _write(directory, options, annotations, (tags, song_ids, song_tags, splits))
+
+
+def _groups(directory: Path, song_ids: list[str], split_by: str) -> np.ndarray:
+    """Number of the group of each song: its artist's, or its own; (N,) int64."""
+    if split_by == "song":
+        return np.arange(len(song_ids))
+    return artist_groups(directory, song_ids, all_known=split_by == "artist")
+
+
+# ---------------------------------------------------------------- the annotations
+
+
+def read_annotations(path: Path) -> pd.DataFrame:
+    """Read `track_tags.tsv`: no header; song_id, original_tag, cleaned_tag, tag_category, score.
+
+    Returns
+    -------
+    DataFrame
+        Columns 'song', 'tag' (the cleaned one), 'category' (all str) and 'score' (float).
+    """
+    columns = ["song", "original", "tag", "category", "score"]
+    try:
+        rows = pd.read_csv(
+            require_file(path),
+            sep="\t",
+            header=None,
+            names=columns,
+            index_col=False,
+            dtype=object,
+            keep_default_na=False,  # a tag may be called 'null'
+            quoting=3,  # quotation marks are letters like any other
+        )
+    except (ValueError, OSError) as error:
+        raise UserError(
+            f"{path} is not a file of five columns separated by tabs ({one_line(error)}): make it "
+            "again with step 0"
+        ) from None
+    rows["score"] = pd.to_numeric(rows["score"], errors="coerce")
+    broken = rows["score"].isna() | (rows["song"] == "") | (rows["tag"] == "")
+    if rows.empty or broken.any():
+        where = "is empty" if rows.empty else f"is incomplete in row {int(broken.idxmax()) + 1}"
+        raise UserError(
+            f"{path} {where}: each row must be song_id, original_tag, cleaned_tag, tag_category "
+            "and a score, separated by tabs, without a header"
+        )
+    return rows[["song", "tag", "category", "score"]]
+
+
+# ---------------------------------------------------------------- the rules of selection
+
+
+def select(
+    rows: pd.DataFrame, directory: Path, options: SplitOptions, part_of: dict[str, str] | None
+) -> pd.DataFrame:
+    """Apply every rule in turn and print what it leaves; the functions below say the rules.
+
+    `part_of` is the part of each song in a published split that is to be used.
+    """
+    score, n_tags, minimum = options.minimum_score, options.top_n_tags, options.minimum
+    rows = _told(f"annotations with a score >= {score:g}", rows, scored(rows, score))
+    rows = _told("each tag of a song once", rows, rows.drop_duplicates(["song", "tag"]))
+    for source in options.vectors:
+        rows = _told(
+            f"tags with a word vector in {source}", rows, with_vector(rows, directory, source)
+        )
+    for kind, songs in _songs_with_data(directory, rows):
+        rows = _told(f"songs with {kind}", rows, of_songs(rows, songs))
+    if part_of is not None:
+        rows = _told(f"songs in {PUBLISHED_SPLIT}", rows, of_songs(rows, set(part_of)))
+        kept = in_each_part(rows, part_of, minimum)
+        rows = _told(f"tags with at least {minimum} songs in each part", rows, kept)
+    return _told(f"the {n_tags} tags with the most songs", rows, top_tags(rows, n_tags))
+
+
+def _told(what: str, before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    """Print rows, songs and tags before and after a rule; raise `UserError` if nothing is left."""
+    pairs = zip(_counts(before).items(), _counts(after).values(), strict=True)
+    print(f"{what}: {', '.join(f'{name} {old} -> {new}' for (name, old), new in pairs)}")
+    if after.empty:
+        raise UserError(f"no annotation of {TRACK_TAGS} is left after the rule '{what}': relax it")
+    return after
+
+
+def _counts(rows: pd.DataFrame) -> dict[str, int]:
+    return {"rows": len(rows), "songs": rows["song"].nunique(), "tags": rows["tag"].nunique()}
+
+
+def scored(rows: pd.DataFrame, minimum_score: float) -> pd.DataFrame:
+    """Keep annotations with at least this tag score (0 to 100)."""
+    return rows[rows["score"] >= minimum_score]
+
+
+def with_vector(rows: pd.DataFrame, directory: Path, source: str) -> pd.DataFrame:
+    """Keep tags that have a word vector in a source of vectors, such as 'google'."""
+    from preprocessing.words.tag_lookup import tag_vector  # gensim, if asked for
+    from preprocessing.words.word_vectors import open_vectors
+
+    vectors = open_vectors(directory, source)
+    known = {tag for tag in rows["tag"].unique() if tag_vector(vectors, tag) is not None}
+    return rows[rows["tag"].isin(known)]
+
+
+def of_songs(rows: pd.DataFrame, songs: set[str]) -> pd.DataFrame:
+    """Keep the annotations of these songs."""
+    return rows[rows["song"].isin(songs)]
+
+
+def top_tags(rows: pd.DataFrame, n_tags: int) -> pd.DataFrame:
+    """Keep the tags with the most songs; of equal ones, those that come first by code point."""
+    songs_of = rows["tag"].value_counts().to_dict()
+    top = sorted(songs_of, key=lambda tag: (-songs_of[tag], tag))[:n_tags]
+    return rows[rows["tag"].isin(set(top))]
+
+
+def _songs_with_data(directory: Path, annotations: pd.DataFrame) -> list[tuple[str, set[str]]]:
+    """The songs with listening data, and those with audio, for each kind that is at hand."""
+    kinds = []
+    if (directory / ITEM_INDEX).is_file():
+        ids = {fields[0].strip() for fields in read_tsv(directory / ITEM_INDEX, 1)}
+        kinds.append((f"listening data ({ITEM_INDEX})", ids))
+    elif (directory / TRIPLETS).is_file():
+        kinds.append((f"listening data ({TRIPLETS})", songs_of_triplets(directory / TRIPLETS)))
+    with_audio = _songs_with_audio(directory, annotations["song"].unique())
+    if with_audio:
+        kinds.append(("audio that can be read", with_audio - skipped_songs(directory).keys()))
+    if not kinds:
+        print(f"no listening data and no audio in {directory}: songs are kept without either")
+    return kinds
+
+
+def _songs_with_audio(directory: Path, song_ids: np.ndarray) -> set[str]:
+    """Songs with a mel spectrogram, or with an audio path in `songs.tsv`."""
+    rows = read_tsv(directory / SONGS, 4) if (directory / SONGS).is_file() else []
+    with_audio = {song_id for song_id, _, _, audio in rows if audio}
+    with_audio.update(song.song_id for song in read_index(directory))
+    if (directory / "spec").is_dir():
+        with_audio.update(name for name in song_ids if published_file(directory, name).is_file())
+    return with_audio
+
+
+def to_matrix(annotations: pd.DataFrame) -> tuple[list[str], list[str], sp.csr_array]:
+    """Return the tags, the songs (both sorted by code point), and the songs x tags 0/1 matrix."""
+    tags, songs = sorted(set(annotations["tag"])), sorted(set(annotations["song"]))
+    rows = pd.Index(songs, dtype=object).get_indexer(annotations["song"])
+    columns = pd.Index(tags, dtype=object).get_indexer(annotations["tag"])
+    ones = np.ones(len(annotations), dtype=np.int64)
+    return tags, songs, sp.csr_array((ones, (rows, columns)), shape=(len(songs), len(tags)))
+
+
+# ---------------------------------------------------------------- what comes out
+
+
+def _print_splits(
+    song_tags: sp.csr_array, splits: dict[str, np.ndarray], groups: np.ndarray, split_by: str
+) -> None:
+    """Print the table of the splits: songs, and how many songs the tags have."""
+    groups_name = "groups" if split_by == "song" else "artists"
+    print(
+        f"{'split':6}{'songs':>8}{'':>7}{groups_name:>9}   songs a tag: smallest, median, largest"
+    )
+    for name, songs in splits.items():
+        per_tag = song_tags[songs].sum(axis=0)
+        share = 100 * len(songs) / len(groups)
+        print(
+            f"{name:6}{len(songs):8}{share:6.1f}%{len(np.unique(groups[songs])):9}"
+            f"{per_tag.min():25}, {np.median(per_tag):g}, {per_tag.max()}"
+        )
+
+
+def _write(directory: Path, options: SplitOptions, annotations: pd.DataFrame, split: tuple) -> None:
+    tags, song_ids, song_tags, splits = split
+    prefix = subset_prefix(options.is_subset)
+    facts = {
+        "top_n_tags": options.top_n_tags,
+        "minimum_number_of_tags_in_each_split": options.minimum,
+        "seed": None if options.split_by == "published" else options.seed,
+        "vectors": list(options.vectors),
+        "minimum_score": options.minimum_score,
+        "split_by": options.split_by,
+        "tags": len(tags),
+        "songs": {name: len(songs) for name, songs in splits.items()},
+    }
+    stale = _stale_after(directory, prefix, tags, song_ids)
+    with staged(directory) as stage:
+        write_split(stage, tags, song_ids, song_tags.toarray(), splits, prefix)
+        add_categories(stage, directory, tags, annotations)
+        write_about(stage, directory, f"{prefix}step1", facts)
+    print(f"wrote the split of {len(song_ids)} songs and {len(tags)} tags to {directory}")
+    for line in stale:
+        print(line)
+
+
+def _stale_after(directory: Path, prefix: str, tags: list[str], song_ids: list[str]) -> list[str]:
+    """Say which vectors of an earlier split the new one leaves behind."""
+    lines = []
+    names = [file.name for file in sorted(directory.glob("*_emb.pkl"))]
+    vectors = [name for name in names if name.startswith("sub_") == bool(prefix)]
+    if vectors and _differs(directory / f"{prefix}tags.npy", tags):
+        lines.append(f"the tags have changed: run step 2 again for {', '.join(vectors)}")
+    cf = directory / f"{prefix}ix_to_cf.npy"
+    if cf.is_file() and _differs(directory / f"{prefix}existing_ids.npy", song_ids):
+        lines.append(f"the songs have changed: run step 3 again for {cf.name}")
+    return lines
+
+
+def _differs(file: Path, names: list[str]) -> bool:
+    """Whether the names in `file` are others than `names`; a file that cannot be read differs."""
+    try:
+        return [str(name) for name in np.load(file, allow_pickle=False)] != names
+    except (OSError, ValueError, EOFError, TypeError):
+        return True

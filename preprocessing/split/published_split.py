@@ -1,0 +1,81 @@
+"""A split that comes with the data, used in place of step 1's own.
+
+Step 0 writes it to `published_split.tsv` for the sets that have one; anybody can write one by hand.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from command_line import existing_file
+from dataset.files import PUBLISHED_SPLIT, SPLITS, read_tsv, some
+from errors import UserError
+
+
+def read_published_split(directory: Path) -> dict[str, str]:
+    """Read the part of each song: 'train', 'valid' or 'test'.
+
+    Raises
+    ------
+    UserError
+        The file is missing or empty, names another part, or gives a song two.
+    """
+    path = existing_file(
+        directory / PUBLISHED_SPLIT,
+        "step 0 writes it for sets with a published split (jamendo, magnatagatune); write it "
+        "yourself (song id, tab, train, valid or test), or split by artist with --split_by=artist",
+    )
+    part_of: dict[str, str] = {}
+    for song_id, part in read_tsv(path, 2):
+        if part not in SPLITS:
+            raise UserError(
+                f"{path} puts the song {song_id!r} into {part!r}: the parts are {', '.join(SPLITS)}"
+            )
+        if part_of.setdefault(song_id, part) != part:
+            raise UserError(
+                f"{path} puts the song {song_id!r} into {part_of[song_id]} and {part}: keep one"
+            )
+    if not part_of:
+        raise UserError(f"{path} is empty: write song id, tab, train, valid or test in each line")
+    return part_of
+
+
+def in_each_part(rows: pd.DataFrame, part_of: dict[str, str], minimum: int) -> pd.DataFrame:
+    """Keep the tags with at least `minimum` songs in each part; print which ones go.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Annotations with columns song and tag, each pair once; every song has a part.
+    part_of : dict of str to str
+        Part of each song.
+    minimum : int
+        Least number of songs of a tag in each part.
+    """
+    parts = pd.Categorical(rows["song"].map(part_of), categories=SPLITS)
+    counts = pd.crosstab(rows["tag"], parts, dropna=False)  # (tags, parts)
+    least, where = counts.min(axis=1), counts.idxmin(axis=1)
+    short = [f"{tag} ({least[tag]} in {where[tag]})" for tag in counts.index[least < minimum]]
+    if short:
+        print(f"tags with fewer than {minimum} songs in a part: {some(short, 10)}")
+    return rows[rows["tag"].isin(set(counts.index[least >= minimum]))]
+
+
+def print_overlap(groups: np.ndarray, splits: dict[str, np.ndarray]) -> None:
+    """Print how many artists the published split shares between its parts.
+
+    Parameters
+    ----------
+    groups : ndarray of int64, shape (N,)
+        Number of the artist of each song.
+    splits : dict of str to ndarray
+        'train', 'valid', 'test' -> song indices.
+    """
+    artists = [np.unique(groups[songs]) for songs in splits.values()]
+    artist, n_parts = np.unique(np.concatenate(artists), return_counts=True)
+    shared = artist[n_parts > 1]
+    print(
+        f"artists in more than one part: {len(shared)} of {len(artist)}, with "
+        f"{np.isin(groups, shared).sum()} of {len(groups)} songs"
+    )

@@ -1,0 +1,1 @@
+"""Step 0: which tags stay, how they are called, their categories."""

@@ -1,0 +1,44 @@
+"""Which category a tag has, where annotations name one; `tag_categories.tsv`."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from dataset.files import CATEGORIES, read_tsv, write_tsv
+
+
+def most_common_categories(annotations: pd.DataFrame) -> dict[str, str]:
+    """Category that a tag has most often, of equally frequent ones the first by code point.
+
+    Parameters
+    ----------
+    annotations : DataFrame
+        Columns tag and category, '' where it is not known.
+
+    Returns
+    -------
+    dict of str to str
+        Tag -> category, for tags that have one.
+    """
+    named = annotations[annotations["category"] != ""]
+    counts = named.groupby(["tag", "category"]).size().to_dict()
+    ordered = sorted(counts, key=lambda pair: (-counts[pair], pair))
+    return {tag: category for tag, category in reversed(ordered)}
+
+
+def add_categories(
+    stage: Path, directory: Path, tags: list[str], annotations: pd.DataFrame
+) -> None:
+    """Write to `stage` the `tag_categories.tsv` of `directory` with the tags that it lacks.
+
+    What it holds stays as it is.
+    """
+    file = directory / CATEGORIES
+    rows = read_tsv(file, 2) if file.is_file() else []
+    known = {tag for tag, category in rows if category}
+    category_of = most_common_categories(annotations)
+    added = [(tag, category_of[tag]) for tag in tags if tag in category_of and tag not in known]
+    if added:
+        added_tags = {tag for tag, _ in added}
+        kept = [row for row in rows if row[0] not in added_tags]
+        write_tsv(stage / CATEGORIES, iter([*kept, *added]))

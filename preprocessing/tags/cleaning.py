@@ -1,0 +1,287 @@
+"""The clean-up of tag annotations that made the paper's MSD500, one function a rule.
+
+Won et al., ICASSP 2021 (arXiv 2010.16030), section on the data set. All rules work on one table,
+a pandas DataFrame with a row for each annotation:
+
+    song    str     song id
+    tag     str     the tag as its tagger wrote it
+    score   float   0 to 100, how strongly the song bears the tag
+    lemma   str     what all spellings of the tag have in common (from `add_lemmas` on)
+    cleaned str     the tag's name from now on (from `group_by_lemma` on)
+
+`clean_tags` calls the rules in the paper's order. Two tables of knowledge stand beside this file
+as data: `tag_lists/not_music.txt`, tags that describe no music, and `tag_lists/categories.tsv`.
+"""
+
+import re
+import unicodedata
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+
+from command_line import flag, number, whole_number
+from dataset.files import read_tsv
+from errors import UserError
+
+TAG_LISTS = Path(__file__).parent / "tag_lists"
+OTHER = "other"  # category of a tag that categories.tsv does not know
+
+SUFFIXES = {"music", "song", "songs", "tag", "tags"}
+NO_PLURALS = {"blues"}  # words that mean something else without their s
+AND = re.compile(r"['’‘`´]\s*n\s*['’‘`´]|&|\band\b")
+DECADE = re.compile(r"\b(?:19(?=[2-9])|20)(\d0s)\b")
+
+
+@dataclass(frozen=True)
+class CleanUp:
+    """Thresholds of the clean-up.
+
+    Attributes
+    ----------
+    min_score : float
+        Smallest score of an annotation that counts, 0 to 100; 0 switches the rule off.
+    max_tags : int or None
+        A song with more tags is dropped; None switches the rule off.
+    min_songs : int
+        Smallest number of songs of a tag.
+    keep_not_music : bool
+        Whether tags that describe no music stay.
+    """
+
+    min_score: float = 50
+    max_tags: int | None = 20
+    min_songs: int = 100
+    keep_not_music: bool = False
+
+    def __post_init__(self):
+        if number("--min_score", self.min_score, 0) > 100:
+            raise UserError(f"--min_score must be at most 100, not {self.min_score!r}")
+        if self.max_tags is not None:  # None is no limit
+            whole_number("--max_tags", self.max_tags, 1)
+        whole_number("--min_songs", self.min_songs, 1)
+        flag("--keep_not_music", self.keep_not_music)
+
+
+def clean_tags(
+    annotations: pd.DataFrame, listened: Collection[str], options: CleanUp
+) -> tuple[pd.DataFrame, list[dict]]:
+    """Apply the rules in the paper's order and print what each leaves.
+
+    Parameters
+    ----------
+    annotations : DataFrame
+        Columns song, tag, score.
+    listened : collection of str
+        Songs that are in the listening data.
+    options : CleanUp
+        Thresholds.
+
+    Returns
+    -------
+    DataFrame
+        Columns song, tag, score, lemma, cleaned; each (song, cleaned) once, sorted by both.
+    list of dict
+        For each rule its name and the rows, songs and tags that it left.
+
+    Raises
+    ------
+    UserError
+        Nothing is left.
+    """
+    report = [_count("raw annotations", annotations)]
+
+    def note(rule: str, left: pd.DataFrame) -> pd.DataFrame:
+        report.append(_count(rule, left))
+        before, after = report[-2]["rows"], report[-1]
+        print(
+            f"{rule}: {before} -> {after['rows']} rows "
+            f"({after['songs']} songs, {after['tags']} tags)"
+        )
+        return left
+
+    table = note("songs in the listening data", keep_listened(annotations, listened))
+    if options.min_score > 0:
+        rule = f"score of at least {options.min_score:g}"
+        table = note(rule, keep_scores(table, options.min_score))
+    if options.max_tags is not None:
+        rule = f"songs with at most {options.max_tags} tags"
+        table = note(rule, drop_overtagged_songs(table, options.max_tags))
+    table = note("preprocessed tags, empty ones dropped", add_lemmas(table))
+    if not options.keep_not_music:
+        table = note("tags that describe music", drop_not_music(table))
+    table = note("tags of one lemma grouped", group_by_lemma(table))
+    table = note(
+        f"tags with at least {options.min_songs} songs", keep_tags(table, options.min_songs)
+    )
+    if table.empty:
+        raise UserError(
+            "the clean-up leaves no tag: lower --min_songs or --min_score, or raise --max_tags"
+        )
+    return table, report
+
+
+# ---------------------------------------------------------------- the rules
+
+
+def keep_listened(annotations: pd.DataFrame, listened: Collection[str]) -> pd.DataFrame:
+    """Keep the songs that are in the listening data."""
+    return annotations[annotations["song"].isin(set(listened))]
+
+
+def keep_scores(annotations: pd.DataFrame, min_score: float = 50) -> pd.DataFrame:
+    """Keep annotations with a tag score of at least `min_score` (0 to 100)."""
+    return annotations[annotations["score"] >= min_score]
+
+
+def drop_overtagged_songs(annotations: pd.DataFrame, max_tags: int = 20) -> pd.DataFrame:
+    """Drop songs that bear more than `max_tags` different tags."""
+    n_tags = annotations.groupby("song")["tag"].transform("nunique")
+    return annotations[n_tags <= max_tags]
+
+
+def add_lemmas(annotations: pd.DataFrame) -> pd.DataFrame:
+    """Add the column lemma; drop tags of which nothing is left, such as '!!!'."""
+    annotations = annotations.assign(lemma=annotations["tag"].map(lemma))
+    return annotations[annotations["lemma"] != ""]
+
+
+def drop_not_music(
+    annotations: pd.DataFrame, path: Path = TAG_LISTS / "not_music.txt"
+) -> pd.DataFrame:
+    """Drop tags that describe no music: 'seen live', 'favourites', names of users.
+
+    Parameters
+    ----------
+    annotations : DataFrame
+        With the column lemma.
+    path : Path
+        A tag a line, meant in all its spellings; between slashes, a regular expression searched
+        in the preprocessed tag. Empty lines and lines that begin with # say nothing.
+    """
+    lemmas, pattern = _read_not_music(path)
+    tags = annotations["tag"].drop_duplicates()
+    unwanted = tags[
+        tags.map(lambda tag: lemma(tag) in lemmas or bool(pattern.search(preprocess_tag(tag))))
+    ]
+    return annotations[~annotations["tag"].isin(unwanted)]
+
+
+def group_by_lemma(annotations: pd.DataFrame) -> pd.DataFrame:
+    """Give all tags of one lemma the name of their most common member; ties go by alphabet.
+
+    A song keeps one annotation of each group: that of the highest score.
+    """
+    table = annotations.assign(cleaned=annotations["tag"].map(_member_name))
+    members = table.groupby(["lemma", "cleaned"])["song"].nunique().reset_index(name="songs")
+    members = members.sort_values(["songs", "cleaned"], ascending=[False, True])
+    names = members.drop_duplicates("lemma").set_index("lemma")["cleaned"]
+    table["cleaned"] = table["lemma"].map(names)
+    table = table.sort_values(
+        ["song", "cleaned", "score", "tag"], ascending=[True, True, False, True]
+    )
+    return table.drop_duplicates(["song", "cleaned"])
+
+
+def keep_tags(annotations: pd.DataFrame, min_songs: int = 100) -> pd.DataFrame:
+    """Keep cleaned tags that at least `min_songs` songs bear."""
+    n_songs = annotations.groupby("cleaned")["song"].transform("nunique")
+    return annotations[n_songs >= min_songs]
+
+
+# ---------------------------------------------------------------- names of tags
+
+
+@cache
+def preprocess_tag(tag: str) -> str:
+    """Write a tag plainly: lower case, one word for 'and', no punctuation or suffix.
+
+    `and`, `&`, `'n'` and `n` all become n. Suffixes that say nothing (music, song, tag, also in
+    the plural) go, unless nothing else would be left.
+
+    Examples
+    --------
+    >>> preprocess_tag("Rock 'n' Roll"), preprocess_tag("rock songs"), preprocess_tag("hip-hop")
+    ('rock n roll', 'rock', 'hip hop')
+    """
+    words = _without_punctuation(AND.sub(" n ", tag.lower())).split()
+    while len(words) > 1 and words[-1] in SUFFIXES:
+        words.pop()
+    return " ".join(words)
+
+
+@cache
+def lemma(tag: str) -> str:
+    """What the spellings of a tag have in common: its key, not its name.
+
+    Beyond `preprocess_tag`: no plural, no accents, no spaces, decades without their century, so
+    that hip-hop, hip hop and hiphop are one, and so are female vocalist and female vocalists.
+
+    Examples
+    --------
+    >>> lemma("Hip-Hop music"), lemma("female vocalists"), lemma("1980's")
+    ('hiphop', 'femalevocalist', '80s')
+    """
+    plain = DECADE.sub(r"\1", _without_accents(preprocess_tag(tag)))
+    return "".join(_singular(word) for word in plain.split())
+
+
+def categories_of(
+    tags: Collection[str], path: Path = TAG_LISTS / "categories.tsv"
+) -> dict[str, str]:
+    """Find the category of each tag, whatever its spelling; 'other' for unknown tags."""
+    known = {lemma(tag): category for tag, category in read_tsv(path, 2)}
+    return {tag: known.get(lemma(tag), OTHER) for tag in tags}
+
+
+def _without_punctuation(text: str) -> str:
+    """Drop apostrophes and dots (80's, r.n.b.); other punctuation and symbols become spaces."""
+    text = re.sub(r"['’‘`´.]", "", text)
+    return "".join(" " if unicodedata.category(char)[0] in "PSCZ" else char for char in text)
+
+
+def _without_accents(text: str) -> str:
+    """Drop accents of Latin letters; in other scripts such marks make another letter."""
+    plain = ""
+    for char in unicodedata.normalize("NFKD", text):
+        if not (unicodedata.combining(char) and plain[-1:].isascii()):
+            plain += char
+    return unicodedata.normalize("NFC", plain)
+
+
+def _singular(word: str) -> str:
+    """Drop a plural s; y and ie become one (lady, ladies). Short words and 80s stay."""
+    if len(word) > 4 and re.search("[^su]s$", word) and word not in NO_PLURALS:
+        word = word[:-1]
+    return re.sub("(?<=..)ie$", "y", word)
+
+
+def _member_name(tag: str) -> str:
+    """The name a tag has as a member of its group: lower case, single spaces."""
+    return " ".join(tag.lower().split())
+
+
+# ---------------------------------------------------------------- behind the rules
+
+
+@cache
+def _read_not_music(path: Path) -> tuple[set[str], re.Pattern]:
+    """Read not_music.txt as a set of lemmas and one pattern."""
+    lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = [line for line in lines if line and not line.startswith("#")]
+    patterns = [line[1:-1] for line in lines if line.startswith("/") and line.endswith("/")]
+    lemmas = {lemma(line) for line in lines if not line.startswith("/")}
+    return lemmas, re.compile("|".join(f"(?:{pattern})" for pattern in patterns) or "(?!)")
+
+
+def _count(rule: str, table: pd.DataFrame) -> dict:
+    """Count what is left, by the most finished form of the tag that the table has."""
+    form = next(column for column in ("cleaned", "lemma", "tag") if column in table)
+    return {
+        "rule": rule,
+        "rows": len(table),
+        "songs": int(table["song"].nunique()),
+        "tags": int(table[form].nunique()),
+    }

@@ -1,0 +1,1 @@
+"""Step 2: word vectors: their files, training them, looking tags up."""

@@ -1,0 +1,238 @@
+"""Training word vectors of a domain: word2vec on a text, with its frequent phrases as words.
+
+A general text knows 'house' as a building and 'jungle' as a forest. The paper (section 3.1) takes
+word vectors from a text on music instead, with multi-word terms such as 'smooth jazz' as one word.
+"""
+
+import bz2
+import contextlib
+import gzip
+import io
+import lzma
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import gensim
+from gensim.models import Word2Vec
+from gensim.models.phrases import ENGLISH_CONNECTOR_WORDS, FrozenPhrases, Phrases
+from tqdm import tqdm
+from tqdm.utils import CallbackIOWrapper
+
+from command_line import existing_file
+from dataset.files import staged, write_about
+from errors import UserError
+from preprocessing.words.vector_files import model_files
+from preprocessing.words.word_vectors import FOLDER_SUFFIX
+
+_OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train: continuous bag of words (CBOW) with negative sampling.
+
+    The defaults were chosen by looking at the neighbours of tags on a text of 3.5 million words.
+    With them CBOW finds drum_and_bass, breakcore and techstep next to jungle; with gensim's own
+    (learning rate 0.025, `sample` 0.001) it finds little, and skip-gram takes longer and brings up
+    the rare words of single sentences.
+
+    Attributes
+    ----------
+    dimensions : int
+        Length of a vector.
+    epochs : int
+        How often to read the text; each time a sentence comes with its words and with its phrases.
+    window : int
+        Words to either side that count as context.
+    negative : int
+        Noise words drawn for each pair.
+    sample : float
+        Share of the text above which a word is thinned out.
+    min_count : int
+        Leave out rarer words and phrases.
+    phrase_threshold : float
+        Score (Mikolov et al. 2013, arXiv 1310.4546, equation 6) that makes two words a phrase.
+    seed : int
+        Of the initial vectors, the thinning and the noise words.
+    workers : int
+        Threads. With 1 the same seed gives the same file; with more, they overwrite each other's
+        updates in an order that differs each time.
+    """
+
+    dimensions: int = 300
+    epochs: int = 10
+    window: int = 5
+    negative: int = 10
+    sample: float = 1e-4
+    min_count: int = 5
+    phrase_threshold: float = 10.0
+    seed: int = 0
+    workers: int = 1
+
+
+def train_word_vectors(data_path: Path, corpus: Path, name: str, recipe: Recipe) -> Path:
+    """Train word vectors and write `<name>_w2v/<name>_trigrams_<dimensions>.model`.
+
+    Parameters
+    ----------
+    data_path : Path
+        The dataset directory.
+    corpus : Path
+        UTF-8 text, one sentence a line, words separated by blanks and taken as they are; plain or
+        compressed (.gz, .bz2, .xz). It is read three times and never held in memory.
+    name : str
+        What to call the vectors; `--w2v_type` of main.py chooses by it.
+    recipe : Recipe
+        How to train.
+
+    Returns
+    -------
+    Path
+        The model, a gensim Word2Vec in one file.
+
+    Raises
+    ------
+    UserError
+        The text is missing, damaged or too small, or the folder holds other vectors.
+    """
+    target = Path(f"{name}{FOLDER_SUFFIX}", f"{name}_trigrams_{recipe.dimensions}.model")
+    existing_file(corpus, "give a text file, one sentence a line, as CORPUS")
+    _require_room(data_path / target)
+    with staged(data_path) as stage:
+        phrased = stage / "phrased.txt"
+        counts = _write_phrased(corpus, phrased, recipe)
+        model = _train(phrased, counts, recipe)
+        phrased.unlink()
+        if not len(model.wv):
+            raise UserError(
+                f"{corpus} has no word that occurs {recipe.min_count} times: give a longer text, "
+                "one sentence a line, or a smaller --min_count"
+            )
+        (stage / target).parent.mkdir()
+        # One file, so that it is replaced whole: gensim would put arrays over 10 MB beside it.
+        model.save(str(stage / target), separately=[], sep_limit=2**62)
+        facts = {"corpus": str(corpus), "gensim": gensim.__version__, **asdict(recipe)}
+        write_about(stage, data_path, f"step2_train_{name}", facts)
+    print(
+        f"{data_path / target}: {len(model.wv)} words and phrases, {recipe.dimensions} dimensions"
+    )
+    return data_path / target
+
+
+def _require_room(target: Path) -> None:
+    """Raise `UserError` if there are other vectors where `target` is to be."""
+    folder = target.parent
+    others = [file.name for file in model_files(folder) if file != target]
+    if others:
+        raise UserError(
+            f"{folder} already holds {', '.join(others)}: choose another --name, or move it away"
+        )
+
+
+# ---------------------------------------------------------------- text and phrases
+
+
+class Sentences:
+    """The sentences of a text file as lists of words, from the start at each iteration."""
+
+    def __init__(self, file: Path, count_bytes: Callable[[int], object]):
+        self.file = file
+        self.count_bytes = count_bytes
+
+    def __iter__(self) -> Iterator[list[str]]:
+        opener = _OPENERS.get(self.file.suffix, contextlib.nullcontext)
+        with (
+            open(self.file, "rb", buffering=0) as raw,
+            opener(CallbackIOWrapper(self.count_bytes, raw, "read")) as stream,
+            io.TextIOWrapper(stream, encoding="utf-8") as lines,
+        ):
+            try:
+                yield from (words for line in lines if (words := line.split()))
+            except UnicodeDecodeError:
+                raise UserError(f"{self.file} is not UTF-8 text: convert it to UTF-8") from None
+            except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
+                raise UserError(f"{self.file} is damaged ({error}): get it again") from None
+
+
+def _write_phrased(corpus: Path, phrased: Path, recipe: Recipe) -> Counter[str]:
+    """Write each sentence of `corpus`, and again with its phrases joined by '_', if it has any.
+
+    With its phrases alone, 'metal' would be met mostly as a material: black_metal and heavy_metal
+    have taken the others away. Word2vec reads its text many times and joining phrases takes longer
+    than reading, so it is done once.
+
+    Returns
+    -------
+    Counter
+        How often each word, and each phrase, stands in `corpus`.
+    """
+    counts: Counter[str] = Counter()
+    with _progress("finding phrases", corpus, passes=3) as bar:
+        sentences = Sentences(corpus, bar.update)
+        pairs = _find_phrases(sentences, recipe)
+        # Pairs of pairs and words: phrases of up to four words.
+        longer = _find_phrases(_join(sentences, pairs), recipe)
+        with open(phrased, "w", encoding="utf-8", newline="\n") as stream:
+            for words in sentences:
+                stream.write(" ".join(words) + "\n")
+                counts.update(words)
+                joined = next(_join([words], pairs, longer))
+                if len(joined) < len(words):
+                    stream.write(" ".join(joined) + "\n")
+                    counts.update(phrase for phrase in joined if phrase not in words)
+    return counts
+
+
+def _find_phrases(sentences: Iterable[list[str]], recipe: Recipe) -> FrozenPhrases:
+    return Phrases(
+        sentences,
+        min_count=recipe.min_count,
+        threshold=recipe.phrase_threshold,
+        connector_words=ENGLISH_CONNECTOR_WORDS,  # drum_and_bass is a pair; of_the is none
+        # `freeze` splits a phrase at each delimiter to count its halves. With '_' it would take
+        # new_york_city for new + city; a blank is in no word.
+        delimiter=" ",
+    ).freeze()
+
+
+def _join(sentences: Iterable[list[str]], *phrases: FrozenPhrases) -> Iterator[list[str]]:
+    for sentence in sentences:
+        for pairs in phrases:
+            sentence = [word.replace(" ", "_") for word in pairs[sentence]]
+        yield sentence
+
+
+# ---------------------------------------------------------------- word2vec
+
+
+def _train(phrased: Path, counts: Counter[str], recipe: Recipe) -> Word2Vec:
+    model = Word2Vec(
+        sg=0,
+        alpha=0.05,  # as the original word2vec program has it for CBOW
+        vector_size=recipe.dimensions,
+        window=recipe.window,
+        negative=recipe.negative,
+        sample=recipe.sample,
+        min_count=recipe.min_count,
+        seed=recipe.seed,
+        workers=recipe.workers,
+    )
+    # Events and training time carry the clock: without them, the same vectors are the same file.
+    model.lifecycle_events = model.wv.lifecycle_events = None
+    # Not `build_vocab(sentences)`: that would count the words of repeated sentences twice.
+    model.build_vocab_from_freq(counts)
+    if len(model.wv):
+        with _progress("training word2vec", phrased, passes=recipe.epochs) as bar:
+            sentences = Sentences(phrased, bar.update)
+            n_words = sum(map(len, Sentences(phrased, lambda _: None)))
+            model.train(sentences, total_words=n_words, epochs=recipe.epochs)
+    model.total_train_time = 0.0
+    return model
+
+
+def _progress(task: str, file: Path, passes: int) -> tqdm:
+    total = passes * file.stat().st_size
+    return tqdm(total=total, desc=task, unit="B", unit_scale=True)

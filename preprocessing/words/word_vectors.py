@@ -1,0 +1,334 @@
+"""Word vectors: finding them, loading them, and looking tags up in them.
+
+A *source* is a set of word vectors with a name. `google` is Google News in the dataset directory
+(or where gensim's downloader has put it); a folder `<name>_w2v/` with one gensim file is the source
+`<name>`, such as the published `music_w2v/model_semeval_trigrams_300.model`, or what
+`step2_word_embedding.py train` writes.
+"""
+
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import gensim.downloader
+import numpy as np
+from gensim.models import KeyedVectors
+
+from dataset.directory import read_song_tags, read_splits
+from dataset.files import (
+    existing_directory,
+    read_tags,
+    some,
+    staged,
+    subset_prefix,
+    user_path,
+    write_about,
+    write_pickle,
+    write_split,
+)
+from errors import UserError, one_line
+from preprocessing.words.tag_lookup import part_keys, tag_vector, whole_key
+from preprocessing.words.vector_files import (
+    BINARY_SUFFIXES,
+    GENSIM_SUFFIXES,
+    load_vectors,
+    model_files,
+)
+
+GOOGLE_NEWS = "GoogleNews-vectors-negative300"
+GOOGLE_NEWS_DOWNLOAD = "word2vec-google-news-300"
+FOLDER_SUFFIX = "_w2v"
+_HINTS = {
+    "google": f"put {GOOGLE_NEWS}.bin there, or give --google=FILE or --google=download (1.7 GB)",
+    "music": "put a gensim model into its folder music_w2v, or give --music=FILE",
+}
+_HOW_TO_GET = (
+    f"put {GOOGLE_NEWS}.bin or a folder <name>_w2v with a gensim model there, give a file with "
+    "--google or --music, or train vectors with step2_word_embedding.py train"
+)
+
+# ---------------------------------------------------------------- finding
+
+
+def find_sources(data_path: str | Path) -> dict[str, Path]:
+    """Find every set of word vectors at hand.
+
+    Parameters
+    ----------
+    data_path : str or Path
+        The dataset directory.
+
+    Returns
+    -------
+    dict of str to Path
+        Name -> file, `google` first; for a folder `<name>_w2v` with several files, the folder,
+        which `load_vectors` refuses.
+
+    Raises
+    ------
+    UserError
+        `data_path` is no directory.
+    """
+    data_path = existing_directory(data_path)
+    sources = {}
+    for folder in (data_path, _download_folder()):
+        google = [folder / f"{stem}{suffix}" for stem, suffix in _google_names()]
+        for file in google:
+            if file.is_file():
+                sources.setdefault("google", file)
+    for folder in sorted(data_path.glob(f"*{FOLDER_SUFFIX}")):
+        files = model_files(folder)
+        if files:
+            name = folder.name.removesuffix(FOLDER_SUFFIX)
+            sources.setdefault(name, files[0] if len(files) == 1 else folder)
+    return sources
+
+
+def _google_names() -> Iterator[tuple[str, str]]:
+    for suffix in (*BINARY_SUFFIXES, *GENSIM_SUFFIXES):
+        yield GOOGLE_NEWS, suffix
+    yield GOOGLE_NEWS_DOWNLOAD, ".gz"
+
+
+def _download_folder() -> Path:
+    return Path(gensim.downloader.BASE_DIR) / GOOGLE_NEWS_DOWNLOAD
+
+
+def choose_sources(
+    data_path: Path, given: dict[str, str | None], only: list[str] | None = None
+) -> dict[str, Path]:
+    """Say which file each source comes from; print a line for one that is not to be had.
+
+    Parameters
+    ----------
+    data_path : Path
+        The dataset directory.
+    given : dict
+        Source -> file that the user named, or 'download' for `google`, or None for what is at hand.
+    only : list of str, optional
+        Names of the sources to use; all by default.
+
+    Raises
+    ------
+    UserError
+        No source is left, or `only` names one that is not there.
+    """
+    sources = find_sources(data_path)
+    for name, file in given.items():
+        if only is not None and name not in only:
+            continue
+        try:
+            if file is not None:
+                sources.pop(name, None)  # never another file than the one asked for
+                sources[name] = _given_file(name, str(file))
+            elif name not in sources:
+                print(f"{name}: left out, for {data_path} has none: {_HINTS[name]}")
+        except UserError as error:
+            print(f"{name}: left out, for {error}")
+    unknown = [name for name in only or [] if name not in sources]
+    if unknown or not sources:
+        raise UserError(
+            f"{data_path} has no word vectors {some(unknown)}".rstrip() + f": {_HOW_TO_GET}"
+        )
+    return {name: file for name, file in sources.items() if only is None or name in only}
+
+
+def _given_file(name: str, file: str) -> Path:
+    if name == "google" and file == "download":
+        return download_google_news()
+    path = user_path(file)
+    if not path.is_file():
+        raise UserError(f"--{name}={file} is not a file: give the file of the vectors")
+    return path
+
+
+def download_google_news() -> Path:
+    """Fetch Google News (1.7 GB) with gensim's downloader, unless it is there; return its file."""
+    patience = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(60)  # gensim sets none and would wait for ever
+    try:
+        # With the path alone gensim does not run the loading code that comes with the data.
+        return Path(gensim.downloader.load(GOOGLE_NEWS_DOWNLOAD, return_path=True))
+    except Exception as error:  # gensim passes on whatever went wrong on the way
+        raise UserError(
+            f"{GOOGLE_NEWS_DOWNLOAD} cannot be downloaded ({one_line(error)}): put "
+            f"{GOOGLE_NEWS}.bin into the dataset directory instead"
+        ) from None
+    finally:
+        socket.setdefaulttimeout(patience)
+
+
+# ---------------------------------------------------------------- loading
+
+
+def open_vectors(data_path: str | Path, name_or_path: str | Path) -> KeyedVectors:
+    """Load word vectors.
+
+    Parameters
+    ----------
+    data_path : str or Path
+        The dataset directory.
+    name_or_path : str or Path
+        Name of a source in the directory (`google`, `music`, ...), or a file: word2vec binary
+        (`.bin`, `.bin.gz`, `.gz`) or gensim's own format (`.kv`, `.model`, from version 3.8 on).
+
+    Returns
+    -------
+    gensim.models.KeyedVectors
+        float32 vectors.
+
+    Raises
+    ------
+    UserError
+        There is no such source or file, or it cannot be read, or it holds more than vectors.
+    """
+    sources = find_sources(data_path)
+    if str(name_or_path) in sources:
+        return load_vectors(sources[str(name_or_path)])
+    file = user_path(name_or_path)
+    if not file.is_file():
+        at_hand = f"at hand: {', '.join(sources)}" if sources else "none are at hand"
+        raise UserError(
+            f"{name_or_path!s} is neither a file nor the name of word vectors in {data_path} "
+            f"({at_hand}): {_HOW_TO_GET}"
+        )
+    return load_vectors(file)
+
+
+# ---------------------------------------------------------------- vectors for the tags of a dataset
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What a source has for the tags.
+
+    Attributes
+    ----------
+    file : Path
+        Where the vectors came from.
+    vectors : dict of str to ndarray of float32, shape (D,)
+        Tag -> vector, for the tags that have one.
+    by_parts : dict of str to list of str
+        Tag -> the words whose mean its vector is, for tags that are not in the vocabulary whole.
+    missing : list of str
+        Tags without a vector.
+    """
+
+    file: Path
+    vectors: dict[str, np.ndarray]
+    by_parts: dict[str, list[str]]
+    missing: list[str]
+
+    def __str__(self) -> str:
+        whole = len(self.vectors) - len(self.by_parts)
+        total = len(self.vectors) + len(self.missing)
+        lines = [
+            f"{whole} of {total} tags found whole, {len(self.by_parts)} by parts, "
+            f"{len(self.missing)} missing ({self.file})"
+        ]
+        lines += [f"    {tag} = {' + '.join(keys)}" for tag, keys in self.by_parts.items()]
+        lines += [f"    missing: {', '.join(self.missing)}"] if self.missing else []
+        return "\n".join(lines)
+
+
+def cover(tags: list[str], file: Path) -> Coverage:
+    """Look all tags up in the vectors of `file`."""
+    vectors = load_vectors(file)
+    found = {tag: tag_vector(vectors, tag) for tag in tags}
+    present = {tag: vector for tag, vector in found.items() if vector is not None}
+    return Coverage(
+        file=file,
+        vectors=present,
+        by_parts={
+            tag: part_keys(vectors, tag) for tag in present if whole_key(vectors, tag) is None
+        },
+        missing=[tag for tag in tags if tag not in present],
+    )
+
+
+def embed_tags(
+    data_path: Path, files: dict[str, Path], drop_missing: bool = False, is_subset: bool = False
+) -> None:
+    """Write `<name>_emb.pkl` for each source: a dict tag -> (D,) float32.
+
+    A source that cannot be read is reported and left out.
+
+    Parameters
+    ----------
+    data_path : Path
+        The dataset directory, with a split.
+    files : dict of str to Path
+        Name of the source -> file with its vectors.
+    drop_missing : bool
+        Whether to take tags that a source lacks out of the split.
+    is_subset : bool
+        Whether to work on the `sub_*` files.
+
+    Raises
+    ------
+    UserError
+        No source could be read, or tags are without a vector and not to be dropped.
+    """
+    prefix = subset_prefix(is_subset)
+    tags = read_tags(data_path, prefix)
+    coverage = {}
+    for name, file in files.items():
+        try:
+            coverage[name] = cover(tags, file)
+            print(f"{name}: {coverage[name]}")
+        except UserError as error:
+            print(f"{name}: left out, for {error}")
+    if not coverage:
+        raise UserError(f"no word vectors could be read for {data_path}: {_HOW_TO_GET}")
+    missing = {name: found.missing for name, found in coverage.items() if found.missing}
+    if missing and not drop_missing:
+        raise UserError(
+            "tags without a vector: "
+            + "; ".join(f"{name} lacks {', '.join(lacked)}" for name, lacked in missing.items())
+            + " - take them out of the split with --drop_missing, or name the sources with --only"
+        )
+    dropped = {tag for lacked in missing.values() for tag in lacked}
+    with staged(data_path) as stage:
+        if dropped:
+            _write_split_without(dropped, stage, data_path, prefix)
+        for name, found in coverage.items():
+            kept = {tag: found.vectors[tag] for tag in tags if tag not in dropped}
+            write_pickle(stage / f"{prefix}{name}_emb.pkl", kept)
+        write_about(stage, data_path, f"{prefix}step2", _facts(coverage, dropped))
+
+
+def _facts(coverage: dict[str, Coverage], dropped: set[str]) -> dict:
+    return {
+        "dropped_tags": sorted(dropped),
+        "sources": {
+            name: {"file": str(found.file), "by_parts": found.by_parts}
+            for name, found in coverage.items()
+        },
+    }
+
+
+def _write_split_without(dropped: set[str], stage: Path, data_path: Path, prefix: str) -> None:
+    """Write the split of `data_path` to `stage` without some of its tags.
+
+    The song axis stays as it is, for other files share it; songs that are left without a tag leave
+    their splits.
+    """
+    tags = read_tags(data_path, prefix)
+    song_tags = read_song_tags(data_path / f"{prefix}binaries.npy", len(tags))
+    song_ids, splits = read_splits(data_path, prefix, len(song_tags))
+    song_tags = song_tags[:, [tag not in dropped for tag in tags]]  # (N, T) -> (N, T kept)
+    tagged = song_tags.any(axis=1)  # (N,)
+    kept = {name: songs[tagged[songs]] for name, songs in splits.items()}
+    left = ", ".join(f"{len(splits[name]) - len(songs)} {name}" for name, songs in kept.items())
+    print(f"dropped {len(dropped)} tags: {', '.join(sorted(dropped))}; songs left out: {left}")
+    empty = [name for name, songs in kept.items() if not len(songs)]
+    if empty:
+        raise UserError(
+            f"without the tags that have no vector, {' and '.join(empty)} of {data_path} would be "
+            "empty: give other word vectors"
+        )
+    remaining = [tag for tag in tags if tag not in dropped]
+    write_split(stage, remaining, song_ids, song_tags, kept, prefix)
+    if "" in song_ids:  # as published: without the file, songs in no split have no known id
+        (stage / f"{prefix}existing_ids.npy").unlink()

@@ -1,0 +1,23 @@
+"""Running the commands of the project as a user does, in processes of their own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def run_command(*arguments: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess:
+    """Run a script of the project in a process of its own, as a user does."""
+    command = [sys.executable, "-u", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
+
+
+def assert_user_error(done: subprocess.CompletedProcess, *parts: str) -> None:
+    """Check exit code 2, one sentence on stderr with all `parts`, and no traceback."""
+    assert done.returncode == 2, done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    for part in parts:
+        assert part in lines[0]

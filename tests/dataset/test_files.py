@@ -1,0 +1,471 @@
+"""Files of the dataset directory: what is written reads back, errors are sentences."""
+
+import codecs
+import io
+import json
+import pickle
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from commands import ROOT
+from dataset.files import (
+    existing_directory,
+    read_about,
+    read_categories,
+    read_npy,
+    read_pickle,
+    read_strings,
+    read_tags,
+    read_tsv,
+    require_file,
+    some,
+    staged,
+    user_path,
+    writable_file,
+    write_about,
+    write_pickle,
+    write_split,
+    write_tsv,
+)
+from errors import UserError
+from published_files import IDS, LOOKUP, SONG_TAGS, SPLITS, TAGS, dump
+
+
+def test_missing_file_of_the_users_own_names_no_step(tmp_path):
+    with pytest.raises(UserError, match=r"mine\.txt is missing: give the path") as refusal:
+        require_file(tmp_path / "mine.txt")
+    assert "step" not in str(refusal.value).replace(str(tmp_path), "")
+
+
+def test_no_such_directory(tmp_path):
+    with pytest.raises(UserError, match="nowhere is not a directory"):
+        existing_directory(tmp_path / "nowhere")
+    assert existing_directory(str(tmp_path)) == tmp_path
+
+
+def test_written_files_have_the_published_types(tmp_path):
+    splits = {name: np.array(songs) for name, songs in SPLITS.items()}
+    write_split(tmp_path, TAGS, IDS, SONG_TAGS.astype(bool), splits)
+    assert np.load(tmp_path / "binaries.npy").dtype.kind == "f"
+    assert np.load(tmp_path / "train_ids.npy").tolist() == [
+        "4//TRAAA04",
+        "0//TRAAA00",
+        "1//TRAAA01",
+    ]
+    with open(tmp_path / "train_tag_to_ix.pkl", "rb") as stream:
+        assert pickle.load(stream) == LOOKUP
+
+
+# ---------------------------------------------------------------- damaged arrays
+
+
+def npy_bytes(array) -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()
+
+
+def npy_with_header(header: str) -> bytes:
+    text = header.encode("latin1") + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    cut=st.integers(0, 200),
+    noise=st.lists(st.tuples(st.integers(0, 199), st.integers(0, 255)), max_size=4),
+)
+def test_damaged_array_reads_or_is_refused_in_one_line(tmp_path_factory, cut, noise):
+    content = bytearray(npy_bytes(np.arange(9.0))[: 200 - cut])
+    for position, byte in noise:
+        if position < len(content):
+            content[position] = byte
+    path = tmp_path_factory.mktemp("damaged") / "ix_to_cf.npy"
+    path.write_bytes(content)
+    try:
+        assert isinstance(read_npy(path), np.ndarray)
+    except UserError as refusal:
+        assert str(path) in str(refusal) and "\n" not in str(refusal)
+    else:
+        assert cut == 0
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"PK\x03\x04 no zip either",
+        b"text",
+        npy_bytes(np.arange(9.0))[:-1],
+        npy_with_header("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000000,)}"),
+        npy_with_header("{'descr': '<f8', 'fortran_order': False, 'shape': (-1,)}"),
+        npy_with_header("{'descr': 5, 'fortran_order': False, 'shape': (1,)}"),
+        npy_with_header("{'shape': ("),
+        npy_with_header(" " * 20_000),
+    ],
+    ids=["empty", "zip", "text", "cut", "huge", "negative", "dtype", "syntax", "long header"],
+)
+def test_broken_array_is_refused_in_one_line(tmp_path, content):
+    path = tmp_path / "tags.npy"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"tags\.npy is not a readable \.npy array") as refusal:
+        read_npy(path)
+    assert "\n" not in str(refusal.value)
+
+
+def test_an_npz_archive_is_no_array(tmp_path):
+    with open(tmp_path / "tags.npy", "wb") as stream:
+        np.savez(stream, a=np.arange(3))
+    with pytest.raises(UserError, match="not a readable"):
+        read_tags(tmp_path)
+
+
+# ---------------------------------------------------------------- pickles
+
+
+HOSTILE_NAMES = [
+    ("builtins", "eval"),
+    ("__builtin__", "exec"),
+    ("os", "system"),
+    ("numpy", "load"),
+    ("numpy", "core.multiarray"),
+    ("numpy.core.multiarray", "fromfile"),
+    ("numpy._core.numeric", "load"),
+    ("numpy.core", "multiarray._reconstruct.__globals__"),
+    ("_codecs", "lookup"),
+    ("copyreg", "_reconstructor"),
+    ("errors", "run_or_explain"),
+]
+
+
+@pytest.mark.parametrize(("module", "name"), HOSTILE_NAMES)
+def test_pickle_may_name_no_more_than_arrays(tmp_path, module, name):
+    content = b"\x80\x04" + b"".join(
+        b"\x8c" + bytes([len(text)]) + text.encode() for text in (module, name)
+    )
+    (tmp_path / "x.pkl").write_bytes(content + b"\x93.")
+    with pytest.raises(UserError, match="which is not plain data"):
+        read_pickle(tmp_path / "x.pkl")
+
+
+class Raw:
+    """Pickled as the given call, with the given state."""
+
+    def __init__(self, *parts):
+        self.parts = parts
+
+    def __reduce__(self):
+        return self.parts
+
+
+ADDRESSES = b"A" * 16
+
+
+def forged_dtype(code: str, *state) -> Raw:
+    return Raw(np.dtype, (code, False, True), (3, *state))
+
+
+def forged_array(dtype: object, content: object = ADDRESSES) -> Raw:
+    start = (np.ndarray, (0,), b"b")
+    return Raw(np._core.multiarray._reconstruct, start, (1, (2,), dtype, False, content))
+
+
+FORGED = {
+    # bytes of the file as addresses of objects
+    "object array": forged_array(forged_dtype("O", "|", None, None, None, -1, -1, 0)),
+    "object array by call": Raw(np.ndarray, ((2,), "O", ADDRESSES)),
+    "object array from buffer": Raw(np._core.numeric._frombuffer, (ADDRESSES, "O", (2,), "C")),
+    "object scalar": Raw(np._core.multiarray.scalar, (np.dtype("O"), ADDRESSES)),
+    "structure of objects": forged_array(np.dtype([("a", "O")])),
+    "numbers with fields of objects": forged_array(
+        forged_dtype("f8", "<", None, ("a",), {"a": (np.dtype("O"), 0)}, 8, 8, 0)
+    ),
+    # lengths that reach beyond the array
+    "wide": forged_array(forged_dtype("U2", "<", None, None, None, 1 << 30, 4, 8), ADDRESSES[:8]),
+    "too short": forged_array(np.dtype("f8"), ADDRESSES[:15]),
+    "short scalar": Raw(np._core.multiarray.scalar, (np.dtype("f8"), b"A")),
+    "other encoding": Raw(codecs.encode, ("é", "utf-8")),
+    "honest object array": np.array([1, "a", None], dtype=object),
+    "dates": np.array(["2020-01-01"], dtype="M8[D]"),
+}
+
+
+def test_forged_arrays_are_refused_without_a_crash(tmp_path):
+    for case, content in FORGED.items():
+        dump(tmp_path / f"{case}.pkl", {"a": content}, protocol=2)
+    script = (
+        "import sys, pathlib, dataset_files, errors\n"
+        "for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):\n"
+        "    try: print(path.stem, 'read:', repr(dataset_files.read_pickle(path)), flush=True)\n"
+        "    except errors.UserError as refusal: print(path.stem, 'refused:', refusal, flush=True)"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path)]  # a process of its own may crash
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    refusals = dict(line.split(" refused: ", 1) for line in done.stdout.splitlines())
+    assert refusals.keys() == FORGED.keys()
+    assert all("not a pickle of plain data" in message for message in refusals.values())
+
+
+def test_forged_state_of_a_dtype_changes_nothing(tmp_path):
+    numbers = forged_dtype("f8", "<", (np.dtype("u1"), (9,)), ("a",), {"a": 1}, 800, 8, 63)
+    text = forged_dtype("U2", "<", None, None, None, -4, 4, 8)
+    content = {
+        "numbers": forged_array(numbers, struct.pack("<2d", 1, 2)),
+        "text": forged_array(text, "abcd".encode("utf-32-le")),
+    }
+    dump(tmp_path / "x.pkl", content, protocol=2)
+    read = read_pickle(tmp_path / "x.pkl")
+    assert read["numbers"].dtype == np.float64 and read["numbers"].dtype.fields is None
+    assert read["numbers"].tolist() == [1, 2]
+    assert read["text"].tolist() == ["ab", "cd"]
+
+
+PLAIN = {
+    "float32": np.arange(3, dtype=np.float32),
+    "big-endian": np.arange(3, dtype=">i4"),
+    "matrix": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+    "bool": np.array([True, False]),
+    "str": np.array(["é", "jazz"]),
+    "bytes": np.array([b"a", b"bc"]),
+    "scalar": np.float64(1.5),
+    np.str_("numpy key"): [np.int64(3), np.bool_(True), np.str_("x"), np.float32(2)],
+    "python": [1, 2.5, "é", b"\xff\x00", None, True, (1, [2]), {"a": {}}, 10**30],
+}
+
+
+def assert_plain(read: dict) -> None:
+    assert list(read) == list(PLAIN)
+    for name, value in PLAIN.items():
+        if isinstance(value, np.ndarray):
+            assert read[name].dtype.kind == value.dtype.kind
+            np.testing.assert_array_equal(read[name], value)
+        else:
+            assert read[name] == value
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_plain_data_of_every_protocol(tmp_path, protocol):
+    dump(tmp_path / "x.pkl", PLAIN, protocol)
+    assert_plain(read_pickle(tmp_path / "x.pkl"))
+
+
+@pytest.mark.parametrize("protocol", range(4))  # later ones tell the lengths of names
+@pytest.mark.parametrize("module", [b"numpy.core.", b"numpy._core."])
+def test_module_names_of_numpy_1_and_2(tmp_path, protocol, module):
+    written = pickle.dumps(PLAIN, protocol)
+    renamed = written.replace(b"numpy._core.", module).replace(b"numpy.core.", module)
+    assert b"c" + module + b"multiarray\n_reconstruct" in renamed
+    (tmp_path / "x.pkl").write_bytes(renamed)
+    assert_plain(read_pickle(tmp_path / "x.pkl"))
+
+
+def old_numpy_pickle() -> bytes:
+    """{'jazz': array([1, 2], float32)} as Python 3.7 and numpy 1 wrote it, spelled out."""
+    numbers = struct.pack("<2f", 1, 2)
+    return (
+        b"\x80\x03}X\x04\x00\x00\x00jazzcnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\n"
+        b"K\x00\x85C\x01b\x87R(K\x01K\x02\x85cnumpy\ndtype\nX\x02\x00\x00\x00f4K\x00K\x01\x87R"
+        b"(K\x03X\x01\x00\x00\x00<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89"
+        b"C\x08" + numbers + b"tbs."
+    )
+
+
+def test_pickle_of_an_old_numpy(tmp_path):
+    (tmp_path / "x.pkl").write_bytes(old_numpy_pickle())
+    vector = read_pickle(tmp_path / "x.pkl")["jazz"]
+    assert vector.dtype == np.float32
+    np.testing.assert_array_equal(vector, [1, 2])
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_damaged_pickle_reads_or_is_refused_in_one_line(tmp_path_factory, data):
+    content = bytearray(old_numpy_pickle())
+    for _ in range(data.draw(st.integers(1, 3))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.mktemp("damaged") / "google_emb.pkl"
+    path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
+    try:
+        assert isinstance(read_pickle(path), dict)
+    except UserError as refusal:
+        assert str(path) in str(refusal) and "\n" not in str(refusal)
+
+
+# ---------------------------------------------------------------- text files
+
+
+@pytest.mark.parametrize(
+    ("content", "rows"),
+    [
+        (b"a\tb\nc\td\n", [["a", "b"], ["c", "d"]]),
+        (b"a\tb\r\nc\td\r\n", [["a", "b"], ["c", "d"]]),
+        (b"a\tb\nc\td", [["a", "b"], ["c", "d"]]),
+        (b"a\n\n\r\nc\td\n", [["a", ""], ["c", "d"]]),
+        (b"a\tb\tc\n", [["a", "b"]]),
+        (b"\tb\n", [["", "b"]]),
+        (b"\t\n", [["", ""]]),
+        (b"\xef\xbb\xbfa\tb\n", [["a", "b"]]),
+        (b' a "quoted"\t#b\n', [[' a "quoted"', "#b"]]),
+        ("é\u2028\x85\tb\rc\n".encode(), [["é\u2028\x85", "b\rc"]]),
+        (b"", []),
+    ],
+)
+def test_read_tsv(tmp_path, content, rows):
+    (tmp_path / "x.tsv").write_bytes(content)
+    assert read_tsv(tmp_path / "x.tsv", 2) == rows
+
+
+def test_read_tsv_refuses_what_is_not_utf8(tmp_path):
+    (tmp_path / "x.tsv").write_bytes(b"a\tb\n" * 5000 + b"caf\xe9\tb\n")
+    with pytest.raises(UserError, match=r"x\.tsv is not UTF-8"):
+        read_tsv(tmp_path / "x.tsv", 2)
+
+
+def test_read_tsv_names_a_missing_file(tmp_path):
+    with pytest.raises(UserError, match=r"songs\.tsv is missing: step0"):
+        read_tsv(tmp_path / "songs.tsv", 4)
+
+
+FIELD = st.text(st.characters(exclude_characters="\t\n\r\ufeff", exclude_categories=["Cs"]))
+
+
+@settings(max_examples=50, deadline=None)
+@given(rows=st.lists(st.tuples(FIELD.filter(bool), FIELD, FIELD), max_size=5))
+def test_written_tsv_reads_back(tmp_path_factory, rows):
+    path = tmp_path_factory.mktemp("tsv") / "x.tsv"
+    write_tsv(path, iter(rows))
+    assert read_tsv(path, 3) == [list(row) for row in rows]
+
+
+def test_categories_of_a_directory_without(tmp_path):
+    assert read_categories(tmp_path) == {}
+    assert read_about(tmp_path) == {}
+
+
+def test_written_pickles_are_read_by_python_3_7(tmp_path):
+    write_pickle(tmp_path / "x.pkl", {"jazz": np.float32([1, 2])})
+    content = (tmp_path / "x.pkl").read_bytes()
+    assert content[0] == 0x80 and content[1] <= 4  # the protocol
+    assert read_pickle(tmp_path / "x.pkl")["jazz"].tolist() == [1, 2]
+
+
+def test_about_collects_the_steps(tmp_path):
+    write_about(tmp_path, tmp_path, "step1", {"seed": 0})
+    write_about(tmp_path, tmp_path, "step2", {"vectors": "é"})
+    write_about(tmp_path, tmp_path, "step1", {"seed": 1})
+    text = (tmp_path / "dataset.json").read_text(encoding="utf-8")
+    steps = {"step1": {"seed": 1}, "step2": {"vectors": "é"}}
+    assert json.loads(text) == read_about(tmp_path) == {"format_version": 1, "steps": steps}
+
+
+def test_about_is_added_to_one_without_steps(tmp_path):
+    (tmp_path / "dataset.json").write_text('{"format_version": 1, "note": "mine"}')
+    write_about(tmp_path, tmp_path, "step1", {})
+    assert read_about(tmp_path) == {"format_version": 1, "note": "mine", "steps": {"step1": {}}}
+
+
+def test_read_strings_of_an_empty_list(tmp_path):
+    np.save(tmp_path / "x.npy", [])
+    assert read_strings(tmp_path / "x.npy") == []
+
+
+def test_some_shortens_long_lists():
+    assert some(["a", "b"]) == "a, b"
+    assert some(range(7), most=2) == "0, 1 and 5 more"
+
+
+# ---------------------------------------------------------------- all or nothing
+
+
+def tree(directory: Path) -> dict[str, str]:
+    """Every file below `directory`, hidden ones too, with its content."""
+    return {
+        str(file.relative_to(directory)): file.read_text() if file.is_file() else "folder"
+        for file in directory.rglob("*")
+    }
+
+
+def test_staged_files_arrive_together(tmp_path):
+    (tmp_path / "old").write_text("old")
+    (tmp_path / "kept").write_text("kept")
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "kept").write_text("kept")
+    with staged(tmp_path) as stage:
+        (stage / "old").write_text("new")
+        (stage / "deep" / "er").mkdir(parents=True)
+        (stage / "deep" / "er" / "file").write_text("nested")
+        assert (tmp_path / "old").read_text() == "old"
+    assert tree(tmp_path) == {
+        "old": "new",
+        "kept": "kept",
+        "deep": "folder",
+        "deep/kept": "kept",
+        "deep/er": "folder",
+        "deep/er/file": "nested",
+    }
+
+
+@pytest.mark.parametrize("error", [UserError, ZeroDivisionError, KeyboardInterrupt, SystemExit])
+def test_staged_leaves_nothing_when_the_body_raises(tmp_path, error):
+    (tmp_path / "old").write_text("old")
+    with pytest.raises(error), staged(tmp_path) as stage:
+        (stage / "old").write_text("half")
+        (stage / "new").write_text("half")
+        raise error
+    assert tree(tmp_path) == {"old": "old"}
+
+
+def test_staged_makes_the_directory_or_leaves_no_trace_of_it(tmp_path):
+    with pytest.raises(ZeroDivisionError), staged(tmp_path / "a" / "b") as stage:
+        (stage / "file").write_text("half")
+        raise ZeroDivisionError
+    assert tree(tmp_path) == {}
+    with staged(tmp_path / "a" / "b") as stage:
+        (stage / "file").write_text("whole")
+    assert tree(tmp_path) == {"a": "folder", "a/b": "folder", "a/b/file": "whole"}
+
+
+def test_staged_moves_nothing_when_something_is_in_the_way(tmp_path):
+    (tmp_path / "b").mkdir()
+    with pytest.raises(UserError, match="b is in the way"), staged(tmp_path) as stage:
+        (stage / "a").write_text("whole")
+        (stage / "b").write_text("whole")
+    assert tree(tmp_path) == {"b": "folder"}
+
+
+def test_staged_below_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be written to"), staged(tmp_path / "file" / "a"):
+        pass
+
+
+def test_writable_file(tmp_path):
+    assert writable_file(str(tmp_path / "new" / "a.tsv")) == tmp_path / "new" / "a.tsv"
+    (tmp_path / "a.tsv").write_text("kept")
+    assert writable_file(tmp_path / "a.tsv").read_text() == "kept"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.tsv"]
+    for path, sentence in (
+        ("", "is a directory, or no name"),
+        (tmp_path, "is a directory, or no name"),
+        (tmp_path / "a.tsv" / "b.tsv", "cannot be written to"),
+        (tmp_path / ("a" * 300), "cannot be written .File name too long.: give another name"),
+    ):
+        with pytest.raises(UserError, match=sentence):
+            writable_file(path)
+
+
+def test_home_folders_of_known_and_unknown_users(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ann")
+    assert user_path("~/music") == Path("/home/ann/music")
+    assert user_path("music") == Path("music")
+    assert user_path("~no one/music") == Path("~no one/music")
+    with pytest.raises(UserError, match="~no one is not a directory"):
+        existing_directory("~no one")

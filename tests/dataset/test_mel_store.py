@@ -1,0 +1,258 @@
+"""Reading mel spectrograms: crops of both layouts, and stores that are damaged or unfinished."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dataset.files import write_about, write_tsv
+from dataset.mel_store import (
+    FLOOR_DB,
+    FRAMES,
+    INDEX,
+    MEL_SETTINGS,
+    N_MELS,
+    REPORT,
+    open_mel_store,
+    published_file,
+    read_index,
+    skipped_songs,
+    unfinished_songs,
+)
+from errors import UserError
+
+LENGTHS = {"SONGA": 5, "SONGB": 300, "SONGC": 1, "SONGD": 40}
+RNG = np.random.default_rng(0)
+MELS = {
+    song_id: RNG.uniform(-100, 30, size=(n_frames, N_MELS)).astype(np.float16)
+    for song_id, n_frames in LENGTHS.items()
+}
+
+
+def write_packed(directory: Path) -> Path:
+    """Write a packed store by numpy alone, not by the code under test."""
+    directory.mkdir()
+    np.save(directory / FRAMES, np.concatenate(list(MELS.values())))
+    ends = np.cumsum(list(LENGTHS.values())).tolist()
+    rows = zip(LENGTHS.items(), ends, strict=True)
+    write_tsv(directory / INDEX, [(name, end - length, length, 9) for (name, length), end in rows])
+    write_about(directory, directory, "step4", {"mel_settings": MEL_SETTINGS})
+    return directory
+
+
+def write_published(directory: Path) -> Path:
+    for song_id, mel in MELS.items():
+        a, b, c = song_id[2:5]
+        folder = directory / "spec" / a / b / c
+        folder.mkdir(parents=True)
+        np.save(folder / f"{song_id}.npy", mel.T.astype(np.float32))
+    return directory
+
+
+@pytest.fixture(params=[write_packed, write_published])
+def store(request, tmp_path):
+    return open_mel_store(request.param(tmp_path / "data"), LENGTHS)
+
+
+@pytest.fixture
+def packed(tmp_path) -> Path:
+    return write_packed(tmp_path / "data")
+
+
+def plain_crop(song_id: str, first: int, length: int) -> np.ndarray:
+    """The same, said frame by frame."""
+    mel = MELS[song_id]
+    silence = np.full(N_MELS, FLOOR_DB)
+    return np.array([mel[t] if t < len(mel) else silence for t in range(first, first + length)])
+
+
+@pytest.mark.parametrize("writer", [write_packed, write_published])
+@settings(max_examples=40, deadline=None)
+@given(
+    crops=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 350)), max_size=6),
+    length=st.integers(1, 320),
+)
+def test_crops_are_those_of_a_plain_loop(tmp_path_factory, writer, crops, length):
+    store = open_mel_store(writer(tmp_path_factory.mktemp("stores") / "data"), LENGTHS)
+    rows = np.array([row for row, _ in crops], dtype=np.int64)
+    first = np.array([start for _, start in crops], dtype=np.int64)
+    chunks = store.crop(rows, first, length)
+    assert chunks.dtype == np.float16 and chunks.shape == (len(crops), length, N_MELS)
+    for chunk, (row, start) in zip(chunks, crops, strict=True):
+        np.testing.assert_array_equal(chunk, plain_crop(store.song_ids[row], start, length))
+
+
+def test_what_a_store_says_of_itself(store):
+    assert store.song_ids == list(LENGTHS)
+    assert store.n_frames.tolist() == list(LENGTHS.values())
+    assert store.n_frames.dtype == np.int64
+
+
+def test_a_crop_belongs_to_the_caller(packed):
+    store = open_mel_store(packed, [])
+    store.crop(np.array([1]), np.array([0]), 3)[:] = 0
+    np.testing.assert_array_equal(store.crop(np.array([1]), np.array([0]), 3)[0], MELS["SONGB"][:3])
+
+
+def test_packed_frames_are_memory_mapped(packed):
+    store = open_mel_store(packed, [])
+    assert isinstance(store.frames, np.memmap) and not store.frames.flags.writeable
+    np.testing.assert_array_equal(store.frames, np.concatenate(list(MELS.values())))
+    assert store.starts.tolist() == [0, 5, 305, 306]
+
+
+def test_the_packed_store_goes_before_the_published_layout(packed):
+    write_published(packed)
+    assert hasattr(open_mel_store(packed, LENGTHS), "frames")
+
+
+def test_only_the_songs_asked_for_are_looked_for_in_the_published_layout(tmp_path):
+    directory = write_published(tmp_path / "data")
+    store = open_mel_store(directory, ["SONGD", "", "SONGA", "ab", "absent"])
+    assert store.song_ids == ["SONGD", "SONGA"]
+    chunk = store.crop(np.array([1]), np.array([2]), 4)[0]
+    np.testing.assert_array_equal(chunk, plain_crop("SONGA", 2, 4))
+
+
+def test_where_the_published_layout_has_a_song():
+    assert published_file(Path("d"), "TRABCDE") == Path("d/spec/A/B/C/TRABCDE.npy")
+
+
+def test_neither_layout(tmp_path):
+    with pytest.raises(UserError, match=r"step4_mel_spectrogram\.py run"):
+        open_mel_store(tmp_path, ["SONGA"])
+
+
+@pytest.mark.parametrize("n_bytes", [1, 256, 80_000])
+def test_a_store_cut_short(packed, n_bytes):
+    content = (packed / FRAMES).read_bytes()
+    (packed / FRAMES).write_bytes(content[:-n_bytes])
+    with pytest.raises(UserError, match="cut short"):
+        open_mel_store(packed, [])
+
+
+def test_more_frames_than_the_index_knows_do_not_count(packed):
+    with open(packed / FRAMES, "ab") as stream:
+        stream.write(bytes(100))
+    assert open_mel_store(packed, []).song_ids == list(LENGTHS)
+
+
+@pytest.mark.parametrize(
+    "setting", [{"hop_length": 256}, {"n_mels": 96}, {"floor": None}, {"more": 1}]
+)
+def test_other_settings(packed, setting):
+    write_about(packed, packed, "step4", {"mel_settings": MEL_SETTINGS | setting})
+    with pytest.raises(UserError, match=f"was made with {next(iter(setting))} "):
+        open_mel_store(packed, [])
+
+
+@pytest.mark.parametrize("about", [None, {}, {"step4": {}}, {"step4": {"mel_settings": 3}}])
+def test_unknown_settings(packed, about):
+    (packed / "dataset.json").unlink()
+    if about is not None:
+        text = json.dumps({"format_version": 1, "steps": about})
+        (packed / "dataset.json").write_text(text)
+    with pytest.raises(UserError, match="does not say how"):
+        open_mel_store(packed, [])
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((346, N_MELS), np.float32),
+        np.zeros((346, 96), np.float16),
+        np.zeros(346 * N_MELS, np.float16),
+        np.asfortranarray(np.zeros((346, N_MELS), np.float16)),
+        np.zeros((346, N_MELS), ">f2"),
+    ],
+)
+def test_frames_of_another_form(packed, array):
+    np.save(packed / FRAMES, array)
+    with pytest.raises(UserError, match="instead of float16"):
+        open_mel_store(packed, [])
+
+
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY\x01\x00", b"no array at all"])
+def test_frames_that_are_no_array(packed, content):
+    (packed / FRAMES).write_bytes(content)
+    with pytest.raises(UserError, match="cannot be read"):
+        open_mel_store(packed, [])
+
+
+@pytest.mark.parametrize("missing", [FRAMES, INDEX])
+def test_half_a_store(packed, missing):
+    (packed / missing).unlink()
+    with pytest.raises(UserError, match=r"step 4|step4"):
+        open_mel_store(packed, [])
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["SONGE\t346\t3", "SONGE\t346\t3\t9\t9", "SONGE\t345\t3\t9", "SONGE\t346\t0\t9", "E\tx\t3\t9"],
+)
+def test_a_damaged_line(packed, line):
+    with open(packed / INDEX, "a") as stream:
+        stream.write(line + "\n")
+    with pytest.raises(UserError, match="line 5 of"):
+        open_mel_store(packed, [])
+
+
+def test_a_song_twice(packed):
+    with open(packed / INDEX, "a") as stream:
+        stream.write("SONGA\t346\t1\t9\n")
+    with pytest.raises(UserError, match="twice"):
+        open_mel_store(packed, [])
+
+
+@given(n_bytes=st.integers(0, 60))
+def test_a_torn_last_line_does_not_count(tmp_path_factory, n_bytes):
+    directory = write_packed(tmp_path_factory.mktemp("torn") / "data")
+    content = (directory / INDEX).read_bytes()
+    torn = content[:n_bytes]
+    (directory / INDEX).write_bytes(torn)
+    songs = [song.song_id for song in read_index(directory)]
+    assert songs == list(LENGTHS)[: torn.count(b"\n")]
+
+
+def test_songs_of_an_unfinished_store(packed):
+    store = open_mel_store(packed, [])
+    assert skipped_songs(packed) == {}
+    write_tsv(packed / REPORT, [("SONGX", "x.mp3", "silent"), ("SONGY", "", "no audio file")])
+    assert skipped_songs(packed) == {"SONGX": "silent", "SONGY": "no audio file"}
+    songs = ["SONGZ", "SONGY", "SONGA", "SONGW"]
+    assert unfinished_songs(store, songs, packed) == ["SONGZ", "SONGW"]
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((96, 40)),
+        np.zeros((N_MELS, 0)),
+        np.zeros(N_MELS),
+        np.zeros((N_MELS, 4), int),
+        np.array([[None] * 4] * N_MELS),
+    ],
+)
+def test_a_published_file_of_another_form(tmp_path, array):
+    directory = write_published(tmp_path / "data")
+    np.save(published_file(directory, "SONGB"), array)
+    with pytest.raises(UserError, match=r"SONGB\.npy"):
+        open_mel_store(directory, LENGTHS)
+
+
+def test_a_published_file_cut_short(tmp_path):
+    directory = write_published(tmp_path / "data")
+    file = published_file(directory, "SONGB")
+    file.write_bytes(file.read_bytes()[:-1])
+    with pytest.raises(UserError, match=r"SONGB\.npy cannot be read"):
+        open_mel_store(directory, LENGTHS)
+
+
+def test_songs_are_found_by_their_ids(store):
+    assert store.rows_of(["SONGD", "SONGA", "SONGD"]).tolist() == [3, 0, 3]
+    assert store.n_frames[store.rows_of(["SONGB"])].tolist() == [300]
+    with pytest.raises(KeyError):
+        store.rows_of(["SONGX"])

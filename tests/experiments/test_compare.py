@@ -1,0 +1,40 @@
+"""experiments.compare: table and chart of single results, and what cannot be compared."""
+
+import json
+
+import pytest
+
+from commands import ROOT, assert_user_error, run_command
+from experiment_results import results
+from experiments.tables import results_table
+
+
+def write(folder, content) -> None:
+    folder.mkdir()
+    (folder / "results.json").write_text(json.dumps(content))
+
+
+def test_command_writes_table_and_chart(tmp_path):
+    found = {"spec": [results(0.75, 0.25)], "cf": [results(0.25, 0.5)]}
+    for name, (content,) in found.items():
+        write(tmp_path / name, content)
+    folders = (tmp_path / "spec", tmp_path / "cf")
+    done = run_command("-m", "experiments.compare", *folders, "--to", tmp_path / "out", cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out/compare.md").read_text() == results_table(found)
+    assert results_table(found) in done.stdout
+    assert (tmp_path / "out/compare.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("other", "part"),
+    [(results(1, 1) | {"n_songs": 8}, "different test songs"), (None, "results.json is missing")],
+)
+def test_what_cannot_be_compared_is_told(tmp_path, other, part):
+    write(tmp_path / "spec", results(1, 1))
+    if other:
+        write(tmp_path / "other", other)
+    folders = (tmp_path / "spec", tmp_path / "other")
+    done = run_command("-m", "experiments.compare", *folders, "--to", tmp_path / "out", cwd=ROOT)
+    assert_user_error(done, part)
+    assert not (tmp_path / "out").exists()

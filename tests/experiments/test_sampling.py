@@ -1,0 +1,42 @@
+"""experiments.sampling: the table, and that what is there is not run again."""
+
+import json
+
+import pytest
+
+from commands import ROOT, assert_user_error, run_command
+from planted import write_planted
+
+NAMES = ("random", "balanced", "balanced-weighted", "balanced-distance-weighted")
+
+
+def test_command_runs_each_sampling_once(tmp_path):
+    data, out = write_planted(tmp_path / "data"), tmp_path / "out"
+    command = ("-m", "experiments.sampling", data, out, "--seeds", "3")
+    options = ("--input_type", "cf", "--n_epochs", "1", "--gpu_id", "cpu")
+    done = run_command(*command, *options, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert (out / "sampling.md").read_text() in done.stdout
+    reached = {}
+    for name in NAMES:
+        results = out / "runs" / f"cf-google-{name}-seed3" / "results.json"
+        reached[name] = json.loads(results.read_text())
+        results.write_text(json.dumps(reached[name] | {"map": 0.125}))
+    kept = json.loads((out / "sampling.json").read_text())
+    assert [one["map"] for one in kept] == [one["map"] for one in reached.values()]
+    assert all(one["made_by"]["train_seconds"] > 0 for one in kept)
+    made_by = [one["made_by"]["options"] for one in kept]
+    assert [one["is_balanced"] for one in made_by] == [False, True, True, True]
+    assert [one["is_weighted"] for one in made_by] == [False, False, True, True]
+    assert made_by[3]["negative_weighting"] == "distance"
+    again = run_command(*command, *options, cwd=ROOT)
+    assert "trained to epoch" not in again.stdout
+    assert again.stdout.count("0.1250") == 4
+    other = run_command(*command, *options, "--margin", "0.3", cwd=ROOT)
+    assert_user_error(other, "--margin 0.4", "RESULT_DIR")
+
+
+@pytest.mark.parametrize("seeds", ["one", "1,,2"])
+def test_wrong_seeds_are_told(tmp_path, seeds):
+    done = run_command("-m", "experiments.sampling", tmp_path, tmp_path, "--seeds", seeds, cwd=ROOT)
+    assert_user_error(done, "--seeds")

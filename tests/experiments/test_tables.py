@@ -1,0 +1,91 @@
+"""experiments.tables: what stands in them, what cannot be compared, and the paired test."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import wilcoxon
+
+from errors import UserError
+from experiment_results import results
+from experiments import paper
+from experiments.tables import (
+    average_precisions,
+    heading,
+    markdown,
+    mean_and_deviation,
+    paired_tests,
+    quoted_table,
+    results_table,
+)
+
+FOUND = {"spec": [results(0.75, 0.25)], "cf": [results(0.25, 0.5)]}
+
+
+def test_table_has_all_tags_and_categories():
+    assert results_table(FOUND).splitlines() == [
+        "|                  |   spec |     cf | at random |",
+        "| ---------------- | -----: | -----: | --------: |",
+        "| MAP              | 0.5500 | 0.3500 |    0.1000 |",
+        "| P@10             | 0.5000 | 0.5000 |           |",
+        "| ROC-AUC          | 0.7500 | 0.7500 |           |",
+        "| MAP genre (3)    | 0.7500 | 0.2500 |    0.1250 |",
+        "| MAP location (2) | 0.2500 | 0.5000 |    0.0625 |",
+    ]
+
+
+def test_several_runs_give_mean_and_deviation():
+    table = results_table({"spec": [results(0.5, 0.5), results(0.7, 0.7)]})
+    assert "| MAP              | 0.6000 ± 0.1414 |    0.1000 |" in table
+    assert "| MAP genre (3)    | 0.6000 ± 0.1414 |" in table
+
+
+def test_an_undefined_metric_leaves_its_cell_empty():
+    assert mean_and_deviation([None, None]) == ""
+    assert mean_and_deviation([0.25]) == "0.2500"
+
+
+@given(st.lists(st.lists(st.text("ab|", max_size=5), min_size=2, max_size=2), max_size=4))
+def test_lines_of_a_table_are_of_one_length(rows):
+    lines = markdown(("", "x"), rows).splitlines()
+    assert len({len(line) for line in lines}) == 1
+    assert len(lines) == len(rows) + 2
+
+
+@pytest.mark.parametrize("other", [{"n_songs": 8}, {"categories": {}}, {"chance_map": 0.2}])
+def test_results_of_different_data_never_stand_in_one_table(other):
+    found = {"spec": [results(1, 1)], "cf": [results(1, 1), results(1, 1) | other]}
+    with pytest.raises(UserError, match="spec and cf are from different test songs"):
+        results_table(found)
+
+
+def test_heading_says_what_was_measured():
+    assert heading(FOUND, "data", [7]) == "Measured on data: 5 tags, 9 test songs, seed 7.\n"
+    assert "seeds 0, 1; mean ± standard deviation over seeds" in heading(FOUND, "data", [0, 1])
+
+
+def test_quoted_numbers_are_said_to_be_quoted():
+    text = quoted_table(paper.SAMPLING)
+    assert text.startswith("Quoted from the paper, not measured here, on other data (its Table 1")
+    assert "| MAP         | 0.1658 |   0.1675 |            0.1852 |" in text
+    assert "| P@10        | 0.2990 |   0.3160 |            0.3500 |" in text
+    assert "ROC-AUC" not in text
+
+
+def test_average_precision_is_the_mean_over_seeds_of_tags_with_songs():
+    found = average_precisions([results(0.5, 0.25), results(1.0, 0.25)])
+    assert found == {"rock": 0.75, "jazz": 0.75, "folk": 0.75, "Brazil": 0.25, "Mali": 0.25}
+
+
+def test_columns_are_compared_tag_by_tag():
+    a, b = results(0.5, 0.5), results(0.75, 0.5)
+    b["tags"]["rock"]["map"], b["tags"]["Mali"]["map"] = 0.875, 0.375
+    last = paired_tests({"a": [a], "b": [b]}).splitlines()[-1]
+    gains = [0.375, 0.25, 0.25, 0.0, -0.125]
+    p = wilcoxon(gains).pvalue
+    cells = [cell.strip() for cell in last.strip("|").split("|")]
+    assert cells == ["b - a", "+0.1500", "3 : 1", f"{p:.2g}"]
+
+
+def test_equal_columns_do_not_differ():
+    last = paired_tests({"a": FOUND["cf"], "b": FOUND["cf"]}).splitlines()[-1]
+    assert [cell.strip() for cell in last.strip("|").split("|")][1:] == ["+0.0000", "0 : 0", "1"]

@@ -1,0 +1,98 @@
+"""Decoding, mixing and resampling: every format, any length of block, and damaged files."""
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audio_samples import chords, write_damaged
+from preprocessing.mel import audio_files
+from preprocessing.mel.audio_files import AudioError, read_mono
+
+LOSSLESS = {"a.wav": {"subtype": "FLOAT"}, "a.flac": {"subtype": "PCM_24"}, "a.aiff": {}}
+LOSSY = {"a.ogg": {}, "a.opus": {"format": "OGG", "subtype": "OPUS"}, "a.mp3": {}}
+
+
+def read(file, rate=22050) -> np.ndarray:
+    return np.concatenate(list(read_mono(file, rate)))
+
+
+@pytest.mark.parametrize("name", LOSSLESS)
+def test_lossless_formats_give_the_mean_of_the_channels(tmp_path, name):
+    song = chords(1, channels=2)
+    soundfile.write(tmp_path / name, song, 22050, **LOSSLESS[name])
+    samples = read(tmp_path / name)
+    assert samples.dtype == np.float32
+    np.testing.assert_allclose(samples, song.mean(axis=1), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", LOSSY)
+def test_lossy_formats_give_nearly_the_same(tmp_path, name):
+    song = chords(2, rate=48000, channels=2)
+    soundfile.write(tmp_path / name, song, 48000, **LOSSY[name])
+    samples = read(tmp_path / name)
+    expected = soxr.resample(song.mean(axis=1), 48000, 22050)
+    np.testing.assert_allclose(len(samples), len(expected), atol=50)
+    correlation = np.corrcoef(samples[: len(expected)], expected[: len(samples)])[0, 1]
+    assert correlation > 0.99
+
+
+@pytest.mark.parametrize("rate", [8000, 22050, 44100, 48000, 96000])
+@pytest.mark.parametrize("channels", [1, 2, 6])
+def test_blocks_say_what_one_piece_says(tmp_path, monkeypatch, rate, channels):
+    song = chords(1.3, rate=rate, channels=channels)
+    soundfile.write(tmp_path / "a.wav", song, rate, subtype="FLOAT")
+    monkeypatch.setattr(audio_files, "READ", 7001 * channels)
+    monkeypatch.setattr(audio_files, "BLOCK", 1999)
+    mono = song.mean(axis=1)
+    expected = mono if rate == 22050 else soxr.resample(mono, rate, 22050)
+    samples = read(tmp_path / "a.wav")
+    assert samples.shape == expected.shape
+    np.testing.assert_allclose(samples, expected, atol=1e-6)
+
+
+def test_mp3_in_blocks_is_mp3_in_one_piece(tmp_path, monkeypatch):
+    soundfile.write(tmp_path / "a.mp3", chords(3, rate=44100, channels=2), 44100)
+    whole = read(tmp_path / "a.mp3", 44100)
+    monkeypatch.setattr(audio_files, "READ", 10_000)
+    np.testing.assert_array_equal(read(tmp_path / "a.mp3", 44100), whole)
+
+
+def test_a_file_cut_short_gives_what_it_holds(tmp_path):
+    song = chords(2)
+    soundfile.write(tmp_path / "a.wav", song, 22050, subtype="FLOAT")
+    content = (tmp_path / "a.wav").read_bytes()
+    (tmp_path / "a.wav").write_bytes(content[: len(content) // 2])
+    samples = read(tmp_path / "a.wav")
+    assert 0.9 < len(samples) / 22050 < 1.1
+    np.testing.assert_array_equal(samples, song[: len(samples), 0])
+
+
+def test_damaged_files_are_told_apart(tmp_path):
+    reasons = write_damaged(tmp_path)
+    of_the_signal = ("silent.wav", "short.wav", "nan.wav", "huge.wav")
+    not_here = ("folder.wav", "missing.wav")  # the run sees them before it decodes
+    for name in reasons.keys() - set(of_the_signal) - set(not_here):
+        with pytest.raises(AudioError, match=reasons[name]):
+            read(tmp_path / name)
+    with pytest.raises(AudioError, match="cannot be opened"):
+        read(tmp_path / "missing.wav")
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(ending=st.sampled_from(["wav", "flac", "mp3", "ogg"]), data=st.data())
+def test_any_damage_is_an_audio_error_or_sound(tmp_path_factory, ending, data):
+    file = tmp_path_factory.mktemp("wild") / f"a.{ending}"
+    soundfile.write(file, chords(0.3), 22050)
+    content = bytearray(file.read_bytes())
+    start = data.draw(st.integers(0, len(content)))
+    content[start : start + data.draw(st.integers(0, 200))] = data.draw(st.binary(max_size=200))
+    file.write_bytes(content)
+    try:
+        samples = read(file)
+    except AudioError as error:
+        assert str(error)
+    else:
+        assert samples.ndim == 1

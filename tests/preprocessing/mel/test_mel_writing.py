@@ -1,0 +1,259 @@
+"""Which songs step 4 takes, from where, what it skips and refuses; and packing."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from audio_samples import chords, write_damaged, write_music, write_songs
+from dataset.files import TRACK_TAGS, write_about, write_split, write_tsv
+from dataset.mel_store import FLOOR_DB, FRAMES, INDEX, N_MELS, REPORT, open_mel_store, skipped_songs
+from errors import UserError
+from preprocessing.mel import mel_writing
+from preprocessing.mel.mel_spectrogram import song_mel
+from preprocessing.mel.mel_writing import write_from_audio, write_from_published
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch):
+    """Processes have tests of their own; here they would only take time."""
+
+    def map_here(function, tasks, n_processes, preload):
+        yield from map(function, tasks)
+
+    monkeypatch.setattr(mel_writing, "map_in_order", map_here)
+
+
+def run(directory: Path, audio_path: Path | None = None, strict: bool = False) -> None:
+    write_from_audio(directory, audio_path, n_processes=2, strict=strict)
+
+
+def content(directory: Path) -> dict[str, bytes]:
+    files = [*directory.glob("mel*"), directory / "dataset.json"]
+    return {file.name: file.read_bytes() for file in files if file.is_file()}
+
+
+def songs_of(directory: Path) -> list[str]:
+    return open_mel_store(directory, []).song_ids
+
+
+def test_the_store_holds_the_spectrogram_of_each_song(tmp_path, capsys):
+    directory = write_music(tmp_path / "data", n_songs=3)
+    run(directory)
+    store = open_mel_store(directory, [])
+    assert store.song_ids == ["S000", "S001", "S002"]
+    mels = [song_mel(directory / f"audio/{number}.wav") for number in range(3)]
+    np.testing.assert_array_equal(store.frames, np.concatenate(mels))
+    assert skipped_songs(directory) == {}
+    about = json.loads((directory / "dataset.json").read_text())["steps"]["step4"]
+    assert (about["made_from"], about["songs"], about["skipped"]) == ("audio", 3, 0)
+    said = capsys.readouterr()
+    assert said.out.startswith("3 songs") and "hours of audio a second" in said.out
+    assert "songs/s" in said.err and "hours of audio/s" in said.err  # the bar
+
+
+def test_a_second_run_adds_only_what_is_new(tmp_path, capsys):
+    directory = write_music(tmp_path / "data", n_songs=4)
+    files = {f"S{number:03}": f"audio/{number}.wav" for number in range(4)}
+    write_songs(directory, {name: files[name] for name in ("S002", "S000")})
+    run(directory)
+    before = (directory / FRAMES).read_bytes()
+    write_songs(directory, files)
+    run(directory)
+    assert songs_of(directory) == ["S002", "S000", "S001", "S003"]
+    assert (directory / FRAMES).read_bytes()[128 : len(before)] == before[128:]
+    capsys.readouterr()
+    whole = content(directory)
+    run(directory)
+    assert content(directory) == whole
+    assert capsys.readouterr().out == "4 songs were there already\n"
+
+
+def test_after_the_split_only_its_songs_are_taken(tmp_path):
+    directory = write_music(tmp_path / "data", n_songs=4)
+    splits = {"train": np.array([0]), "valid": np.array([1]), "test": np.array([2])}
+    write_split(directory, ["a tag"], ["S003", "S000", "S002"], np.ones((3, 1)), splits)
+    run(directory)
+    assert songs_of(directory) == ["S003", "S000", "S002"]
+
+
+def test_damaged_files_are_skipped_and_reported(tmp_path, capsys):
+    reasons = write_damaged(tmp_path / "data")
+    soundfile.write(tmp_path / "data" / "good.wav", chords(1), 22050)
+    files = {f"id of {name}": name for name in reasons} | {"no file": None, "good": "good.wav"}
+    run(write_songs(tmp_path / "data", files))
+    assert songs_of(tmp_path / "data") == ["good"]
+    skipped = skipped_songs(tmp_path / "data")
+    assert list(skipped) == list(files)[:-1]
+    for name, reason in reasons.items():
+        assert reason in skipped[f"id of {name}"]
+    assert skipped["no file"] == "no audio file in songs.tsv"
+    report = (tmp_path / "data" / REPORT).read_text()
+    assert f"id of half.flac\t{tmp_path / 'data' / 'half.flac'}\tdamaged" in report
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("3 of 16 songs have no file: ")
+    assert said[2].startswith("15 songs skipped: ") and "mel_skipped.tsv" in said[2]
+
+
+@pytest.mark.parametrize("name", ["silent.wav", "text.mp3", "missing.wav", "folder.wav", None])
+def test_strict_makes_each_an_error(tmp_path, name):
+    write_damaged(tmp_path / "data")
+    soundfile.write(tmp_path / "data" / "good.wav", chords(1), 22050)
+    directory = write_songs(tmp_path / "data", {"good": "good.wav", "bad": name})
+    with pytest.raises(UserError, match=rf"1 songs cannot be read: .*{name or 'bad'}"):
+        run(directory, strict=True)
+    assert not (directory / REPORT).exists()
+    run(directory)
+    run(write_songs(directory, {"good": "good.wav"}), strict=True)
+
+
+def test_a_repaired_file_leaves_the_report(tmp_path):
+    directory = write_music(tmp_path / "data", n_songs=3)
+    song = (directory / "audio/1.wav").read_bytes()
+    (directory / "audio/1.wav").write_bytes(song[:100])
+    run(directory)
+    assert skipped_songs(directory).keys() == {"S001"}
+    (directory / "audio/1.wav").write_bytes(song)
+    run(directory)
+    assert skipped_songs(directory) == {}
+    assert songs_of(directory) == ["S000", "S002", "S001"]
+
+
+def test_the_report_keeps_songs_of_other_runs(tmp_path):
+    directory = write_music(tmp_path / "data", n_songs=2)
+    write_tsv(directory / REPORT, [("S001", "old", "old"), ("other", "o.mp3", "silent")])
+    run(directory)
+    assert skipped_songs(directory) == {"other": "silent"}
+
+
+@pytest.mark.parametrize("where", ["argument", "noted", "noted whole", "data_path", "absolute"])
+def test_where_relative_paths_start(tmp_path, where):
+    directory = write_music(tmp_path / "data", n_songs=1)
+    audio = directory / "audio"
+    file = {"data_path": "audio/0.wav", "absolute": str(audio / "0.wav")}.get(where, "0.wav")
+    write_songs(directory, {"S000": file})
+    if where == "noted":
+        write_about(directory, directory, "step0", {"audio_path": "audio"})
+    if where == "noted whole":
+        write_about(directory, directory, "step0", {"audio_path": str(audio)})
+    if where == "argument":
+        write_about(directory, directory, "step0", {"audio_path": "elsewhere"})
+    run(directory, audio if where == "argument" else None)
+    assert songs_of(directory) == ["S000"]
+
+
+def test_no_songs_file(tmp_path):
+    with pytest.raises(UserError, match=r"songs\.tsv is missing"):
+        run(tmp_path)
+
+
+def test_no_audio_at_all(tmp_path):
+    directory = write_songs(tmp_path / "data", {"A": None, "B": None})
+    with pytest.raises(UserError, match="names no audio file"):
+        run(directory)
+
+
+def test_none_of_the_files_exists(tmp_path):
+    files = {f"S{number}": f"{number}.mp3" for number in range(9)}
+    directory = write_songs(tmp_path / "data", files)
+    with pytest.raises(UserError, match=r"none of the 9 .*0\.mp3, .* and 6 more.*AUDIO_PATH"):
+        run(directory)
+    assert content(directory) == {}
+
+
+def test_a_finished_store_does_without_the_audio(tmp_path):
+    directory = write_music(tmp_path / "data", n_songs=2)
+    run(directory)
+    for file in (directory / "audio").iterdir():
+        file.unlink()
+    run(directory)
+    assert songs_of(directory) == ["S000", "S001"]
+
+
+def test_nothing_readable_leaves_nothing(tmp_path):
+    write_damaged(tmp_path / "data")
+    directory = write_songs(tmp_path / "data", {"A": "song.m4a", "B": "nan.wav"})
+    with pytest.raises(UserError, match=r"none of 2 .*m4a is no format .* wav, flac.*NaN"):
+        run(directory)
+    assert content(directory) == {}
+
+
+def test_other_audio_under_the_same_name(tmp_path):
+    directory = write_music(tmp_path / "data", n_songs=2)
+    run(directory)
+    before = content(directory)
+    soundfile.write(directory / "audio/1.wav", chords(3, seed=9), 22050)
+    with pytest.raises(UserError, match=r"1 songs \(S001\) have another size"):
+        run(directory)
+    assert content(directory) == before
+
+
+def test_a_song_twice(tmp_path):
+    directory = write_music(tmp_path / "data", n_songs=1)
+    write_tsv(directory / "songs.tsv", [("A", "", "", "audio/0.wav")] * 2)
+    with pytest.raises(UserError, match="lists a song twice"):
+        run(directory)
+
+
+def test_a_song_id_that_would_break_the_index(tmp_path):
+    directory = write_music(tmp_path / "data", n_songs=1)
+    splits = {name: np.array([0]) for name in ("train", "valid", "test")}
+    write_split(directory, ["a"], ["S000", "S\t1"], np.ones((2, 1)), splits)
+    with pytest.raises(UserError, match="tab or line break"):
+        run(directory)
+
+
+# ---------------------------------------------------------------- the published layout
+
+
+def write_published(directory: Path, mels: dict[str, np.ndarray]) -> Path:
+    for song_id, mel in mels.items():
+        folder = directory.joinpath("spec", *song_id[2:5])
+        folder.mkdir(parents=True, exist_ok=True)
+        np.save(folder / f"{song_id}.npy", mel)
+    return directory
+
+
+def test_packing_changes_nothing_but_the_form(tmp_path):
+    rng = np.random.default_rng(0)
+    mels = {
+        f"TR{name}": rng.uniform(-100, 30, (N_MELS, length)).astype(np.float32)
+        for name, length in (("BBB1", 7), ("AAA1", 300), ("AAA2", 1))
+    }
+    directory = write_published(tmp_path / "data", mels)
+    published = open_mel_store(directory, mels)
+    write_from_published(directory)
+    packed = open_mel_store(directory, mels)
+    assert packed.song_ids == ["TRAAA1", "TRAAA2", "TRBBB1"]
+    for row, song_id in enumerate(packed.song_ids):
+        there = np.array([published.song_ids.index(song_id)])
+        one = packed.crop(np.array([row]), np.array([0]), 310)
+        np.testing.assert_array_equal(one, published.crop(there, np.array([0]), 310))
+        assert (one[0, mels[song_id].shape[1] :] == FLOOR_DB).all()
+    before = content(directory)
+    write_from_published(directory)
+    assert content(directory) == before
+    with pytest.raises(UserError, match="made from published files"):
+        soundfile.write(directory / "a.wav", chords(1), 22050)
+        run(write_songs(directory, {"A": "a.wav"}))
+
+
+def test_packing_skips_what_is_damaged(tmp_path):
+    good = np.zeros((N_MELS, 5), np.float32)
+    mels = {"TRAAA1": good, "TRAAA2": good[:96], "TRAAA3": good + np.nan, "TRAAA4": good + 1e9}
+    directory = write_published(tmp_path / "data", mels)
+    write_from_published(directory)
+    assert songs_of(directory) == ["TRAAA1"]
+    skipped = skipped_songs(directory)
+    assert skipped.keys() == {"TRAAA2", "TRAAA3", "TRAAA4"}
+    assert "(128, frames)" in skipped["TRAAA2"] and "infinite" in skipped["TRAAA4"]
+
+
+def test_nothing_to_pack(tmp_path):
+    (tmp_path / TRACK_TAGS).parent.mkdir()
+    np.save(tmp_path / "spec.npy", np.zeros(3))
+    with pytest.raises(UserError, match="no spectrogram in the published layout"):
+        write_from_published(tmp_path)
+    assert not (tmp_path / INDEX).exists()

@@ -1,0 +1,424 @@
+"""The clean-up of tags: every rule on tables small enough to check by hand."""
+
+import re
+from collections import Counter, defaultdict
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dataset.files import read_tsv
+from errors import UserError
+from preprocessing.tags.cleaning import (
+    OTHER,
+    TAG_LISTS,
+    CleanUp,
+    add_lemmas,
+    categories_of,
+    clean_tags,
+    drop_not_music,
+    drop_overtagged_songs,
+    group_by_lemma,
+    keep_listened,
+    keep_scores,
+    keep_tags,
+    lemma,
+    preprocess_tag,
+)
+
+CATEGORIES = {
+    "genre",
+    "mood/character",
+    "instrument",
+    "voice",
+    "location",
+    "language/origin",
+    "decade",
+    "theme",
+}
+
+
+def table(*rows):
+    """Annotations from (song, tag, score) rows."""
+    return pd.DataFrame(rows, columns=["song", "tag", "score"])
+
+
+def tag_table(*tags):
+    """Annotations with lemmas, a song for each tag."""
+    return add_lemmas(table(*((f"s{i}", tag, 100.0) for i, tag in enumerate(tags))))
+
+
+@pytest.mark.parametrize(
+    ("tag", "expected"),
+    [
+        ("Rock", "rock"),
+        ("rock music", "rock"),
+        ("rock songs", "rock"),
+        ("rock tag", "rock"),
+        ("rock music tags", "rock"),
+        ("music", "music"),
+        ("songs", "songs"),
+        ("musical", "musical"),
+        ("hip-hop", "hip hop"),
+        ("rock & roll", "rock n roll"),
+        ("rock and roll", "rock n roll"),
+        ("rock 'n' roll", "rock n roll"),
+        ("rock ’n’ roll", "rock n roll"),
+        ("rock n' roll", "rock n roll"),
+        ("drum'n'bass", "drum n bass"),
+        ("r&b", "r n b"),
+        ("brandy", "brandy"),
+        ("80's", "80s"),
+        ("hip hop/rap", "hip hop rap"),
+        ("  two   spaces ", "two spaces"),
+        ("tropicália", "tropicália"),
+        ("!!!", ""),
+        ("null", "null"),
+    ],
+)
+def test_preprocess_tag(tag, expected):
+    assert preprocess_tag(tag) == expected
+
+
+@pytest.mark.parametrize(
+    "spellings",
+    [
+        ["rock", "Rock", "rock music", "rock songs", "rock tag", "rock song"],
+        ["hip-hop", "hip hop", "hiphop", "Hip Hop Music"],
+        ["female vocalists", "female vocalist", "female-vocalists"],
+        ["r&b", "rnb", "r and b", "r'n'b", "R & B", "r.n.b."],
+        ["rock n roll", "rock and roll", "rock'n'roll", "rock'n roll", "rocknroll", "rock & roll"],
+        ["80s", "80's", "1980s", "1980's", "80s music"],
+        ["00s", "2000s"],
+        ["synth pop", "synthpop", "synth-pop"],
+        ["ballad", "ballads"],
+        ["lady", "ladies"],
+        ["oldie", "oldies"],
+        ["chanson francaise", "chanson française"],
+        ["lo-fi", "lofi", "lo fi"],
+        ["love song", "love songs", "love"],
+    ],
+)
+def test_spellings_of_one_tag_have_one_lemma(spellings):
+    assert len({lemma(tag) for tag in spellings}) == 1
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("blues", "blue"),
+        ("80s", "80"),
+        ("00s", "1900s"),
+        ("bass", "brass"),
+        ("pop", "pop rock"),
+        ("female vocalists", "male vocalists"),
+        ("metal", "nu metal"),
+        ("null", "nan"),
+        ("か", "が"),
+        ("русский", "русскии"),
+    ],
+)
+def test_different_tags_have_different_lemmas(one, other):
+    assert lemma(one) != lemma(other)
+
+
+@given(st.text(max_size=30))
+def test_names_of_wild_tags(tag):
+    plain = preprocess_tag(tag)
+    assert preprocess_tag(plain) == plain == " ".join(plain.split())
+    assert lemma(plain) == lemma(tag)
+    assert " " not in lemma(tag)
+
+
+def test_keep_listened():
+    left = keep_listened(table(("a", "rock", 1), ("b", "pop", 1)), ["b", "c"])
+    assert left["song"].tolist() == ["b"]
+
+
+def test_keep_scores_includes_the_threshold():
+    left = keep_scores(table(("a", "x", 49.9), ("a", "y", 50.0), ("a", "z", 51.0)), 50)
+    assert left["tag"].tolist() == ["y", "z"]
+
+
+def test_drop_overtagged_songs_includes_the_threshold():
+    rows = [
+        ("two", "x", 1),
+        ("two", "y", 1),
+        ("three", "x", 1),
+        ("three", "y", 1),
+        ("three", "z", 1),
+    ]
+    assert set(drop_overtagged_songs(table(*rows), 2)["song"]) == {"two"}
+    assert set(drop_overtagged_songs(table(*rows), 3)["song"]) == {"two", "three"}
+
+
+def test_add_lemmas_drops_what_is_empty():
+    left = add_lemmas(table(("a", "!!!", 1), ("a", "Hip Hop", 1), ("a", "<>", 1)))
+    assert left[["tag", "lemma"]].values.tolist() == [["Hip Hop", "hiphop"]]
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "seen live",
+        "Seen Live",
+        "albums i own",
+        "favourites",
+        "favorite",
+        "favorite songs",
+        "myfavoritesongs",
+        "fav",
+        "awesome",
+        "awesome-ness",
+        "fucking awesome",
+        "amazing",
+        "love it",
+        "love at first listen",
+        "guilty pleasures",
+        "the best",
+        "best songs of the 00s",
+        "great lyrics",
+        "good",
+        "cool",
+        "heard on pandora",
+        "radioparadise",
+        "wjlb-fm",
+        "american idol",
+        "top 40",
+        "f4nt4stic",
+        "77davez-all-tracks",
+        "sxsw2006",
+        "barkbarkdisco",
+        "malloy2000 playlist - top songs - classical to metal",
+        "<3",
+    ],
+)
+def test_not_music_goes(tag):
+    assert drop_not_music(tag_table(tag, "rock"))["tag"].tolist() == ["rock"]
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        "beautiful",
+        "sexy",
+        "catchy",
+        "lovely",
+        "feel good",
+        "good mood",
+        "cool jazz",
+        "live",
+        "love",
+        "free jazz",
+        "radio friendly",
+        "80srock",
+        "2 tone",
+        "8bit",
+        "2008",
+        "us",
+        "d.i.y.",
+        "a subtle use of vocal harmony",
+        "female fronted metal",
+        "old school",
+        "none",
+        "drum and bass",
+    ],
+)
+def test_music_stays(tag):
+    assert drop_not_music(tag_table(tag))["tag"].tolist() == [tag]
+
+
+def test_not_music_file_of_ones_own(tmp_path):
+    file = tmp_path / "list.txt"
+    file.write_text("# a comment\n\nHip Hop\n/^jazz .*x$/\n", encoding="utf-8")
+    left = drop_not_music(tag_table("hiphop", "jazz mix", "jazz", "rock"), file)
+    assert left["tag"].tolist() == ["jazz", "rock"]
+
+
+def test_group_takes_the_most_common_member():
+    rows = [
+        ("a", "rock music", 60.0),
+        ("a", "Rock", 100.0),
+        ("b", "rock", 50.0),
+        ("c", "rock songs", 70.0),
+        ("c", "rock tag", 70.0),
+    ]
+    grouped = group_by_lemma(add_lemmas(table(*rows)))
+    assert grouped[["song", "tag", "cleaned", "score"]].values.tolist() == [
+        ["a", "Rock", "rock", 100.0],
+        ["b", "rock", "rock", 50.0],
+        ["c", "rock songs", "rock", 70.0],
+    ]
+
+
+def test_group_breaks_ties_by_alphabet():
+    rows = [("a", "synthpop", 1), ("b", "synth pop", 1), ("c", "synth-pop", 1)]
+    assert set(group_by_lemma(add_lemmas(table(*rows)))["cleaned"]) == {"synth pop"}
+
+
+def test_keep_tags_counts_songs():
+    rows = [("a", "x", 1), ("b", "x", 1), ("a", "y", 1)]
+    named = table(*rows).assign(cleaned=["x", "x", "y"])
+    assert set(keep_tags(named, 2)["cleaned"]) == {"x"}
+    assert set(keep_tags(named, 1)["cleaned"]) == {"x", "y"}
+
+
+def naive_groups(rows):
+    """Plain loops that say what `group_by_lemma` says: {(song, cleaned): best score}."""
+    bearers = defaultdict(set)
+    for song, tag, _ in rows:
+        bearers[lemma(tag), " ".join(tag.lower().split())].add(song)
+    names = {}
+    for key, member in sorted(bearers, key=lambda pair: (-len(bearers[pair]), pair[1])):
+        names.setdefault(key, member)
+    best = {}
+    for song, tag, score in rows:
+        place = song, names[lemma(tag)]
+        best[place] = max(score, best.get(place, 0))
+    return best
+
+
+SPELLINGS = ["rock", "Rock", "rock music", "rock songs", "hip hop", "hip-hop", "hiphop", "pop"]
+ROWS = st.lists(
+    st.tuples(
+        st.sampled_from("abcde"),
+        st.sampled_from(SPELLINGS),
+        st.sampled_from([10.0, 50.0, 100.0]),
+    ),
+    min_size=1,
+)
+
+
+@settings(deadline=None)
+@given(ROWS)
+def test_group_says_what_plain_loops_say(rows):
+    grouped = group_by_lemma(add_lemmas(table(*rows)))
+    found = {
+        (song, cleaned): score
+        for song, cleaned, score in grouped[["song", "cleaned", "score"]].itertuples(index=False)
+    }
+    assert len(found) == len(grouped)
+    assert found == naive_groups(rows)
+
+
+def test_categories_file():
+    rows = read_tsv(TAG_LISTS / "categories.tsv", 2)
+    assert {category for _, category in rows} == CATEGORIES
+    assert all(lemma(tag) for tag, _ in rows)
+    twice = [key for key, n in Counter(lemma(tag) for tag, _ in rows).items() if n > 1]
+    assert twice == []
+
+
+def test_no_tag_of_a_category_is_dropped_as_not_music():
+    tags = [tag for tag, _ in read_tsv(TAG_LISTS / "categories.tsv", 2)]
+    assert drop_not_music(tag_table(*tags))["tag"].tolist() == tags
+
+
+def test_not_music_patterns_are_whole_lines():
+    for line in (TAG_LISTS / "not_music.txt").read_text(encoding="utf-8").splitlines():
+        if line.startswith("/"):
+            assert line.endswith("/")
+            re.compile(line[1:-1])
+
+
+def test_categories_of_any_spelling():
+    expected = {
+        "Hip Hop": "genre",
+        "hiphop": "genre",
+        "melancholic": "mood/character",
+        "female vocalist": "voice",
+        "guitars": "instrument",
+        "brazilian music": "language/origin",
+        "Brasil": "location",
+        "1980s": "decade",
+        "christmas songs": "theme",
+        "zzz": "other",
+    }
+    assert categories_of(list(expected)) == expected
+
+
+def example():
+    """20 listeners' worth of tags on songs a to d; d is not in the listening data."""
+    return table(
+        ("a", "rock", 100.0),
+        ("a", "rock music", 60.0),
+        ("a", "seen live", 100.0),
+        ("a", "weak", 10.0),
+        ("b", "Rock", 100.0),
+        ("b", "?", 100.0),
+        ("c", "rock", 100.0),
+        ("c", "pop", 100.0),
+        ("c", "jazz", 100.0),
+        ("d", "rock", 100.0),
+    )
+
+
+def test_clean_tags_prints_and_returns_each_rule(capsys):
+    left, report = clean_tags(example(), {"a", "b", "c"}, CleanUp(50, 3, 3))
+    assert left[["song", "cleaned"]].values.tolist() == [
+        ["a", "rock"],
+        ["b", "rock"],
+        ["c", "rock"],
+    ]
+    assert capsys.readouterr().out.splitlines() == [
+        "songs in the listening data: 10 -> 9 rows (3 songs, 8 tags)",
+        "score of at least 50: 9 -> 8 rows (3 songs, 7 tags)",
+        "songs with at most 3 tags: 8 -> 8 rows (3 songs, 7 tags)",
+        "preprocessed tags, empty ones dropped: 8 -> 7 rows (3 songs, 4 tags)",
+        "tags that describe music: 7 -> 6 rows (3 songs, 3 tags)",
+        "tags of one lemma grouped: 6 -> 5 rows (3 songs, 3 tags)",
+        "tags with at least 3 songs: 5 -> 3 rows (3 songs, 1 tags)",
+    ]
+    assert [entry["rows"] for entry in report] == [10, 9, 8, 8, 7, 6, 5, 3]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (CleanUp(50, 20, 1), {"a": {"rock"}, "b": {"rock"}, "c": {"rock", "pop", "jazz"}}),
+        (CleanUp(0, 20, 1), {"a": {"rock", "weak"}, "b": {"rock"}, "c": {"rock", "pop", "jazz"}}),
+        (CleanUp(50, 2, 1), {"b": {"rock"}}),
+        (CleanUp(50, None, 2), {"a": {"rock"}, "b": {"rock"}, "c": {"rock"}}),
+        (
+            CleanUp(50, 20, 1, keep_not_music=True),
+            {"a": {"rock", "seen live"}, "b": {"rock"}, "c": {"rock", "pop", "jazz"}},
+        ),
+    ],
+)
+def test_every_option_changes_something(options, expected):
+    left, _ = clean_tags(example(), {"a", "b", "c"}, options)
+    found = left.groupby("song")["cleaned"].apply(set).to_dict()
+    assert found == expected
+
+
+def test_clean_tags_of_nothing():
+    with pytest.raises(UserError, match="min_songs"):
+        clean_tags(example(), {"a", "b", "c"}, CleanUp(min_songs=4))
+    with pytest.raises(UserError, match="min_songs"):
+        clean_tags(example(), set(), CleanUp())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"min_score": "x"},
+        {"min_score": -1},
+        {"min_score": 101},
+        {"min_score": float("nan")},
+        {"min_score": True},
+        {"max_tags": 0},
+        {"max_tags": 2.5},
+        {"min_songs": 0},
+        {"min_songs": None},
+        {"keep_not_music": "yes"},
+    ],
+)
+def test_clean_up_refuses_nonsense(wrong):
+    with pytest.raises(UserError, match=f"--{next(iter(wrong))}"):
+        CleanUp(**wrong)
+
+
+def test_defaults_are_the_papers():
+    assert CleanUp() == CleanUp(min_score=50, max_tags=20, min_songs=100, keep_not_music=False)
+    assert OTHER not in CATEGORIES

@@ -1,0 +1,39 @@
+"""Step 2 run as a user runs it, and small sets of word vectors."""
+
+import contextlib
+import io
+import subprocess
+
+import numpy as np
+from gensim.models import KeyedVectors
+
+import step2_word_embedding
+from command_line import fire_commands
+
+
+def make_vectors(words: list[str], dimensions: int = 4, seed: int = 0) -> KeyedVectors:
+    vectors = KeyedVectors(dimensions)
+    numbers = np.random.default_rng(seed).normal(size=(len(words), dimensions))
+    vectors.add_vectors(words, numbers.astype(np.float32))
+    return vectors
+
+
+def step2(*arguments: object) -> subprocess.CompletedProcess:
+    """Run the command line in this process: importing gensim takes longer than most tests."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            fire_commands(step2_word_embedding.COMMANDS, [str(word) for word in arguments])
+            code = 0
+        except SystemExit as leave:
+            code = leave.code
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+
+def one_sentence(result: subprocess.CompletedProcess) -> str:
+    """The message of a run that ended with a user's error."""
+    assert result.returncode == 2, result.stderr
+    assert "Traceback" not in result.stderr
+    messages = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert len(messages) == 1
+    return messages[0]
