@@ -51,7 +51,7 @@ def run_name(options: Options) -> str:
         is_distance = options.negative_weighting == "distance"
         triplets.append("distance-weighted" if is_distance else "weighted")
     sampling = "-".join(triplets) or "random"
-    return f"{options['input_type']}-{options['w2v_type']}-{sampling}-seed{options['seed']}"
+    return f"{options.input_type}-{options.w2v_type}-{sampling}-seed{options.seed}"
 
 
 def run_seeds(

@@ -218,7 +218,7 @@ def test_result_path_moves_the_results(trained, shared_dataset_dir, tmp_path):
 def test_audio_options_say_that_they_are_idle_with_cf(shared_dataset_dir, tmp_path, capsys):
     train(shared_dataset_dir, tmp_path, num_workers=1, num_chunk=4, input_length=200)
     told = capsys.readouterr().out
-    assert "no effect with --input_type cf: --input_length, --num_workers, --num_chunk" in told
+    assert "no effect with --input_type cf: --input_length, --num_chunk, --num_workers" in told
 
 
 def test_idle_options_of_a_mode_are_told(trained, shared_dataset_dir, capsys):

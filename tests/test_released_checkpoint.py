@@ -30,7 +30,7 @@ from retrieval.embedding import index_songs
 from solver import Solver, cosine_similarity
 
 N_WORD, N_CF = 20, 16  # as the planted data set has them
-OPTIONS = merge_options({})
+OPTIONS = merge_options({}).to_store()
 
 
 class Released(nn.Module):
@@ -162,7 +162,7 @@ def assert_same_embeddings(solver: Solver, network: Released) -> None:
 def test_embeddings_are_those_of_the_released_network(networks, files, input_type):
     solver = load(files[input_type])
     assert_same_embeddings(solver, networks[input_type])
-    assert solver.options == OPTIONS | {"input_type": input_type}
+    assert solver.hparams.options == OPTIONS | {"input_type": input_type}
     assert solver.hparams.mel_settings == (None if input_type == "cf" else MEL_SETTINGS)
     assert not solver.training
 
