@@ -7,24 +7,51 @@ import inspect
 import io
 import math
 import os
+import signal
 import sys
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from dataset.files import user_path
 from errors import UserError
 
 
+class Stopped(SystemExit):
+    """Raised by Ctrl-C (SIGINT) and by what batch systems send (SIGTERM); its code is the shell's.
+
+    No `KeyboardInterrupt`: Lightning would turn that into exit code 1.
+    """
+
+    def __init__(self, signal_number: int, *_):
+        super().__init__(128 + signal_number)
+
+
+@contextlib.contextmanager
+def _signals_stop() -> Iterator[None]:
+    before = {number: signal.signal(number, _stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _stop(signal_number: int, _frame) -> None:
+    raise Stopped(signal_number)
+
+
 def run_or_explain(command: Callable[[], None]) -> None:
     """Call `command`; end the process with code 2 and one sentence if it raises `UserError`.
 
-    So it does when the disk is full, wherever that comes out.
+    So it does when the disk is full, wherever that comes out. Stopped by a signal, it ends with 130
+    (SIGINT) or 143 (SIGTERM), so that a script does not go on.
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal need not know every letter
     try:
-        command()
+        with _signals_stop():
+            command()
         sys.stdout.flush()
     except OSError as error:
         if error.errno not in (errno.EPIPE, errno.ENOSPC):
@@ -37,9 +64,9 @@ def run_or_explain(command: Callable[[], None]) -> None:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(130)
+    except Stopped as stop:
+        print("interrupted" if stop.code == 130 else "terminated", file=sys.stderr)
+        raise
 
 
 def fire_commands(commands: dict[str, Callable[..., None]], argv: list[str] | None = None) -> None:
