@@ -2,7 +2,7 @@
 
 The names and meanings are those of the splits published with the paper (Won et al., ICASSP 2021,
 arXiv 2010.16030, `reproducible_splits.tar.gz`), so that a downloaded split opens without a change.
-README.md, section "The dataset directory", has the table for users.
+docs/data.md, section "The dataset directory", has the table for users.
 
 Nothing here is trusted: arrays are read without pickle, pickles by `read_pickle`, which admits
 plain data only, and `dataset.open_dataset` checks every shape and cross-reference.
@@ -15,6 +15,7 @@ import os
 import pickle
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -153,8 +154,7 @@ def unique_names(names: list[str], path: Path, kind: str) -> list[str]:
     if not names:
         raise UserError(f"{path} is empty: make it again with step 1")
     if len(set(names)) < len(names):
-        seen: set[str] = set()
-        twice = next(name for name in names if name in seen or seen.add(name))
+        twice = Counter(names).most_common(1)[0][0]
         raise UserError(f"{path} lists the {kind} {twice!r} twice: make it again with step 1")
     return names
 
