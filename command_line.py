@@ -115,7 +115,7 @@ def fire_commands(
 
 
 def _noted(
-    function: Callable[..., object], calls: list[Callable[[], None]]
+    function: Callable[..., object], calls: list[Callable[[], object]]
 ) -> Callable[..., object]:
     """Return a function of the same signature that adds the call to `calls` instead."""
 
