@@ -71,9 +71,7 @@ def run_or_explain(command: Callable[[], object]) -> None:
         raise
 
 
-def fire_commands(
-    commands: dict[str, Callable[..., object]], argv: list[str] | None = None
-) -> None:
+def fire_commands(commands: dict[str, Command], argv: list[str] | None = None) -> None:
     """Run one of `commands` from the command line with Fire.
 
     Fire by itself calls the function first and only then complains about arguments that it could
@@ -91,12 +89,11 @@ def fire_commands(
     from fire.core import FireExit
 
     arguments = sys.argv[1:] if argv is None else argv
-    if "--" in arguments and not {"--help", "-h"}.issuperset(
-        arguments[arguments.index("--") + 1 :]
-    ):
-        # What stands behind it are options of Fire itself, which drops all others.
-        print("error: '--' is not understood here: leave it out", file=sys.stderr)
-        sys.exit(2)
+    asks_help = {"--help", "-h"}.issuperset(arguments[-1:])
+    for sign in ("-", "--"):  # to Fire they stand between its own commands, and before its options
+        if sign in arguments and not (sign == "--" and asks_help):
+            print(f"error: {sign!r} is not understood here: leave it out", file=sys.stderr)
+            sys.exit(2)
     understood: list[Callable[[], object]] = []
     noted = {name: _noted(function, understood) for name, function in commands.items()}
     said = io.StringIO()

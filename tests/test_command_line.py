@@ -106,6 +106,7 @@ def test_understood_arguments_arrive_as_python_values(steps, capsys, arguments, 
         ("fail data stray", "stray"),
         ("fail data - run data 1", "run"),
         ("fail data -- --interactive", "'--' is not understood"),
+        ("run data 3 -", "'-' is not understood"),
         ("walk data", "walk"),
     ],
 )
