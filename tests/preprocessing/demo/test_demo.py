@@ -14,7 +14,7 @@ from scipy.stats.contingency import crosstab, expected_freq
 from commands import ROOT, run_command
 from dataset.files import SONGS, TRACK_TAGS, TRIPLETS, read_about, read_categories, read_tsv
 from preprocessing.demo.demo_set import DemoSong, cast_songs, make_demo, perform
-from preprocessing.demo.instruments import DRUMS, INSTRUMENTS, LEADS, hertz, hit, note
+from preprocessing.demo.instruments import DRUMS, INSTRUMENTS, LEADS, hit, note
 from preprocessing.demo.listeners import CULTURE, N_LISTENERS, SONGS_A_LISTENER, plays
 from preprocessing.demo.mix import LONGEST, PEAK, mix
 from preprocessing.demo.music import SHORTEST, Note, Score, compose
@@ -56,9 +56,8 @@ def test_tables_agree_and_audio_can_be_read(demo):
     assert read_about(demo)["steps"]["step0"] == {"set": "demo", "seed": 5, "audio_path": "."}
     for _, _, _, path in songs:
         signal, rate = soundfile.read(demo / path)
-        assert rate == SAMPLE_RATE and 10 <= len(signal) / rate <= 12
+        assert rate == SAMPLE_RATE and 10 <= len(signal) / rate <= 12 and signal.std() > 0.03
         assert np.abs(signal).max() == pytest.approx(PEAK, abs=1e-3)  # neither clipped nor faint
-        assert np.sqrt((signal**2).mean()) > 0.03
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -150,21 +149,22 @@ def test_sounds_are_as_loud_as_they_should_in_tune_and_end_in_silence(name):
     frames = np.lib.stride_tricks.sliding_window_view(signal, SAMPLE_RATE // 20)[::100]
     assert np.sqrt((frames**2).mean(axis=1)).max() == pytest.approx(level, rel=0.05)
     if name in INSTRUMENTS and name != "bells":  # their partials are inharmonic
-        lag = SAMPLE_RATE / hertz(pitch) * (2 if name == "power chord" else 1)
+        lag = SAMPLE_RATE / {36: 65.41, 60: 261.63}[pitch] * (2 if name == "power chord" else 1)
         power = np.abs(np.fft.rfft(signal[SAMPLE_RATE // 10 :], 2 * len(signal))) ** 2
         repeats = np.fft.irfft(power)[round(0.4 * lag) : round(1.6 * lag)]
         assert repeats.argmax() + round(0.4 * lag) == pytest.approx(lag, rel=0.02, abs=1)
 
 
 def test_every_part_is_heard_when_it_should():
-    sounds = {"lead": "flute", "chords": "harp", "bass": "sub bass", "drums": "rim"}
-    notes = [Note(part, sound, 0.5, 0.5, 60, 1.0) for part, sound in sounds.items()]
+    parts = ("lead", "flute"), ("chords", "harp"), ("bass", "sub bass"), ("drums", "rim")
+    notes = [Note(*part, 0.5, 0.5, 60, 1.0) for part in parts]
     dry, rings = (mix(notes, 60.0, replace(MOODS["happy"], room=room)) for room in (0.0, 0.5))
     assert len(dry) == LONGEST * SAMPLE_RATE and np.abs(dry).max() == pytest.approx(PEAK)
-    before, _, after = np.split(np.abs(dry), [SAMPLE_RATE // 2, round(1.2 * SAMPLE_RATE)])
-    assert not before.any() and after.max() < 0.001 < 0.01 < np.abs(rings[-len(after) :]).max()
-    without = [mix(notes[:n] + notes[n + 1 :], 60.0, MOODS["happy"]) for n in range(4)]
-    assert min(np.abs(dry - other).max() for other in without) > 0.01
+    before, onset, _, after = np.split(np.abs(dry), [11_025, 12_000, 26_460])
+    assert not before.any() and onset.max() > 0.1 and after.max() < 0.001
+    assert np.abs(rings[-len(after) :]).max() > 0.01
+    for n in range(4):
+        assert np.abs(dry - mix(notes[:n] + notes[n + 1 :], 60.0, MOODS["happy"])).max() > 0.01
 
 
 def play(seed: int, n_home: int = 0, **traits: str) -> np.ndarray:
