@@ -13,7 +13,7 @@ items_index_MSD.tsv) and of a published split (published_split.tsv). Every rule 
 songs prints what it leaves.
 """
 
-from command_line import fire_commands, flag, whole_number
+from command_line import Command, fire_commands, flag, whole_number
 from dataset.files import user_path
 
 
@@ -199,7 +199,7 @@ def run_demo(data_path: str, seed: int = 0) -> None:
     print(f"{target}: generated with seed {seed}")
 
 
-COMMANDS = {
+COMMANDS: dict[str, Command] = {
     "table": run_table,
     "jamendo": run_jamendo,
     "magnatagatune": run_magnatagatune,

@@ -1,10 +1,12 @@
 """One training, or one test of a checkpoint: what `--mode TRAIN` and `--mode TEST` do."""
 
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from checkpoint import check_same_data, open_asked, open_trained, read_checkpoint
+from command_line import Stopped
 from data_loader import RetrievalData
 from dataset.files import staged, user_path
 from errors import UserError
@@ -43,13 +45,25 @@ def train(given: dict[str, Any]) -> None:
     )
     solver = make_solver(options, dataset, trainer)
     started = time.monotonic()
-    trainer.fit(solver, datamodule=data, ckpt_path=last)
+    try:
+        trainer.fit(solver, datamodule=data, ckpt_path=last)
+    except Stopped:
+        if trainer.is_global_zero:
+            print(f"\nstopped in epoch {trainer.current_epoch}: {_way_on(folder)}", file=sys.stderr)
+        raise
     if trainer.is_global_zero:
         best = trainer.checkpoint_callbacks[0]
         print(
             f"trained to epoch {trainer.current_epoch} in {time.monotonic() - started:.0f} s; "
             f"best validation MAP {float(best.best_model_score):.4f} in {best.best_model_path}"
         )
+
+
+def _way_on(folder: Path) -> str:
+    """What to do after a training was stopped."""
+    if not (folder / "last.ckpt").is_file():
+        return "no epoch was finished, start again"
+    return f"--resume with --model_save_path {folder} goes on after the last whole epoch"
 
 
 def _prepare(folder: Path) -> None:

@@ -2,18 +2,20 @@
 
 The names and meanings are those of the splits published with the paper (Won et al., ICASSP 2021,
 arXiv 2010.16030, `reproducible_splits.tar.gz`), so that a downloaded split opens without a change.
-README.md, section "The dataset directory", has the table for users.
+docs/data.md, section "The dataset directory", has the table for users.
 
 Nothing here is trusted: arrays are read without pickle, pickles by `read_pickle`, which admits
 plain data only, and `dataset.open_dataset` checks every shape and cross-reference.
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import pickle
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -34,6 +36,7 @@ ITEM_FACTORS = "item_factors_MSD.npy"
 ITEM_INDEX = "items_index_MSD.tsv"
 CATEGORIES = "tag_categories.tsv"
 ABOUT = "dataset.json"
+_STAGE = ".writing-"  # beginning of the names of temporary folders
 
 _STEP1 = "python -u step1_data_split.py run DATA_PATH TOP_N_TAGS MINIMUM writes it"
 _MADE_BY = {  # end of a file's name -> where it comes from
@@ -151,8 +154,7 @@ def unique_names(names: list[str], path: Path, kind: str) -> list[str]:
     if not names:
         raise UserError(f"{path} is empty: make it again with step 1")
     if len(set(names)) < len(names):
-        seen: set[str] = set()
-        twice = next(name for name in names if name in seen or seen.add(name))
+        twice = Counter(names).most_common(1)[0][0]
         raise UserError(f"{path} lists the {kind} {twice!r} twice: make it again with step 1")
     return names
 
@@ -238,7 +240,8 @@ def read_pickle(path: Path) -> dict:
 def staged(directory: Path) -> Iterator[Path]:
     """Give a temporary folder; move its files into `directory` on success, else drop them.
 
-    Steps write all their files there, so that a failure leaves nothing half-written.
+    Steps write all their files there, so that a failure leaves nothing half-written. What a killed
+    run left behind goes with the next one.
 
     Raises
     ------
@@ -248,7 +251,10 @@ def staged(directory: Path) -> Iterator[Path]:
     created = [folder for folder in (directory, *directory.parents) if not folder.exists()]
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=".writing-", dir=directory))
+        _remove_left_over(directory)
+        stage = Path(tempfile.mkdtemp(prefix=_STAGE, dir=directory))
+        in_use = os.open(stage, os.O_RDONLY)
+        _locks(in_use)
     except OSError as error:
         raise UserError(
             f"{directory} cannot be written to ({error.strerror}): choose another directory"
@@ -258,9 +264,29 @@ def staged(directory: Path) -> Iterator[Path]:
         _move_files(stage, directory)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
+        os.close(in_use)
         for folder in created:
             with contextlib.suppress(OSError):  # not empty: all went well
                 folder.rmdir()
+
+
+def _locks(descriptor: int) -> bool:
+    """Lock a temporary folder as long as this process lives; whether that was possible."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # another process has it, or a file system without locks
+        return False
+    return True
+
+
+def _remove_left_over(directory: Path) -> None:
+    """Remove temporary folders whose process is gone, so that nobody locks them."""
+    for stage in directory.glob(f"{_STAGE}*"):
+        with contextlib.suppress(OSError):
+            descriptor = os.open(stage, os.O_RDONLY)
+            if _locks(descriptor):
+                shutil.rmtree(stage, ignore_errors=True)
+            os.close(descriptor)
 
 
 def _move_files(stage: Path, directory: Path) -> None:

@@ -17,7 +17,7 @@ The published layout is one .npy file (128, frames) a song: `spec/<id[2]>/<id[3]
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,7 +28,7 @@ N_MELS = 128
 FLOOR_DB = -100.0  # silence: 10 log10 of the floor below
 
 # Everything that decides what the numbers are. The mel filters are librosa's by default.
-MEL_SETTINGS = {
+MEL_SETTINGS: dict[str, Any] = {
     "sample_rate": 22050,  # Hz; channels averaged, resampled by soxr at its high quality
     "n_fft": 1024,
     "hop_length": 512,

@@ -93,8 +93,9 @@ def command_parser(description: str) -> argparse.ArgumentParser:
 
 def parse_command(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """Read the command line; `options` gets what is left, the options of main.py, checked."""
-    given, given.options = parser.parse_known_args()
-    asked = parse_options(given.options)
+    given, options = parser.parse_known_args()
+    given.options = options
+    asked = parse_options(options)
     for name in ("data_path", "seed", "model_save_path", "model_load_path", "mode", "resume"):
         if name in asked:
             raise UserError(f"--{name} is set by the experiment: leave it out")

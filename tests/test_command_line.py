@@ -1,5 +1,7 @@
 """What a user sees of a mistake; when a step starts."""
 
+import os
+import signal
 import subprocess
 import sys
 
@@ -22,14 +24,17 @@ def test_a_users_mistake_is_one_line_and_exit_code_2(capsys):
     assert output.out == ""
 
 
-def test_interrupting_is_no_traceback(capsys):
-    def command():
-        raise KeyboardInterrupt
-
+@pytest.mark.parametrize(
+    ("sent", "code", "word"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+)
+def test_a_signal_ends_with_its_code_and_a_word(capsys, sent, code, word):
+    before = signal.getsignal(sent)
     with pytest.raises(SystemExit) as leave:
-        run_or_explain(command)
-    assert leave.value.code == 130
-    assert capsys.readouterr().err == "interrupted\n"
+        run_or_explain(lambda: os.kill(os.getpid(), sent))
+    assert leave.value.code == code
+    assert capsys.readouterr().err == f"{word}\n"
+    assert signal.getsignal(sent) is before
 
 
 def test_a_fault_of_the_program_is_not_hidden():

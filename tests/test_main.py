@@ -1,6 +1,10 @@
 """The command line: train, resume, test; every option changes something; wrong input is told."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +142,31 @@ def test_resuming_ends_as_if_never_stopped(trained, shared_dataset_dir, tmp_path
     assert options.n_epochs == 2  # and so would be these
     assert torch.equal(weights(resumed), weights(whole))
     assert len(list((tmp_path / "logs").glob("version_*/metrics.csv"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "word"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+)
+def test_a_stopped_training_is_told_and_goes_on(shared_dataset_dir, tmp_path, sent, code, word):
+    command = [sys.executable, "-u", ROOT / "main.py", *options_for(shared_dataset_dir, tmp_path)]
+    process = subprocess.Popen(
+        [*map(str, command), "--n_epochs", "5000"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    deadline = time.monotonic() + 200
+    while not (tmp_path / "last.ckpt").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(sent)
+    error = process.communicate(timeout=60)[1]
+    assert process.returncode == code, error
+    assert f"--resume with --model_save_path {tmp_path} goes on" in error
+    assert error.endswith(f"{word}\n") and "Traceback" not in error
+    done = read_checkpoint(tmp_path / "last.ckpt")["epoch"]
+    run_main("--resume", *options_for(shared_dataset_dir, tmp_path, n_epochs=done + 2))
+    assert read_checkpoint(tmp_path / "last.ckpt")["epoch"] == done + 1
 
 
 def test_logs_are_written_as_csv_and_for_tensorboard(trained):

@@ -423,6 +423,21 @@ def test_staged_leaves_nothing_when_the_body_raises(tmp_path, error):
     assert tree(tmp_path) == {"old": "old"}
 
 
+def test_what_a_killed_run_left_behind_goes_with_the_next_one(tmp_path):
+    script = (
+        "import os, pathlib, sys; from dataset.files import staged\n"
+        "with staged(pathlib.Path(sys.argv[1])) as stage:\n"
+        "    (stage / 'half').touch(); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], cwd=ROOT)
+    (left_over,) = tmp_path.iterdir()
+    assert (left_over / "half").exists()
+    with staged(tmp_path) as first, staged(tmp_path) as second:  # one in use stays
+        assert not left_over.exists()
+        assert first.is_dir() and second.is_dir()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_staged_makes_the_directory_or_leaves_no_trace_of_it(tmp_path):
     with pytest.raises(ZeroDivisionError), staged(tmp_path / "a" / "b") as stage:
         (stage / "file").write_text("half")
