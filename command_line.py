@@ -112,11 +112,12 @@ def whole_number(name: str, value: object, least: int) -> int:
     return value
 
 
-def number(name: str, value: object, least: float) -> float:
-    """Return `value` as a float, or raise `UserError` if it is not a finite one >= `least`."""
+def number(name: str, value: object, least: float, most: float = math.inf) -> float:
+    """Return `value` as a float, or raise `UserError` if it is not a finite one in these bounds."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (is_number and math.isfinite(value) and value >= least):
-        raise UserError(f"{name} must be a number of at least {least}, not {value!r}")
+    if not (is_number and math.isfinite(value) and least <= value <= most):
+        bound = f"of at least {least}" if most == math.inf else f"from {least} to {most}"
+        raise UserError(f"{name} must be a number {bound}, not {value!r}")
     return float(value)
 
 

@@ -13,7 +13,7 @@ items_index_MSD.tsv) and of a published split (published_split.tsv). Every rule 
 songs prints what it leaves.
 """
 
-from command_line import fire_commands, flag, whole_number
+from command_line import fire_commands, flag, number, whole_number
 from dataset.files import user_path
 
 
@@ -53,7 +53,7 @@ def run_table(
     from preprocessing.raw_sets.raw_set import write_dataset
     from preprocessing.tags.given_tags import GivenTags, take_tags
 
-    options = GivenTags(min_songs, merge_spellings)
+    options = GivenTags(_least_songs(min_songs), flag("--merge_spellings", merge_spellings))
     table, target = user_path(csv), user_path(data_path)
     plays = user_path(listeners) if listeners else None
     for file in filter(None, (table, plays)):
@@ -107,7 +107,7 @@ def run_magnatagatune(
     from preprocessing.raw_sets.raw_set import folders, write_dataset
     from preprocessing.tags.given_tags import GivenTags, take_tags
 
-    options = GivenTags(min_songs, merge_spellings)
+    options = GivenTags(_least_songs(min_songs), flag("--merge_spellings", merge_spellings))
     source, target = folders(raw, data_path, HOME)
     write_dataset(read_magnatagatune(source), target, take_tags, options)
 
@@ -141,7 +141,12 @@ def run_lastfm2k(
     from preprocessing.raw_sets.raw_set import folders, write_dataset
     from preprocessing.tags.cleaning import CleanUp, clean_tags
 
-    options = CleanUp(min_score, max_tags, min_songs, keep_not_music)
+    options = CleanUp(
+        min_score=number("--min_score", min_score, 0, 100),
+        max_tags=_most_tags(max_tags),
+        min_songs=_least_songs(min_songs),
+        keep_not_music=flag("--keep_not_music", keep_not_music),
+    )
     source, target = folders(raw, data_path, HOME)
     write_dataset(read_lastfm2k(source), target, clean_tags, options)
 
@@ -173,7 +178,12 @@ def run_msd(
     from preprocessing.raw_sets.raw_set import folders, write_dataset
     from preprocessing.tags.cleaning import CleanUp, clean_tags
 
-    options = CleanUp(0, max_tags, min_songs, keep_not_music)  # the set has no scores
+    options = CleanUp(
+        min_score=0,  # the set has no scores
+        max_tags=_most_tags(max_tags),
+        min_songs=_least_songs(min_songs),
+        keep_not_music=flag("--keep_not_music", keep_not_music),
+    )
     source, target = folders(raw, data_path, HOME)
     write_dataset(read_msd(source), target, clean_tags, options)
 
@@ -197,6 +207,14 @@ def run_demo(data_path: str, seed: int = 0) -> None:
     refuse_other_set(target, "demo")
     make_demo(target, whole_number("--seed", seed, 0))
     print(f"{target}: generated with seed {seed}")
+
+
+def _least_songs(min_songs: object) -> int:
+    return whole_number("--min_songs", min_songs, 1)
+
+
+def _most_tags(max_tags: object) -> int | None:
+    return None if max_tags is None else whole_number("--max_tags", max_tags, 1)
 
 
 COMMANDS = {

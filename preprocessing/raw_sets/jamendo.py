@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from dataset.files import SPLITS, read_tsv, some
+from dataset.files import SPLITS, Song, read_tsv, some
 from errors import UserError, one_line
-from preprocessing.raw_sets.raw_set import RawSet, Song, folder_of_audio
+from preprocessing.raw_sets.raw_set import RawSet, folder_of_audio
 from preprocessing.tags.cleaning import TAG_LISTS
 
 HOME = "the MTG-Jamendo dataset, https://github.com/MTG/mtg-jamendo-dataset (folder data)"

@@ -8,10 +8,10 @@ carry no scores, so every annotation has the score 100.
 import shutil
 from pathlib import Path
 
-from dataset.files import ITEM_FACTORS, ITEM_INDEX
+from dataset.files import ITEM_FACTORS, ITEM_INDEX, Song
 from errors import UserError
 from preprocessing.listening.taste_profile import read_published
-from preprocessing.raw_sets.raw_set import RawSet, Song
+from preprocessing.raw_sets.raw_set import RawSet
 from preprocessing.raw_sets.tables import read_table
 
 HOME = (

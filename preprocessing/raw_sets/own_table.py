@@ -12,10 +12,10 @@ import pandas as pd
 import soundfile
 
 from command_line import existing_file
-from dataset.files import CATEGORIES, SONGS, TRIPLETS, some, write_tsv
+from dataset.files import CATEGORIES, SONGS, TRIPLETS, Song, some, write_tsv
 from errors import UserError
 from preprocessing.mel.audio_files import READABLE
-from preprocessing.raw_sets.raw_set import RawSet, Song
+from preprocessing.raw_sets.raw_set import RawSet
 from preprocessing.raw_sets.tables import SPREADSHEET, read_table
 
 REQUIRED = ("file", "tags")

@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 
@@ -14,6 +13,7 @@ from dataset.files import (
     SONGS,
     TRACK_TAGS,
     TRIPLETS,
+    Song,
     read_about,
     staged,
     user_path,
@@ -23,15 +23,6 @@ from dataset.files import (
 from errors import UserError
 from preprocessing.tags.categories import most_common_categories
 from preprocessing.tags.cleaning import categories_of
-
-
-class Song(NamedTuple):
-    """A line of songs.tsv; `audio` is the path of its file."""
-
-    song_id: str
-    artist: str = ""
-    title: str = ""
-    audio: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,7 +67,7 @@ def write_dataset(raw_set: RawSet, data_path: Path, choose_tags: Callable, optio
     data_path : Path
         Dataset directory to write.
     choose_tags : callable
-        `tag_cleaning.clean_tags` or `given_tags.take_tags`.
+        `cleaning.clean_tags` or `given_tags.take_tags`.
     options : CleanUp or GivenTags
         What it is to do.
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dataset.files import SONGS, read_tsv, some
+from dataset.files import SONGS, read_songs, some
 from errors import UserError
 
 _OR_BY_SONG = "or split by song with --split_by=song"
@@ -28,7 +28,7 @@ def artist_groups(directory: Path, song_ids: list[str], all_known: bool = True) 
         The artist of a song is not known.
     """
     file = directory / SONGS
-    artist_of = read_artists(file) if all_known or file.is_file() else {}
+    artist_of = read_artists(directory, all_known)
     unknown = [song_id for song_id in song_ids if not artist_of.get(song_id)]
     if unknown and all_known:
         raise UserError(
@@ -43,15 +43,16 @@ def artist_groups(directory: Path, song_ids: list[str], all_known: bool = True) 
     return np.array([number_of[name] for name in names])
 
 
-def read_artists(path: Path) -> dict[str, str]:
-    """Read the artist of each song from `songs.tsv`: song id, artist, title, audio path."""
-    if not path.is_file():
+def read_artists(directory: Path, all_known: bool = True) -> dict[str, str]:
+    """Read the artist of each song from `songs.tsv`, which may be missing if not all are known."""
+    path = directory / SONGS
+    if all_known and not path.is_file():
         raise UserError(
             f"{path} is missing, so the artists are not known: write it (song id, artist, title, "
             f"audio path), {_OR_BY_SONG}"
         )
     artist_of: dict[str, str] = {}
-    for song_id, artist in read_tsv(path, 2):
+    for song_id, artist, *_ in read_songs(directory):
         artist = artist.strip()
         if artist_of.setdefault(song_id, artist) != artist:
             raise UserError(

@@ -15,10 +15,10 @@ import scipy.sparse as sp
 from dataset.files import (
     ITEM_INDEX,
     PUBLISHED_SPLIT,
-    SONGS,
     SPLITS,
     TRACK_TAGS,
     TRIPLETS,
+    read_songs,
     read_tsv,
     require_file,
     staged,
@@ -29,6 +29,7 @@ from dataset.files import (
 from dataset.mel_store import published_file, read_index, skipped_songs
 from errors import UserError, one_line
 from preprocessing.listening.triplets import songs_of_triplets
+from preprocessing.rules import Report, leaves
 from preprocessing.split.artist_split import split_groups
 from preprocessing.split.artists import artist_groups
 from preprocessing.split.published_split import (
@@ -133,32 +134,27 @@ def select(
     `part_of` is the part of each song in a published split that is to be used.
     """
     score, n_tags, minimum = options.minimum_score, options.top_n_tags, options.minimum
-    rows = _told(f"annotations with a score >= {score:g}", rows, scored(rows, score))
-    rows = _told("each tag of a song once", rows, rows.drop_duplicates(["song", "tag"]))
+    report: Report = []
+
+    def keep(rule: str, left: pd.DataFrame) -> pd.DataFrame:
+        if leaves(report, rule, left).empty:
+            raise UserError(
+                f"no annotation of {TRACK_TAGS} is left after the rule '{rule}': relax it"
+            )
+        return left
+
+    keep("all annotations", rows)
+    rows = keep(f"annotations with a score >= {score:g}", scored(rows, score))
+    rows = keep("each tag of a song once", rows.drop_duplicates(["song", "tag"]))
     for source in options.vectors:
-        rows = _told(
-            f"tags with a word vector in {source}", rows, with_vector(rows, directory, source)
-        )
+        rows = keep(f"tags with a word vector in {source}", with_vector(rows, directory, source))
     for kind, songs in _songs_with_data(directory, rows):
-        rows = _told(f"songs with {kind}", rows, of_songs(rows, songs))
+        rows = keep(f"songs with {kind}", of_songs(rows, songs))
     if part_of is not None:
-        rows = _told(f"songs in {PUBLISHED_SPLIT}", rows, of_songs(rows, set(part_of)))
+        rows = keep(f"songs in {PUBLISHED_SPLIT}", of_songs(rows, set(part_of)))
         kept = in_each_part(rows, part_of, minimum)
-        rows = _told(f"tags with at least {minimum} songs in each part", rows, kept)
-    return _told(f"the {n_tags} tags with the most songs", rows, top_tags(rows, n_tags))
-
-
-def _told(what: str, before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
-    """Print rows, songs and tags before and after a rule; raise `UserError` if nothing is left."""
-    pairs = zip(_counts(before).items(), _counts(after).values(), strict=True)
-    print(f"{what}: {', '.join(f'{name} {old} -> {new}' for (name, old), new in pairs)}")
-    if after.empty:
-        raise UserError(f"no annotation of {TRACK_TAGS} is left after the rule '{what}': relax it")
-    return after
-
-
-def _counts(rows: pd.DataFrame) -> dict[str, int]:
-    return {"rows": len(rows), "songs": rows["song"].nunique(), "tags": rows["tag"].nunique()}
+        rows = keep(f"tags with at least {minimum} songs in each part", kept)
+    return keep(f"the {n_tags} tags with the most songs", top_tags(rows, n_tags))
 
 
 def scored(rows: pd.DataFrame, minimum_score: float) -> pd.DataFrame:
@@ -206,8 +202,7 @@ def _songs_with_data(directory: Path, annotations: pd.DataFrame) -> list[tuple[s
 
 def _songs_with_audio(directory: Path, song_ids: np.ndarray) -> set[str]:
     """Songs with a mel spectrogram, or with an audio path in `songs.tsv`."""
-    rows = read_tsv(directory / SONGS, 4) if (directory / SONGS).is_file() else []
-    with_audio = {song_id for song_id, _, _, audio in rows if audio}
+    with_audio = {song.song_id for song in read_songs(directory) if song.audio}
     with_audio.update(song.song_id for song in read_index(directory))
     if (directory / "spec").is_dir():
         with_audio.update(name for name in song_ids if published_file(directory, name).is_file())

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from command_line import flag, whole_number
 from dataset.files import some
 from errors import UserError
+from preprocessing.rules import Report, leaves
 from preprocessing.tags.cleaning import add_lemmas, group_by_lemma, keep_tags, lemma
 
 
@@ -32,14 +32,10 @@ class GivenTags:
     min_songs: int = 1
     merge_spellings: bool = False
 
-    def __post_init__(self):
-        whole_number("--min_songs", self.min_songs, 1)
-        flag("--merge_spellings", self.merge_spellings)
-
 
 def take_tags(
     annotations: pd.DataFrame, songs: Collection[str], options: GivenTags
-) -> tuple[pd.DataFrame, list[dict]]:
+) -> tuple[pd.DataFrame, Report]:
     """Name the tags as they are and drop those of too few songs; print what each rule leaves.
 
     Parameters
@@ -66,15 +62,16 @@ def take_tags(
     if "cleaned" not in annotations:
         annotations = annotations.assign(cleaned=annotations["tag"])
     annotations = annotations[annotations["song"].isin(set(songs))]
+    report: Report = []
+    leaves(report, "annotations", annotations)
     table = annotations.drop_duplicates(["song", "cleaned"])
-    report = [_told("each tag of a song once", table)]
+    leaves(report, "each tag of a song once", table)
     if options.merge_spellings:
-        table = group_by_lemma(add_lemmas(table))
-        report.append(_told("spellings merged", table))
+        table = leaves(report, "spellings merged", group_by_lemma(add_lemmas(table)))
     else:
         _tell_spellings(table)
     left = keep_tags(table, options.min_songs)
-    report.append(_told(f"tags with at least {options.min_songs} songs", left))
+    leaves(report, f"tags with at least {options.min_songs} songs", left)
     if left.empty:
         counts = table["cleaned"].value_counts()
         raise UserError(
@@ -82,18 +79,6 @@ def take_tags(
             f"{counts.iloc[0]}): give fewer as --min_songs"
         )
     return left, report
-
-
-def _told(rule: str, table: pd.DataFrame) -> dict:
-    """Print and return what a rule has left."""
-    left = {
-        "rule": rule,
-        "rows": len(table),
-        "songs": int(table["song"].nunique()),
-        "tags": int(table["cleaned"].nunique()),
-    }
-    print(f"{rule}: {left['rows']} rows ({left['songs']} songs, {left['tags']} tags)")
-    return left
 
 
 def _tell_spellings(table: pd.DataFrame) -> None:

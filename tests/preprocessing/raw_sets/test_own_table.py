@@ -80,7 +80,7 @@ def test_rare_tags_go_unless_asked_for(music, tmp_path):
     assert refused(step0("table", music / "table.csv", tmp_path / "d"), "no tag has 5 songs", "3")
     told = done_well(step0("table", music / "table.csv", tmp_path / "d", "--min_songs", 2))
     assert {row[2] for row in track_tags(tmp_path / "d")} == {"Rock"}
-    assert "tags with at least 2 songs: 3 rows (3 songs, 1 tags)" in told
+    assert "tags with at least 2 songs: rows 5 -> 3, songs 3 -> 3, tags 3 -> 1" in told
 
 
 def test_tags_are_rewritten_only_on_request(music, tmp_path):

@@ -21,7 +21,7 @@ def test_songs_of_an_artist_have_one_number(tmp_path):
 def test_a_song_of_two_artists_is_an_error(tmp_path):
     directory = songs(tmp_path, ("s", "ann"), ("s", "bob"))
     with pytest.raises(UserError, match="two artists, 'ann' and 'bob'"):
-        read_artists(directory / "songs.tsv")
+        read_artists(directory)
 
 
 def test_unknown_artists(tmp_path, capsys):

@@ -58,9 +58,3 @@ def test_a_name_that_the_set_gives_is_taken_and_other_columns_stay():
 def test_nothing_left_is_an_error():
     with pytest.raises(UserError, match=r"no tag has 3 songs \(the most common one, 'Hip-Hop', ha"):
         take_tags(OWN, {"s1", "s2", "s3"}, GivenTags(min_songs=3))
-
-
-@pytest.mark.parametrize("options", [{"min_songs": 0}, {"min_songs": "x"}, {"merge_spellings": 1}])
-def test_bad_options(options):
-    with pytest.raises(UserError, match="--m"):
-        GivenTags(**options)
