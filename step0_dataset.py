@@ -201,12 +201,14 @@ def run_demo(data_path: str, seed: int = 0) -> None:
         Seed of everything random.
     """
     from preprocessing.demo.demo_set import make_demo
+    from preprocessing.next_step import print_next
     from preprocessing.raw_sets.raw_set import refuse_other_set
 
     target = user_path(data_path)
     refuse_other_set(target, "demo")
     make_demo(target, whole_number("--seed", seed, 0))
     print(f"{target}: generated with seed {seed}")
+    print_next(target, "step0")
 
 
 def _least_songs(min_songs: object) -> int:

@@ -22,6 +22,7 @@ from dataset.files import (
 )
 from errors import UserError
 from preprocessing.listening.triplets import Plays, at_least, read_triplets
+from preprocessing.next_step import print_next
 
 
 @dataclass(frozen=True)
@@ -244,6 +245,7 @@ def _write(
         f"wrote {directory / file}: {vectors.shape[0]} songs x {vectors.shape[1]} factors, "
         f"mean {vectors.mean():.4f}, standard deviation {vectors.std():.4f}"
     )
+    print_next(directory, "step3", is_subset)
 
 
 def _print_plays(what: str, plays: Plays) -> None:

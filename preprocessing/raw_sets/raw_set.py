@@ -21,6 +21,7 @@ from dataset.files import (
     write_tsv,
 )
 from errors import UserError
+from preprocessing.next_step import print_next
 from preprocessing.tags.categories import most_common_categories
 from preprocessing.tags.cleaning import categories_of
 
@@ -102,6 +103,7 @@ def write_dataset(raw_set: RawSet, data_path: Path, choose_tags: Callable, optio
         ) from None
     _remove_left_over(data_path, earlier, facts)
     _print_density(table, data_path)
+    print_next(data_path, "step0")
 
 
 def folders(raw: str, data_path: str, home: str) -> tuple[Path, Path]:

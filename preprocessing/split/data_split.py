@@ -29,6 +29,7 @@ from dataset.files import (
 from dataset.mel_store import published_file, read_index, skipped_songs
 from errors import UserError, one_line
 from preprocessing.listening.triplets import songs_of_triplets
+from preprocessing.next_step import print_next
 from preprocessing.rules import Report, leaves
 from preprocessing.split.artist_split import split_groups
 from preprocessing.split.artists import artist_groups
@@ -259,6 +260,7 @@ def _write(directory: Path, options: SplitOptions, annotations: pd.DataFrame, sp
     print(f"wrote the split of {len(song_ids)} songs and {len(tags)} tags to {directory}")
     for line in stale:
         print(line)
+    print_next(directory, "step1", options.is_subset)
 
 
 def _stale_after(directory: Path, prefix: str, tags: list[str], song_ids: list[str]) -> list[str]:
