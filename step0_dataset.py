@@ -15,6 +15,7 @@ songs prints what it leaves.
 
 from command_line import fire_commands, flag, number, whole_number
 from dataset.files import user_path
+from errors import UserError
 
 
 def run_table(
@@ -24,15 +25,16 @@ def run_table(
     min_songs: int = 5,
     merge_spellings: bool = False,
     skip_missing: bool = False,
+    tag_separator: str = "|",
 ) -> None:
     """Turn a table of your own audio files and their tags into step 1's input.
 
-    CSV has a header and is UTF-8; comma, semicolon or tab separates its fields. Columns, in any
-    order: file, the path of an audio file, seen from the folder of the CSV, which becomes the song
-    id; tags, with | between them; and optionally artist, without which step 1 needs
-    --split_by=song; title; category, one for all tags of the file, or one for each with | between
-    them, without which common tags have the category of our own list. Tags stay as they are
-    written.
+    CSV has a header and is UTF-8 (or Excel's "Unicode text"); comma, semicolon or tab separates its
+    fields. Columns, in any order: file, the path of an audio file, seen from the folder of the CSV,
+    which becomes the song id; tags, with | between them; and optionally artist, without which step
+    1 needs --split_by=song; title; category, one for all tags of the file, or one for each with |
+    between them, without which common tags have the category of our own list. Tags stay as they
+    are written.
 
     Parameters
     ----------
@@ -48,17 +50,21 @@ def run_table(
         Make one tag of spellings such as Hip-Hop and hiphop: the most common, in lower case.
     skip_missing : bool
         Leave out files that do not exist.
+    tag_separator : str
+        What stands between tags, and between categories, in place of |.
     """
     from preprocessing.raw_sets.own_table import read_own_table, refuse_overwriting
     from preprocessing.raw_sets.raw_set import write_dataset
     from preprocessing.tags.given_tags import GivenTags, take_tags
 
     options = GivenTags(_least_songs(min_songs), flag("--merge_spellings", merge_spellings))
+    if not tag_separator.strip():
+        raise UserError("--tag_separator must be a sign that stands between tags, such as ';'")
     table, target = user_path(csv), user_path(data_path)
     plays = user_path(listeners) if listeners else None
     for file in filter(None, (table, plays)):
         refuse_overwriting(file, target)
-    raw_set = read_own_table(table, plays, flag("--skip_missing", skip_missing))
+    raw_set = read_own_table(table, plays, flag("--skip_missing", skip_missing), tag_separator)
     write_dataset(raw_set, target, take_tags, options)
 
 

@@ -5,6 +5,7 @@
 A split that was published with the data can take the place of our own.
 """
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,9 +19,10 @@ from dataset.files import (
     SPLITS,
     TRACK_TAGS,
     TRIPLETS,
+    normal_form,
     read_songs,
-    read_tsv,
     require_file,
+    some,
     staged,
     subset_prefix,
     write_about,
@@ -28,16 +30,18 @@ from dataset.files import (
 )
 from dataset.mel_store import published_file, read_index, skipped_songs
 from errors import UserError, one_line
-from preprocessing.listening.triplets import songs_of_triplets
+from preprocessing.listening.triplets import read_item_index, songs_of_triplets
 from preprocessing.next_step import print_next
 from preprocessing.rules import Report, leaves
 from preprocessing.split.artist_split import split_groups
 from preprocessing.split.artists import artist_groups
 from preprocessing.split.published_split import (
     in_each_part,
+    of_the_split,
     print_overlap,
     read_published_split,
 )
+from preprocessing.split.same_audio import join_same_audio
 from preprocessing.tags.categories import add_categories
 
 
@@ -66,20 +70,21 @@ def write_data_split(directory: Path, options: SplitOptions) -> None:
     part_of = read_published_split(directory) if published else None
     annotations = select(read_annotations(directory / TRACK_TAGS), directory, options, part_of)
     tags, song_ids, song_tags = to_matrix(annotations)
-    groups = _groups(directory, song_ids, options.split_by)
+    artists = _artists(directory, song_ids, options.split_by)
+    groups = join_same_audio(directory, song_ids, artists)
     if part_of is None:
         split_of_song = split_groups(song_tags, groups, tags, options.minimum, options.seed)
     else:
         split_of_song = np.array([SPLITS.index(part_of[song_id]) for song_id in song_ids])
     splits = {name: np.flatnonzero(split_of_song == part) for part, name in enumerate(SPLITS)}
-    _print_splits(song_tags, splits, groups, options.split_by)
+    _print_splits(song_tags, splits, artists, options.split_by)
     if published:
-        print_overlap(groups, splits)
+        print_overlap(artists, splits)
     _write(directory, options, annotations, (tags, song_ids, song_tags, splits))
 
 
-def _groups(directory: Path, song_ids: list[str], split_by: str) -> np.ndarray:
-    """Number of the group of each song: its artist's, or its own; (N,) int64."""
+def _artists(directory: Path, song_ids: list[str], split_by: str) -> np.ndarray:
+    """Number of the artist of each song, or its own number; (N,) int64."""
     if split_by == "song":
         return np.arange(len(song_ids))
     return artist_groups(directory, song_ids, all_known=split_by == "artist")
@@ -98,17 +103,18 @@ def read_annotations(path: Path) -> pd.DataFrame:
     """
     columns = ["song", "original", "tag", "category", "score"]
     try:
-        rows = pd.read_csv(
-            require_file(path),
-            sep="\t",
-            header=None,
-            names=columns,
-            index_col=False,
-            dtype=object,
-            keep_default_na=False,  # a tag may be called 'null'
-            quoting=3,  # quotation marks are letters like any other
-        )
-    except (ValueError, OSError) as error:
+        with warnings.catch_warnings(action="error"):  # of fields beyond the fifth
+            rows = pd.read_csv(
+                require_file(path),
+                sep="\t",
+                header=None,
+                names=columns,
+                index_col=False,
+                dtype=object,
+                keep_default_na=False,  # a tag may be called 'null'
+                quoting=3,  # quotation marks are letters like any other
+            )
+    except (ValueError, OSError, pd.errors.ParserWarning) as error:
         raise UserError(
             f"{path} is not a file of five columns separated by tabs ({one_line(error)}): make it "
             "again with step 0"
@@ -121,6 +127,9 @@ def read_annotations(path: Path) -> pd.DataFrame:
             f"{path} {where}: each row must be song_id, original_tag, cleaned_tag, tag_category "
             "and a score, separated by tabs, without a header"
         )
+    for name in ("song", "tag", "category"):
+        known = {text: normal_form(text) for text in rows[name].unique()}
+        rows[name] = rows[name].map(known)
     return rows[["song", "tag", "category", "score"]]
 
 
@@ -153,6 +162,7 @@ def select(
         rows = keep(f"songs with {kind}", of_songs(rows, songs))
     if part_of is not None:
         rows = keep(f"songs in {PUBLISHED_SPLIT}", of_songs(rows, set(part_of)))
+        rows = keep("tags of the published split", of_the_split(rows, directory))
         kept = in_each_part(rows, part_of, minimum)
         rows = keep(f"tags with at least {minimum} songs in each part", kept)
     return keep(f"the {n_tags} tags with the most songs", top_tags(rows, n_tags))
@@ -169,8 +179,10 @@ def with_vector(rows: pd.DataFrame, directory: Path, source: str) -> pd.DataFram
     from preprocessing.words.word_vectors import open_vectors
 
     vectors = open_vectors(directory, source)
-    known = {tag for tag in rows["tag"].unique() if tag_vector(vectors, tag) is not None}
-    return rows[rows["tag"].isin(known)]
+    without = {tag for tag in rows["tag"].unique() if tag_vector(vectors, tag) is None}
+    if without:
+        print(f"tags without a word vector in {source}: {some(sorted(without), 10)}")
+    return rows[~rows["tag"].isin(without)]
 
 
 def of_songs(rows: pd.DataFrame, songs: set[str]) -> pd.DataFrame:
@@ -189,13 +201,13 @@ def _songs_with_data(directory: Path, annotations: pd.DataFrame) -> list[tuple[s
     """The songs with listening data, and those with audio, for each kind that is at hand."""
     kinds = []
     if (directory / ITEM_INDEX).is_file():
-        ids = {fields[0].strip() for fields in read_tsv(directory / ITEM_INDEX, 1)}
-        kinds.append((f"listening data ({ITEM_INDEX})", ids))
+        kinds.append((f"listening data ({ITEM_INDEX})", set(read_item_index(directory))))
     elif (directory / TRIPLETS).is_file():
         kinds.append((f"listening data ({TRIPLETS})", songs_of_triplets(directory / TRIPLETS)))
     with_audio = _songs_with_audio(directory, annotations["song"].unique())
     if with_audio:
-        kinds.append(("audio that can be read", with_audio - skipped_songs(directory).keys()))
+        skipped = set(map(normal_form, skipped_songs(directory)))
+        kinds.append(("audio that can be read", with_audio - skipped))
     if not kinds:
         print(f"no listening data and no audio in {directory}: songs are kept without either")
     return kinds
@@ -204,7 +216,7 @@ def _songs_with_data(directory: Path, annotations: pd.DataFrame) -> list[tuple[s
 def _songs_with_audio(directory: Path, song_ids: np.ndarray) -> set[str]:
     """Songs with a mel spectrogram, or with an audio path in `songs.tsv`."""
     with_audio = {song.song_id for song in read_songs(directory) if song.audio}
-    with_audio.update(song.song_id for song in read_index(directory))
+    with_audio.update(normal_form(song.song_id) for song in read_index(directory))
     if (directory / "spec").is_dir():
         with_audio.update(name for name in song_ids if published_file(directory, name).is_file())
     return with_audio

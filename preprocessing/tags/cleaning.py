@@ -32,7 +32,7 @@ OTHER = "other"  # category of a tag that categories.tsv does not know
 SUFFIXES = {"music", "song", "songs", "tag", "tags"}
 NO_PLURALS = {"blues"}  # words that mean something else without their s
 AND = re.compile(r"['’‘`´]\s*n\s*['’‘`´]|&|\band\b")
-DECADE = re.compile(r"\b(?:19(?=[2-9])|20)(\d0s)\b")
+DECADE = re.compile(r"\b(?:19(?=[3-9])|20(?=[01]))(\d0s)\b")  # of the 20s, there are two
 
 
 @dataclass(frozen=True)
@@ -198,18 +198,25 @@ def preprocess_tag(tag: str) -> str:
 
 @functools.cache
 def lemma(tag: str) -> str:
-    """What the spellings of a tag have in common: its key, not its name.
+    """What the spellings of a tag have in common in the clean-up: its key, not its name.
 
-    Beyond `preprocess_tag`: no plural, no accents, no spaces, decades without their century, so
-    that hip-hop, hip hop and hiphop are one, and so are female vocalist and female vocalists.
+    Beyond `preprocess_tag`: no plural, no accents, no spaces but between numbers, decades without
+    their century, so that hip-hop, hip hop and hiphop are one, and so are female vocalist and
+    female vocalists.
 
     Examples
     --------
     >>> lemma("Hip-Hop music"), lemma("female vocalists"), lemma("1980's")
     ('hiphop', 'femalevocalist', '80s')
     """
-    plain = DECADE.sub(r"\1", _without_accents(preprocess_tag(tag)))
-    return "".join(_singular(word) for word in plain.split())
+    return key_of_words(preprocess_tag(tag))
+
+
+def key_of_words(words: str) -> str:
+    """Bring words apart by spaces into the form that is the same for all their spellings."""
+    plain = DECADE.sub(r"\1", _without_accents(words))
+    joined = " ".join(_singular(word) for word in plain.split())
+    return re.sub(r"(?<!\d) | (?!\d)", "", joined)  # 3 4 is not 34
 
 
 def categories_of(
@@ -236,8 +243,8 @@ def _without_accents(text: str) -> str:
 
 
 def _singular(word: str) -> str:
-    """Drop a plural s; y and ie become one (lady, ladies). Short words and 80s stay."""
-    if len(word) > 4 and re.search("[^su]s$", word) and word not in NO_PLURALS:
+    """Drop a plural s; y and ie become one (lady, ladies). Short words and decades stay."""
+    if len(word) > 4 and re.search(r"[^su\d]s$", word) and word not in NO_PLURALS:
         word = word[:-1]
     return re.sub("(?<=..)ie$", "y", word)
 

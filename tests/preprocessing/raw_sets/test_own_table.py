@@ -11,7 +11,7 @@ import soundfile
 
 from commands import ROOT, assert_user_error, run_command
 from dataset.directory import open_dataset
-from dataset.files import read_about, read_categories, read_tsv, write_pickle
+from dataset.files import read_about, read_categories, read_songs, read_tsv, write_pickle
 from real_data import real_data
 from step0_runs import done_well, files_of, from_shell, refused, step0, write_lines
 
@@ -159,7 +159,9 @@ def test_unusual_formats_are_tried(music, tmp_path):
         (rows("x.mp3,x", "y.mp3,x"), ["none of the 2 files", "exists (x.mp3, y.mp3)", "folder"]),
         (rows("rock,x"), ["none of the 1 files"]),
         (rows('rock/a.wav,"x'), ["cannot be read from line 2"]),
-        ("file,tags\nrock/a.wav,Bjørk\n".encode("utf-16"), ["not utf-8 text", "UTF-8"]),
+        ("file,tags\nrock/a.wav,Bjørk\n".encode("cp1252"), ["not utf-8", "Windows-1252", "Bjørk"]),
+        (b"PK\x03\x04\x80", ["not utf-8 text but a workbook", "CSV UTF-8"]),
+        ("file,tags\nrock/a.wav,Bjørk\n".encode("utf-16")[:-1], ["not utf-16 text"]),
         (b"file,tags,category\nrock/a.wav,x|y|z,a|b\n", ["3 tags but 2 categories in line 2"]),
     ],
 )
@@ -289,7 +291,7 @@ def test_real_recordings(tmp_path):
     done_well(run_command(ROOT / "step1_data_split.py", "run", data, 13, 3))
     write_pickle(data / "google_emb.pkl", {tag: np.ones(4) for tag in categories})
     dataset = open_dataset(data)
-    artist_of = dict(read_tsv(data / "songs.tsv", 2))
+    artist_of = {song.song_id: song.artist for song in read_songs(data)}
     parts = [
         {artist_of[dataset.song_ids[song]] for song in dataset.splits[part]}
         for part in ("train", "valid", "test")

@@ -28,7 +28,7 @@ def test_plain_text_stays_as_it_is(tmp_path):
 def test_latin_text(tmp_path):
     content = "id\ttag\n1\ttropicália\n".encode("latin-1")
     assert table(tmp_path, content, ["id"], FIX, LATIN)["tag"].tolist() == ["tropicália"]
-    with pytest.raises(UserError, match=r"table.csv is not utf-8 text: mend it"):
+    with pytest.raises(UserError, match=r"utf-8 text .*1252, it says 'tropicália'\).*: mend it"):
         table(tmp_path, content, ["id"], FIX)
 
 
@@ -87,6 +87,10 @@ fields = st.text(st.characters(codec="utf-8", exclude_characters="\x00\r"), max_
 )
 
 
+def any_text(row):
+    return any(field.strip() for field in row)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("tables")
@@ -94,7 +98,7 @@ def folder(tmp_path_factory):
 
 @settings(max_examples=50)
 @given(
-    rows=st.lists(st.tuples(fields, fields).filter(any), min_size=1, max_size=5),
+    rows=st.lists(st.tuples(fields, fields).filter(any_text), min_size=1, max_size=5),
     delimiter=st.sampled_from(",;\t"),
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
 )
