@@ -41,7 +41,7 @@ from preprocessing.split.published_split import (
     print_overlap,
     read_published_split,
 )
-from preprocessing.split.same_audio import join_same_audio
+from preprocessing.split.same_audio import join_groups, number_audio, print_same_audio
 from preprocessing.tags.categories import add_categories
 
 
@@ -71,16 +71,34 @@ def write_data_split(directory: Path, options: SplitOptions) -> None:
     annotations = select(read_annotations(directory / TRACK_TAGS), directory, options, part_of)
     tags, song_ids, song_tags = to_matrix(annotations)
     artists = _artists(directory, song_ids, options.split_by)
-    groups = join_same_audio(directory, song_ids, artists)
+    audio = number_audio(directory, song_ids)
     if part_of is None:
-        split_of_song = split_groups(song_tags, groups, tags, options.minimum, options.seed)
+        split_of_song = _own_split(song_tags, artists, audio, tags, options)
     else:
         split_of_song = np.array([SPLITS.index(part_of[song_id]) for song_id in song_ids])
     splits = {name: np.flatnonzero(split_of_song == part) for part, name in enumerate(SPLITS)}
     _print_splits(song_tags, splits, artists, options.split_by)
     if published:
         print_overlap(artists, splits)
+    print_same_audio(song_ids, audio, split_of_song)
     _write(directory, options, annotations, (tags, song_ids, song_tags, splits))
+
+
+def _own_split(
+    song_tags: sp.csr_array,
+    artists: np.ndarray,
+    audio: np.ndarray,
+    tags: list[str],
+    options: SplitOptions,
+) -> np.ndarray:
+    """Split by artist (N,), songs of the same audio (N,) in one part where that can be."""
+    minimum, seed = options.minimum, options.seed
+    if len(np.unique(audio)) < len(audio):
+        try:
+            return split_groups(song_tags, join_groups(artists, audio), tags, minimum, seed)
+        except UserError:
+            print("no split was found that keeps songs of the same audio in one part")
+    return split_groups(song_tags, artists, tags, minimum, seed)
 
 
 def _artists(directory: Path, song_ids: list[str], split_by: str) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 
@@ -10,51 +10,54 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
-from dataset.files import normal_form, read_songs, some
+from dataset.files import SPLITS, normal_form, read_songs, some
 from dataset.mel_store import same_audio
 from preprocessing.mel.mel_writing import audio_folder
 
 PIECE = 2**16  # bytes from the middle of a file that tell nearly all files of one size apart
 
 
-def join_same_audio(directory: Path, song_ids: list[str], groups: np.ndarray) -> np.ndarray:
-    """Join groups of songs that share audio files of the same content, and say so.
+def number_audio(directory: Path, song_ids: list[str]) -> np.ndarray:
+    """Number the audio of each song: songs of the same audio have the same number; (N,) int64.
 
     Step 4 knows of the files it read; files that are there now are compared here.
-
-    Parameters
-    ----------
-    directory : Path
-        The dataset directory.
-    song_ids : list of str
-        The N songs.
-    groups : ndarray of int64, shape (N,)
-        Number of each song's group.
-
-    Returns
-    -------
-    ndarray of int64, shape (N,)
-        Numbers of the joined groups, 0 to G - 1; `groups` where no audio is the same.
     """
     index_of = {song_id: index for index, song_id in enumerate(song_ids)}
     known = [[normal_form(song_id) for song_id in songs] for songs in same_audio(directory)]
     same = [*known, *_same_files(_files(directory, index_of))]
     alike = [[index_of[song] for song in songs if song in index_of] for songs in same]
     pairs = [(songs[0], song) for songs in alike for song in songs[1:]]
-    if not pairs:
-        return groups
-    one, other = np.array(pairs).T
-    n_copies = len(song_ids) - _components(one, other, len(song_ids)).max() - 1
-    examples = [f"{song_ids[first]} = {song_ids[second]}" for first, second in pairs]
+    return _components(pairs, len(song_ids))
+
+
+def join_groups(groups: np.ndarray, audio: np.ndarray) -> np.ndarray:
+    """Number the groups (N,) of songs anew, those as one that share audio (N,)."""
+    first = np.unique(audio, return_index=True)[1][audio]  # the first song of the same audio
+    pairs = np.stack([groups[first], groups], axis=1)[first != np.arange(len(audio))]
+    return _components(pairs.tolist(), int(groups.max()) + 1)[groups]
+
+
+def print_same_audio(song_ids: list[str], audio: np.ndarray, split_of_song: np.ndarray) -> None:
+    """Say which songs are the same audio as others, and whether they are in the same part."""
+    songs_of = defaultdict(list)
+    for song, number in enumerate(audio):
+        songs_of[number].append(song)
+    alike = [songs for songs in songs_of.values() if len(songs) > 1]
+    if not alike:
+        return
+    examples = some([f"{song_ids[songs[0]]} = {song_ids[songs[1]]}" for songs in alike], 3)
+    parts = [" and ".join(SPLITS[p] for p in np.unique(split_of_song[songs])) for songs in alike]
+    counts = [f"{n} in {where}" for where, n in sorted(Counter(parts).items())]
+    n_copies = len(song_ids) - len(songs_of)
     print(
         f"{n_copies} of {len(song_ids)} songs are bit for bit the same audio as others "
-        f"({some(examples, 3)}): a split of our own keeps them in one part"
+        f"({examples}); of {len(alike)} recordings that songs share, {', '.join(counts)}"
     )
-    return _components(groups[one], groups[other], groups.max() + 1)[groups]
 
 
-def _components(one: np.ndarray, other: np.ndarray, n: int) -> np.ndarray:
-    """Number of the component of each of `n` nodes, in a graph of edges `one` to `other`."""
+def _components(pairs: list, n: int) -> np.ndarray:
+    """Number of the component of each of `n` nodes that `pairs` connect, by first appearance."""
+    one, other = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
     graph = sp.coo_array((np.ones(len(one)), (one, other)), shape=(n, n))
     return connected_components(graph, directed=False)[1].astype(np.int64)
 
