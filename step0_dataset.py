@@ -13,6 +13,8 @@ items_index_MSD.tsv) and of a published split (published_split.tsv). Every rule 
 songs prints what it leaves.
 """
 
+from typing import Literal
+
 from command_line import fire_commands, flag, number, whole_number
 from dataset.files import user_path
 from errors import UserError
@@ -160,38 +162,49 @@ def run_lastfm2k(
 def run_msd(
     raw: str,
     data_path: str,
-    max_tags: int | None = None,
+    min_score: float = 50,
+    max_tags: int | Literal["auto"] | None = "auto",
     min_songs: int = 30,
     keep_not_music: bool = False,
 ) -> None:
-    """Turn Million Song Dataset tags and Taste Profile factors into step 1's input.
+    """Turn Million Song Dataset tags and the Taste Profile into step 1's input.
 
     Parameters
     ----------
     raw : str
-        Folder with raw_tags.tsv, songs.tsv, item_factors_MSD.npy and items_index_MSD.tsv.
+        Folder with the files as published: lastfm_tags.db, unique_tracks.txt, train_triplets.txt,
+        taste_profile_song_to_tracks.txt and sid_mismatches.txt; or with raw_tags.tsv, songs.tsv,
+        item_factors_MSD.npy and items_index_MSD.tsv, which have no scores.
     data_path : str
         Dataset directory to write.
-    max_tags : int or None
-        Songs with more tags are dropped; None for no limit, for without scores to thin them
-        half of the songs have more than the paper's 20.
+    min_score : float
+        Smallest score of an annotation, 0 to 100, where there are scores.
+    max_tags : int, None or auto
+        Songs with more tags are dropped; None for no limit. By default 20 where there are scores;
+        without scores to thin them half of the songs have more, and there is no limit.
     min_songs : int
         Smallest number of songs of a tag. The paper's 100 is for half a million songs.
     keep_not_music : bool
         Keep tags that describe no music, such as 'seen live'.
     """
     from preprocessing.raw_sets.msd import HOME, read_msd
+    from preprocessing.raw_sets.msd_published import is_as_published, read_msd_as_published
     from preprocessing.raw_sets.raw_set import folders, write_dataset
     from preprocessing.tags.cleaning import CleanUp, clean_tags
 
+    source, target = folders(raw, data_path, HOME)
+    with_scores = is_as_published(source)
+    min_score = number("--min_score", min_score, 0, 100)
+    if max_tags == "auto":
+        max_tags = 20 if with_scores else None
     options = CleanUp(
-        min_score=0,  # the set has no scores
+        min_score=min_score if with_scores else 0,
         max_tags=_most_tags(max_tags),
         min_songs=_least_songs(min_songs),
         keep_not_music=flag("--keep_not_music", keep_not_music),
     )
-    source, target = folders(raw, data_path, HOME)
-    write_dataset(read_msd(source), target, clean_tags, options)
+    read = read_msd_as_published if with_scores else read_msd
+    write_dataset(read(source), target, clean_tags, options)
 
 
 def run_demo(data_path: str, seed: int = 0) -> None:

@@ -61,7 +61,7 @@ def read_triplets(path: Path) -> Plays:
     for chunk in triplet_chunks(path):
         parts["user"].append(users.encode(chunk["user"]))
         parts["song"].append(songs.encode(chunk["song"]))
-        parts["count"].append(_counts(chunk["count"], path))
+        parts["count"].append(counts_of(chunk["count"], path))
     if not parts["user"]:
         raise UserError(f"{path} is empty: give a file of user, song, count rows")
     shape = len(users), len(songs)
@@ -178,7 +178,7 @@ def _check_names(chunk: pd.DataFrame, path: Path) -> None:
             raise UserError(f"{path} has no {column} in row {row}: complete or remove the row")
 
 
-def _counts(column: pd.Series, path: Path) -> np.ndarray:
+def counts_of(column: pd.Series, path: Path) -> np.ndarray:
     """Return a column of play counts as float32, checked to be positive."""
     counts = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float32)
     bad = ~(np.isfinite(counts) & (counts > 0))
