@@ -242,7 +242,7 @@ def _annotations(
 
 def _split(text: str, separator: str) -> list[str]:
     """Split at the separator and at line breaks, which spreadsheets write within a cell."""
-    return separator.join(text.strip().splitlines()).split(separator)
+    return separator.join(text.splitlines()).split(separator)
 
 
 # ---------------------------------------------------------------- the listeners

@@ -106,7 +106,7 @@ def spelling(tag: str) -> str:
             words.append(BETWEEN_WORDS.sub(" ", re.sub(r"['’‘`´.]", "", word)))
         else:  # a face, a heart; but not the dash of 'hip - hop'
             words.append(word.strip("-‐‑‒–—―_/,;") or (word if word == tag.strip() else ""))
-    return key_of_words(" ".join(words).replace("\ufe0f", ""))
+    return key_of_words(" ".join(words).replace("\ufe0f", "")) or tag
 
 
 def _tell_spellings(table: pd.DataFrame) -> None:
