@@ -142,14 +142,15 @@ def whole_number(name: str, value: object, least: int) -> int:
     return value
 
 
-def number(name: str, value: object, least: float) -> float:
-    """Return `value` as a float, or raise `UserError` if it is not a finite one >= `least`."""
+def number(name: str, value: object, least: float, most: float = math.inf) -> float:
+    """Return `value` as a float, or raise `UserError` if it is not a finite one in these bounds."""
     if (
         isinstance(value, bool)
         or not isinstance(value, int | float)
-        or not (math.isfinite(value) and value >= least)
+        or not (math.isfinite(value) and least <= value <= most)
     ):
-        raise UserError(f"{name} must be a number of at least {least}, not {value!r}")
+        bound = f"of at least {least}" if most == math.inf else f"from {least} to {most}"
+        raise UserError(f"{name} must be a number {bound}, not {value!r}")
     return float(value)
 
 
