@@ -14,6 +14,7 @@ import os
 import pickle
 import shutil
 import tempfile
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -92,6 +93,11 @@ def some(names: Sequence, most: int = 5) -> str:
     """List the first names of a sequence, for messages: 'a, b, c and 12 more'."""
     shown = ", ".join(str(name) for name in names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def normal_form(text: str) -> str:
+    """Text in the one form (NFC) in which names are compared."""
+    return unicodedata.normalize("NFC", text)
 
 
 # ---------------------------------------------------------------- reading single files
