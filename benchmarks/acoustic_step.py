@@ -22,9 +22,9 @@ from torch import nn
 from benchmarks.flops import forward_flops
 from benchmarks.plain_cnn import plain_cnn
 from benchmarks.timing import compare, print_comparison
-from main import choose_precision, keep_freed_memory
 from modules import ShortChunkCNN
 from options import merge_options
+from trainer import choose_precision, keep_freed_memory
 
 LENGTH = 173  # frames of a chunk
 

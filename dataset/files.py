@@ -17,6 +17,7 @@ import tempfile
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -185,6 +186,21 @@ def read_categories(path: Path) -> dict[str, str]:
     if not (path / CATEGORIES).is_file():
         return {}
     return {tag: category for tag, category in read_tsv(path / CATEGORIES, 2) if category}
+
+
+class Song(NamedTuple):
+    """A line of `songs.tsv`; `audio` is the path of its file."""
+
+    song_id: str
+    artist: str = ""
+    title: str = ""
+    audio: str = ""
+
+
+def read_songs(directory: Path) -> list[Song]:
+    """Read `songs.tsv`; no song where the file is missing."""
+    file = directory / SONGS
+    return [Song(*row) for row in read_tsv(file, 4)] if file.is_file() else []
 
 
 def read_about(path: Path) -> dict:

@@ -99,34 +99,14 @@ class PackedMels(_Mels):
     starts: np.ndarray
     frames: np.ndarray
 
-    def crop(self, rows: np.ndarray, first: np.ndarray, length: int) -> np.ndarray:
-        """Cut one stretch out of each of B songs.
-
-        Parameters
-        ----------
-        rows : ndarray of int64, shape (B,)
-            Positions in `song_ids`.
-        first : ndarray of int64, shape (B,)
-            First frame of each stretch, counted from the start of its song, at least 0.
-        length : int
-            Number of frames.
-
-        Returns
-        -------
-        ndarray of float16, shape (B, length, 128)
-            dB; silence (`FLOOR_DB`) past the end of a song.
-        """
-        positions = first[:, None] + np.arange(length)  # (B, length), within the song
-        inside = positions < self.n_frames[rows, None]
-        chunks = self.frames[np.where(inside, self.starts[rows, None] + positions, 0)]
-        if not inside.all():
-            chunks[~inside] = FLOOR_DB
-        return chunks
+    def song(self, row: int) -> np.ndarray:
+        """Spectrogram of a song: float16 (frames, 128), read from the disk where it is used."""
+        return self.frames[self.starts[row] : self.starts[row] + self.n_frames[row]]
 
 
 @dataclass(frozen=True)
 class PublishedMels(_Mels):
-    """The published layout, opened: the same songs, frames and `crop`, a file a song.
+    """The published layout, opened: a file a song.
 
     Attributes
     ----------
@@ -138,13 +118,9 @@ class PublishedMels(_Mels):
 
     files: list[Path]
 
-    def crop(self, rows: np.ndarray, first: np.ndarray, length: int) -> np.ndarray:
-        """Cut one stretch out of each of B songs; see `PackedMels.crop`."""
-        chunks = np.full((len(rows), length, N_MELS), FLOOR_DB, dtype=np.float16)
-        for chunk, row, start in zip(chunks, rows, first, strict=True):
-            stretch = np.load(self.files[row], mmap_mode="r")[:, start : start + length]
-            chunk[: stretch.shape[1]] = stretch.T
-        return chunks
+    def song(self, row: int) -> np.ndarray:
+        """Spectrogram of a song: float (frames, 128), read from the disk where it is used."""
+        return np.load(self.files[row], mmap_mode="r").T
 
 
 MelStore = PackedMels | PublishedMels

@@ -149,7 +149,8 @@ def test_a_mistake_inside_a_step_is_explained(steps, capsys):
 def test_arguments_come_from_the_command_line_by_default(tmp_path):
     script = tmp_path / "step.py"
     script.write_text(
-        "from errors import UserError, fire_commands\n"
+        "from command_line import fire_commands\n"
+        "from errors import UserError\n"
         "def run(n):\n"
         "    print(repr(n), flush=True)\n"
         "    raise UserError('no')\n"

@@ -201,9 +201,9 @@ def test_forged_arrays_are_refused_without_a_crash(tmp_path):
     for case, content in FORGED.items():
         dump(tmp_path / f"{case}.pkl", {"a": content}, protocol=2)
     script = (
-        "import sys, pathlib, dataset_files, errors\n"
+        "import sys, pathlib, dataset.files, errors\n"
         "for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):\n"
-        "    try: print(path.stem, 'read:', repr(dataset_files.read_pickle(path)), flush=True)\n"
+        "    try: print(path.stem, 'read:', repr(dataset.files.read_pickle(path)), flush=True)\n"
         "    except errors.UserError as refusal: print(path.stem, 'refused:', refusal, flush=True)"
     )
     command = [sys.executable, "-c", script, str(tmp_path)]  # a process of its own may crash
