@@ -30,7 +30,7 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], n_words: int 
     rule += ["-" * (width - 1) + ":" for width in widths[n_words:]]
     lines = []
     for row in (header, rule, *rows):
-        cells = (pad(*cell) for pad, *cell in zip(pads, row, widths, strict=True))
+        cells = (pad(cell, width) for pad, cell, width in zip(pads, row, widths, strict=True))
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
