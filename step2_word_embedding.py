@@ -5,7 +5,7 @@ python -u step2_word_embedding.py train DATA_PATH CORPUS
 python -u step2_word_embedding.py neighbours DATA_PATH WORD...
 """
 
-from command_line import fire_commands, flag, names_in, number, whole_number
+from command_line import Command, fire_commands, flag, names_in, number, whole_number
 from dataset.files import existing_directory, normal_form, user_path
 from errors import UserError
 
@@ -42,11 +42,11 @@ def run(
     """
     from preprocessing.words.word_vectors import choose_sources, embed_tags
 
-    data_path = existing_directory(data_path)
+    directory = existing_directory(data_path)
     names = None if only is None else names_in(only)
-    files = choose_sources(data_path, given={"google": google, "music": music}, only=names)
+    files = choose_sources(directory, given={"google": google, "music": music}, only=names)
     embed_tags(
-        data_path, files, flag("--drop_missing", drop_missing), flag("--is_subset", is_subset)
+        directory, files, flag("--drop_missing", drop_missing), flag("--is_subset", is_subset)
     )
 
 
@@ -145,7 +145,7 @@ def _name(name: object) -> str:
     return text
 
 
-COMMANDS = {"run": run, "train": train, "neighbours": neighbours}
+COMMANDS: dict[str, Command] = {"run": run, "train": train, "neighbours": neighbours}
 
 if __name__ == "__main__":
     fire_commands(COMMANDS)

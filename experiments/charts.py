@@ -2,6 +2,7 @@
 
 import statistics
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -77,15 +78,21 @@ def space_map(tags: dict[str, str], tag_places, song_places, path: Path) -> None
     """
     figure = Figure(figsize=(12, 9), layout="constrained")
     axes = figure.subplots()
-    axes.scatter(*song_places.T, s=5, color="0.8", label="song", zorder=1)
+    axes.scatter(song_places[:, 0], song_places[:, 1], s=5, color="0.8", label="song", zorder=1)
     kinds = sorted(set(tags.values()))
-    below = {"xytext": (3, 2), "textcoords": "offset points", "fontsize": 8, "zorder": 3}
+    below: dict[str, Any] = {
+        "xytext": (3, 2),
+        "textcoords": "offset points",
+        "fontsize": 8,
+        "zorder": 3,
+    }
     for number, kind in enumerate(kinds):
         chosen = [row for row, of_tag in enumerate(tags.values()) if of_tag == kind]
         label, colour = kind or "tag", f"C{number % 10}"
-        axes.scatter(*tag_places[chosen].T, s=18, color=colour, label=label, zorder=2)
+        places = tag_places[chosen]
+        axes.scatter(places[:, 0], places[:, 1], s=18, color=colour, label=label, zorder=2)
         for row in chosen:
-            axes.annotate(list(tags)[row], tag_places[row], color=colour, **below)
+            axes.annotate(list(tags)[row], tag_places[row], color=colour, zorder=3, **below)
     axes.set_axis_off()
     figure.legend(loc="outside lower center", ncols=len(kinds) + 1, frameon=False)
     figure.savefig(path, dpi=120)

@@ -93,10 +93,11 @@ def rank_unseen(checkpoint: Path, data_path: Path, unseen: Dataset) -> tuple[dic
     truth = unseen.song_tags[unseen.splits["test"]].T
     model = solver.cpu().model
     with torch.inference_mode():
-        return tuple(
+        by_vector, by_nearest = (
             score_tags(cosine_similarity(model.embed_tags(vectors), songs), truth)
             for vectors in (wanted, nearest)
         )
+    return by_vector, by_nearest
 
 
 def rank_all_unseen(given: argparse.Namespace, options: list[str], dataset: Dataset) -> list[dict]:

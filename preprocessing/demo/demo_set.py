@@ -122,7 +122,7 @@ def cast_songs(rng: np.random.Generator, n_artists: int = N_ARTISTS) -> list[Dem
     return list(map(DemoSong, range(len(artists)), artists, (homes[a] for a in artists), traits))
 
 
-def _deal(rng: np.random.Generator, names: list[str], n: int) -> list[str]:
+def _deal(rng: np.random.Generator, names: Sequence[str], n: int) -> list[str]:
     """Give each of `n` one of the names, all names equally often, in random order."""
     return [names[number % len(names)] for number in rng.permutation(n)]
 

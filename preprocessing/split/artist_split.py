@@ -172,7 +172,8 @@ class Best:
         self.asked = asked
         self.minimum = -1
         self.lack = np.iinfo(np.int64).max
-        self.part = self.counts = None
+        self.part: np.ndarray = np.empty(0, dtype=np.int64)
+        self.counts: np.ndarray = np.empty((3, 0), dtype=np.int64)
 
     def offer(self, part: np.ndarray, counts: np.ndarray) -> bool:
         """Take note of a split; return whether it reaches the minimum that is asked for."""
