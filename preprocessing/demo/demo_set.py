@@ -6,6 +6,7 @@ heard, and are told only by who listens (`listeners`). So the second finding of 
 to appear: the acoustic branch wins on the audible categories, the cultural branch on the others.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
