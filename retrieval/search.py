@@ -135,16 +135,12 @@ def hits_table(index: SongIndex, words: list[str], hits: list[Hit]) -> str:
         row = [str(rank), *(f"{score:.3f}" for score in scores), song_name(index, hit.row)]
         rows.append([*row, *_tags_of(index, words, hit.row)])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    n_numbers = 2 + len(several)
-    lines = []
-    for row in rows:
-        cells = zip(row, widths, strict=True)
-        padded = [
-            cell.rjust(width) if column < n_numbers else cell.ljust(width)
-            for column, (cell, width) in enumerate(cells)
-        ]
-        lines.append("  ".join(padded).rstrip())
-    return "\n".join(lines)
+    pads = [str.rjust] * (2 + len(several)) + [str.ljust] * 2  # numbers, then words
+    padded = (
+        (pad(*cell) for pad, *cell in zip(pads, row, widths, strict=False))  # tags may be missing
+        for row in rows
+    )
+    return "\n".join("  ".join(cells).rstrip() for cells in padded)
 
 
 def song_name(index: SongIndex, row: int) -> str:
