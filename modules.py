@@ -14,14 +14,14 @@ from torch.nn import functional as F
 class HalfDropout(nn.Module):
     """Dropout of half of the units, one random bit a unit.
 
-    `torch.nn.Dropout(0.5)` draws a double a unit, one after the other on the CPU: 0.93 ms for
-    128 x 512 units where this takes 0.07, in a training step of 7 ms that does it twice.
+    On a CPU torch's own dropout draws a double a unit, one after the other: a cultural training
+    step takes 1.19 times as long with it (1.16 to 1.24, seven pairs on two cores).
     """
 
     def forward(self, x: Tensor) -> Tensor:
         """Zero each value with probability 1/2 and double the others; identity in evaluation."""
-        if not self.training:
-            return x
+        if not self.training or x.device.type != "cpu":
+            return F.dropout(x, 0.5, self.training)
         n_words = -(-x.numel() // 32)
         words = torch.randint(-(2**31), 2**31, (n_words, 1), dtype=torch.int32, device=x.device)
         bits = (words >> torch.arange(32, dtype=torch.int32, device=x.device)) & 1  # (n_words, 32)
