@@ -63,7 +63,7 @@ def write_damaged(folder: Path) -> dict[str, str]:
     return {
         "half.flac": "damaged",
         "text.mp3": "not readable as mp3",
-        "song.m4a": "m4a is no format that can be read",
+        "song.m4a": "not readable as m4a",
         "song.raw": "raw is no format that can be read",
         "empty.wav": "empty file",
         "folder.wav": "no such file",

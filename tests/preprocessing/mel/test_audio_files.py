@@ -8,15 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audio_samples import chords, write_damaged
-from preprocessing.mel import audio_files
-from preprocessing.mel.audio_files import AudioError, read_mono
+from preprocessing.mel import sndfile
+from preprocessing.mel.audio_files import AudioError, read_audio
 
 LOSSLESS = {"a.wav": {"subtype": "FLOAT"}, "a.flac": {"subtype": "PCM_24"}, "a.aiff": {}}
 LOSSY = {"a.ogg": {}, "a.opus": {"format": "OGG", "subtype": "OPUS"}, "a.mp3": {}}
 
 
 def read(file, rate=22050) -> np.ndarray:
-    return np.concatenate(list(read_mono(file, rate)))
+    return read_audio(file, rate, lambda blocks: np.concatenate(list(blocks)))[0]
 
 
 @pytest.mark.parametrize("name", LOSSLESS)
@@ -44,8 +44,8 @@ def test_lossy_formats_give_nearly_the_same(tmp_path, name):
 def test_blocks_say_what_one_piece_says(tmp_path, monkeypatch, rate, channels):
     song = chords(1.3, rate=rate, channels=channels)
     soundfile.write(tmp_path / "a.wav", song, rate, subtype="FLOAT")
-    monkeypatch.setattr(audio_files, "READ", 7001 * channels)
-    monkeypatch.setattr(audio_files, "BLOCK", 1999)
+    monkeypatch.setattr(sndfile, "READ", 7001 * channels)
+    monkeypatch.setattr(sndfile, "BLOCK", 1999)
     mono = song.mean(axis=1)
     expected = mono if rate == 22050 else soxr.resample(mono, rate, 22050)
     samples = read(tmp_path / "a.wav")
@@ -56,7 +56,7 @@ def test_blocks_say_what_one_piece_says(tmp_path, monkeypatch, rate, channels):
 def test_mp3_in_blocks_is_mp3_in_one_piece(tmp_path, monkeypatch):
     soundfile.write(tmp_path / "a.mp3", chords(3, rate=44100, channels=2), 44100)
     whole = read(tmp_path / "a.mp3", 44100)
-    monkeypatch.setattr(audio_files, "READ", 10_000)
+    monkeypatch.setattr(sndfile, "READ", 10_000)
     np.testing.assert_array_equal(read(tmp_path / "a.mp3", 44100), whole)
 
 

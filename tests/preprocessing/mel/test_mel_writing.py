@@ -20,7 +20,7 @@ from preprocessing.mel.mel_writing import write_from_audio, write_from_published
 def in_this_process(monkeypatch):
     """Processes have tests of their own; here they would only take time."""
 
-    def map_here(function, tasks, n_processes, preload):
+    def map_here(function, tasks, n_processes, preload=()):
         yield from map(function, tasks)
 
     monkeypatch.setattr(mel_writing, "map_in_order", map_here)
@@ -174,8 +174,8 @@ def test_a_finished_store_does_without_the_audio(tmp_path):
 
 def test_nothing_readable_leaves_nothing(tmp_path):
     write_damaged(tmp_path / "data")
-    directory = write_songs(tmp_path / "data", {"A": "song.m4a", "B": "nan.wav"})
-    with pytest.raises(UserError, match=r"none of 2 .*m4a is no format .* wav, flac.*NaN"):
+    directory = write_songs(tmp_path / "data", {"A": "song.raw", "B": "nan.wav"})
+    with pytest.raises(UserError, match=r"none of 2 .*raw is no format .* wav, flac.*NaN"):
         run(directory)
     assert content(directory) == {}
 
