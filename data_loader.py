@@ -14,8 +14,11 @@ from pytorch_lightning import LightningDataModule
 from torch import Tensor
 
 from dataset.directory import Dataset
+from errors import UserError
 from mel_chunks import BYTES_A_FRAME, MelChunks, choose_cache, random_first, spread_first
 from model import SongInputs
+from modules import ShortChunkCNN
+from options import Options
 from sampler import PairSampler, draw_tags, epoch_generator
 
 EVAL_SONGS = 4096  # of a batch, by CF vector alone
@@ -64,14 +67,27 @@ class RetrievalData(LightningDataModule):
     ----------
     dataset : Dataset
         An opened dataset directory, with what the input type needs of `cf` and `mel`.
-    options : dict
+    options : Options
         `batch_size` and `triplets_per_epoch` (in songs, if those have several anchors),
         `anchors_per_song`, `is_balanced`, `seed` (with epoch and process it determines every draw);
         for spectrograms `input_length`, `num_chunk`, `cache`, `num_workers`.
+    to_embed : ndarray of int64, shape (n,), optional
+        Songs to predict embeddings of.
+
+    Raises
+    ------
+    UserError
+        `input_length` is too short for the acoustic branch.
     """
 
-    def __init__(self, dataset: Dataset, options: dict):
+    def __init__(self, dataset: Dataset, options: Options, to_embed: np.ndarray | None = None):
         super().__init__()
+        if dataset.mel is not None and options.input_length < ShortChunkCNN.MIN_FRAMES:
+            raise UserError(
+                f"--input_length {options.input_length} is too short for the acoustic branch: give "
+                f"at least {ShortChunkCNN.MIN_FRAMES} frames"
+            )
+        self.to_embed = to_embed
         self.dataset = dataset
         self.options = options
         self._mels: MelChunks | None = None
@@ -80,34 +96,36 @@ class RetrievalData(LightningDataModule):
         """Bring the spectrograms of the stage's splits to where they are kept."""
         if self.dataset.mel is None:
             return
-        parts = ("train", "valid") if stage in ("fit", "validate") else ("test",)
-        songs = np.concatenate([self.dataset.splits[part] for part in parts])
+        parts = {"fit": ("train", "valid"), "validate": ("valid",), "test": ("test",)}
+        songs = self.to_embed
+        if stage != "predict":
+            songs = np.concatenate([self.dataset.splits[part] for part in parts[stage]])
         device, options = self._device, self.options
         rows = self.dataset.mel.rows_of(self.dataset.song_ids[song] for song in songs)
         n_bytes = int(self.dataset.mel.n_frames[rows].sum()) * BYTES_A_FRAME
         here = n_bytes * self.trainer.world_size  # every process keeps its own
-        cache = choose_cache(options["cache"], here, device)
+        cache = choose_cache(options.cache, here, device)
         home = {"gpu": "on the GPU", "memory": "in memory", "disk": "on disk"}[cache]
         if self.trainer.global_rank == 0:
             print(f"spectrograms of {len(songs)} songs, {n_bytes / 1e6:.0f} MB, kept {home}")
-        self._mels = MelChunks(self.dataset, songs, cache, device, options["num_workers"])
+        self._mels = MelChunks(self.dataset, songs, cache, device, options.num_workers)
 
     def train_dataloader(self) -> _Batches:
         """An epoch's triplets, shared by the processes, as `TripletBatch`es."""
-        device, size = self._device, self.options["batch_size"]
-        n_anchors = self.options["anchors_per_song"]
-        triplets = -(-self.options["triplets_per_epoch"] // self.trainer.world_size)
+        device, size = self._device, self.options.batch_size
+        n_anchors = self.options.anchors_per_song
+        triplets = -(-self.options.triplets_per_epoch // self.trainer.world_size)
         if triplets % size == 1:
             triplets -= 1  # a last batch of one has no negative, and no statistics for batch norm
         tag_vectors = torch.from_numpy(self.dataset.tag_vectors).to(device)
         song_tags = torch.from_numpy(self.dataset.song_tags).to(device)
         train_songs = torch.from_numpy(self.dataset.splits["train"]).to(device)
-        pairs = PairSampler(song_tags, train_songs, self.options["is_balanced"])
+        pairs = PairSampler(song_tags, train_songs, self.options.is_balanced)
         cf = self._cf()
 
         def start() -> Iterator[TripletBatch]:
             epoch, rank = self.trainer.current_epoch, self.trainer.global_rank
-            generator = epoch_generator("pairs", self.options["seed"], epoch, rank, device)
+            generator = epoch_generator("pairs", self.options.seed, epoch, rank, device)
             tags, songs = pairs.draw(triplets, generator)
             inputs = self._training_inputs(songs, cf, generator)
             more = draw_tags(song_tags, songs, n_anchors - 1, generator) if n_anchors > 1 else None
@@ -130,15 +148,15 @@ class RetrievalData(LightningDataModule):
 
     def val_dataloader(self) -> _Batches:
         """Validation songs as `SongInputs`, in the order of the split."""
-        return self._songs("valid")
+        return self._songs(self.dataset.splits["valid"])
 
     def test_dataloader(self) -> _Batches:
         """Test songs as `SongInputs`, in the order of the split."""
-        return self._songs("test")
+        return self._songs(self.dataset.splits["test"])
 
     def predict_dataloader(self) -> _Batches:
-        """Songs to embed: those of the test split."""
-        return self._songs("test")
+        """Songs to embed as `SongInputs`, in their order."""
+        return self._songs(self.to_embed)
 
     def tag_vectors(self) -> Tensor:
         """Word vectors of all tags: float (T, D), on the CPU."""
@@ -160,23 +178,23 @@ class RetrievalData(LightningDataModule):
         self, songs: Tensor, cf: Tensor | None, generator: torch.Generator
     ) -> Iterator[SongInputs]:
         """Inputs of the songs drawn, batch by batch, each song with one chunk from anywhere."""
-        batches = songs.split(self.options["batch_size"])
+        batches = songs.split(self.options.batch_size)
         cf_batches = [None] * len(batches) if cf is None else cf[songs].split(len(batches[0]))
         if self._mels is None:
             return (SongInputs(cf=one) for one in cf_batches)
-        length = self.options["input_length"]
+        length = self.options.input_length
         first = random_first(self._mels.n_frames[songs], length, generator)
         chunks = self._mels.batches(batches, first.split(len(batches[0])), length)
         return (SongInputs(*pair) for pair in zip(chunks, cf_batches, strict=True))
 
-    def _songs(self, split: str) -> _Batches:
-        """Inputs of the songs of a split, each with `num_chunk` chunks from end to end."""
-        songs = torch.from_numpy(self.dataset.splits[split]).to(self._device)
+    def _songs(self, indices: np.ndarray) -> _Batches:
+        """Inputs of some songs, each with `num_chunk` chunks from end to end."""
+        songs = torch.from_numpy(indices).to(self._device)
         cf = self._cf()
         if self._mels is None:
             batches = cf[songs].split(EVAL_SONGS)
             return _Batches(len(batches), lambda: (SongInputs(cf=rows) for rows in batches))
-        n_chunks, length = self.options["num_chunk"], self.options["input_length"]
+        n_chunks, length = self.options.num_chunk, self.options.input_length
         batches = songs.split(max(1, EVAL_CHUNKS // n_chunks))
 
         def start() -> Iterator[SongInputs]:

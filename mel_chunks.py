@@ -4,7 +4,7 @@ Every batch is cut by index arithmetic on all its songs at once, and is the same
 spectrograms are kept.
 """
 
-import dataclasses
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,44 +16,11 @@ from torch.utils.data import Dataset as TorchDataset
 from tqdm import tqdm
 
 from dataset.directory import Dataset
-from dataset.files import SPLITS, some
-from dataset.mel_store import FLOOR_DB, N_MELS, MelStore, open_mel_store, unfinished_songs
+from dataset.mel_store import FLOOR_DB, N_MELS, MelStore, PackedMels
 from errors import UserError
 
-CACHES = ("auto", "gpu", "memory", "disk")
 BYTES_A_FRAME = N_MELS * 2
 SHARE_OF_FREE = 0.6  # of the free memory that a cache may take: the model needs room, too
-
-
-def attach_mels(dataset: Dataset) -> Dataset:
-    """Open the spectrograms of a dataset; songs whose audio could not be read leave the splits.
-
-    Raises
-    ------
-    UserError
-        There are none, step 4 has not come to its end, or a split is left without songs.
-    """
-    store = open_mel_store(dataset.path, dataset.song_ids)
-    wanted = [dataset.song_ids[song] for part in SPLITS for song in dataset.splits[part]]
-    missing = unfinished_songs(store, wanted, dataset.path)
-    if missing:
-        raise UserError(
-            f"{dataset.path} has no spectrogram of {len(missing)} of {len(wanted)} songs "
-            f"({some(missing)}): run step 4 again, it goes on where it was"
-        )
-    has_mel = np.isin(dataset.song_ids, store.song_ids)
-    splits = {part: songs[has_mel[songs]] for part, songs in dataset.splits.items()}
-    n_left = sum(map(len, splits.values()))
-    if n_left < len(wanted):
-        n_skipped = len(wanted) - n_left
-        print(f"left out {n_skipped} of {len(wanted)} songs, whose audio step 4 could not read")
-    for part, songs in splits.items():
-        if not dataset.song_tags[songs].any():
-            raise UserError(
-                f"no song of the {part} split in {dataset.path} has a spectrogram: "
-                "mel_skipped.tsv says why"
-            )
-    return dataclasses.replace(dataset, splits=splits, mel=store)
 
 
 # ---------------------------------------------------------------- which frames
@@ -108,6 +75,51 @@ def spread_first(n_frames: Tensor, length: int, n_chunks: int) -> Tensor:
     return (last * place.to(last.device)).round().long()
 
 
+def cut(frames: Tensor, starts: Tensor, n_frames: Tensor, first: Tensor, length: int) -> Tensor:
+    """Cut a stretch out of each of B songs; silence (`FLOOR_DB`) past the end of a song.
+
+    Parameters
+    ----------
+    frames : Tensor of float, shape (frames of all songs, 128)
+        dB, song after song.
+    starts, n_frames, first : Tensor of int64, shape (B,)
+        Where a song begins, how long it is, and the first frame of the stretch, counted from the
+        start of its song, at least 0.
+    length : int
+        Frames of a stretch.
+
+    Returns
+    -------
+    Tensor of float, shape (B, length, 128)
+    """
+    positions = first[:, None] + torch.arange(length, device=first.device)  # (B, length), in a song
+    inside = positions < n_frames[:, None]
+    index = torch.where(inside, starts[:, None] + positions, 0)
+    chunks = frames.index_select(0, index.flatten()).unflatten(0, index.shape)
+    return chunks.masked_fill_(~inside[:, :, None], FLOOR_DB)
+
+
+def spread_chunks(mel: np.ndarray, length: int, n_chunks: int) -> Tensor:
+    """Chunks of a song as validation and test take them, spread evenly from end to end.
+
+    Parameters
+    ----------
+    mel : ndarray of float16, shape (frames, 128)
+        Mel spectrogram in dB.
+    length, n_chunks : int
+        Frames of a chunk, and how many.
+
+    Returns
+    -------
+    Tensor of float32, shape (n_chunks, 128, length)
+        Silence past the end of the song.
+    """
+    n_frames = torch.tensor([len(mel)]).expand(n_chunks)
+    first = spread_first(n_frames[:1], length, n_chunks)[0]
+    chunks = cut(torch.from_numpy(mel), torch.zeros_like(first), n_frames, first, length)
+    return chunks.float().transpose(1, 2)
+
+
 # ---------------------------------------------------------------- from where
 
 
@@ -117,7 +129,7 @@ class MelChunks:
     Parameters
     ----------
     dataset : Dataset
-        With its spectrograms (`attach_mels`).
+        With its spectrograms.
     songs : ndarray of int64, shape (n,)
         The songs that will be asked for.
     cache : {'gpu', 'memory', 'disk'}
@@ -179,11 +191,7 @@ class MelChunks:
 
     def _crop(self, songs: Tensor, first: Tensor, length: int) -> Tensor:
         songs, first = songs.to(self.frames.device), first.to(self.frames.device)
-        positions = first[:, None] + torch.arange(length, device=first.device)  # (B, length)
-        inside = positions < self.kept_n_frames[songs, None]
-        index = torch.where(inside, self.starts[songs, None] + positions, 0)
-        chunks = self.frames.index_select(0, index.flatten()).unflatten(0, index.shape)
-        return chunks.masked_fill_(~inside[:, :, None], FLOOR_DB)
+        return cut(self.frames, self.starts[songs], self.kept_n_frames[songs], first, length)
 
     def _read_batches(self, songs, first, length: int) -> DataLoader:
         jobs = [
@@ -210,7 +218,37 @@ class _Crops(TorchDataset):
         return len(self.jobs)
 
     def __getitem__(self, index: int) -> Tensor:
-        return torch.from_numpy(self.store.crop(*self.jobs[index]))
+        return read_crops(self.store, *self.jobs[index])
+
+
+def read_crops(store: MelStore, rows: np.ndarray, first: np.ndarray, length: int) -> Tensor:
+    """Read a stretch of each of B songs from the disk: float16 (B, length, 128), as `cut`.
+
+    Parameters
+    ----------
+    store : MelStore
+        The spectrograms.
+    rows, first : ndarray of int64, shape (B,)
+        Positions in `store.song_ids`, and the first frame of each stretch.
+    length : int
+        Number of frames.
+    """
+    n_frames, first = torch.from_numpy(store.n_frames[rows]), torch.from_numpy(first)
+    if isinstance(store, PackedMels):
+        starts = torch.from_numpy(store.starts[rows])
+        return cut(_tensor(store.frames), starts, n_frames, first, length)
+    crops = torch.empty(len(rows), length, N_MELS, dtype=torch.float16)
+    zero = torch.zeros(1, dtype=torch.int64)
+    for crop, row, n, start in zip(crops, rows, n_frames[:, None], first[:, None], strict=True):
+        crop[:] = cut(_tensor(store.song(row)), zero, n, start, length)[0]
+    return crops
+
+
+def _tensor(frames: np.ndarray) -> Tensor:
+    """Tensor of frames that stay on the disk until they are used."""
+    with warnings.catch_warnings():  # they cannot be written to, and are not
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(frames)
 
 
 def _load(store: MelStore, rows: np.ndarray, home: torch.device) -> Tensor:
@@ -220,8 +258,7 @@ def _load(store: MelStore, rows: np.ndarray, home: torch.device) -> Tensor:
     ends = np.cumsum(n_frames)
     songs = zip(rows, n_frames, ends, strict=True)
     for row, n, end in tqdm(songs, "reading spectrograms", len(rows), delay=3, leave=False):
-        song = store.crop(np.array([row]), np.array([0]), int(n))[0]
-        frames[end - n : end] = torch.from_numpy(song)
+        frames[end - n : end] = torch.from_numpy(np.array(store.song(row), dtype=np.float16))
     return frames
 
 

@@ -1,10 +1,15 @@
-"""The options of main.py: what they are, how they are read, what a checkpoint says about them."""
+"""The options of main.py, each said once: for the command line, --help, checkpoints and the docs.
+
+Nothing is imported that takes long: `--help` answers at once.
+"""
 
 import argparse
+import shlex
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
 
 from errors import UserError
-from mel_chunks import CACHES
-from model import INPUT_TYPES
 
 DESCRIPTION = (
     "Train a model on a dataset directory (--mode TRAIN) or test a checkpoint (--mode TEST)."
@@ -19,31 +24,27 @@ def parse_bool(text: str) -> bool:
     return text.lower() == "true"
 
 
+def whole_number(text: str, least: int = 0) -> int:
+    """Read a whole number of at least `least`."""
+    if not (text.isascii() and text.isdigit() and int(text) >= least):
+        raise argparse.ArgumentTypeError(f"give a whole number of at least {least}, not {text!r}")
+    return int(text)
+
+
 def positive_int(text: str) -> int:
     """Read a whole number of at least 1."""
-    return _at_least(1, text)
+    return whole_number(text, 1)
 
 
 def two_or_more(text: str) -> int:
     """Read a whole number of at least 2."""
-    return _at_least(2, text)
-
-
-def whole_number(text: str) -> int:
-    """Read a whole number of at least 0."""
-    return _at_least(0, text)
+    return whole_number(text, 2)
 
 
 def seed_number(text: str) -> int:
     """Read a whole number that numpy and torch take as a seed."""
-    if _at_least(0, text) >= 2**32:
+    if whole_number(text) >= 2**32:
         raise argparse.ArgumentTypeError(f"give a number below 2**32, not {text}")
-    return int(text)
-
-
-def _at_least(least: int, text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) >= least):
-        raise argparse.ArgumentTypeError(f"give a whole number of at least {least}, not {text!r}")
     return int(text)
 
 
@@ -58,96 +59,157 @@ def positive_float(text: str) -> float:
     return value
 
 
-PRECISIONS = ("auto", "32", "16-mixed", "bf16-mixed")
-# name: (type, default, choices, what it does). Those of MODEL_OPTIONS are fixed by a checkpoint.
-MODEL_OPTIONS = {
-    "batch_size": (two_or_more, 128, None, "triplets a step, on each device"),
-    "input_length": (positive_int, 173, None, "mel frames of a chunk"),
-    "margin": (positive_float, 0.4, None, "margin of the triplet loss"),
-    "input_type": (str, "spec", INPUT_TYPES, "acoustic branch, cultural branch or both"),
-    "w2v_type": (str, "google", None, "word vectors: NAME of a file NAME_emb.pkl"),
-    "is_balanced": (parse_bool, False, None, "draw a tag, then a song, not a song, then a tag"),
-    "anchors_per_song": (positive_int, 1, None, "tags of a song that learn from it in a step"),
-    "is_weighted": (parse_bool, False, None, "draw negatives by weight, not uniformly"),
-    "negative_weighting": (
-        str,
+def _model(default: Any, text: str, parse: Callable = str, choices: tuple = ()) -> Any:
+    """An option that a checkpoint fixes: the model depends on it."""
+    about = {"text": text, "parse": parse, "choices": choices or None, "of_model": True}
+    return field(default=default, metadata=about)
+
+
+def _run(default: Any, text: str, parse: Callable = str, choices: tuple = ()) -> Any:
+    """An option of one run of the program."""
+    about = {"text": text, "parse": parse, "choices": choices or None, "of_model": False}
+    return field(default=default, metadata=about)
+
+
+@dataclass(frozen=True)
+class Options:
+    """All options in force. `--help` and docs/options.md say what each does."""
+
+    mode: str = _run("TRAIN", "train a model, or test a checkpoint", choices=("TRAIN", "TEST"))
+    data_path: str = _run(".", "dataset directory")
+    input_type: str = _model(
+        "spec",
+        "acoustic branch, cultural branch, or both fused",
+        choices=("spec", "cf", "hybrid"),
+    )
+    w2v_type: str = _model("google", "word vectors: NAME of a file NAME_emb.pkl")
+    is_balanced: bool = _model(
+        False,
+        "draw a tag, then one of its songs; else a song, then one of its tags",
+        parse_bool,
+    )
+    is_weighted: bool = _model(False, "draw negatives by weight; otherwise uniformly", parse_bool)
+    negative_weighting: str = _model(
         "similarity",
-        ("similarity", "distance"),
-        "with --is_weighted: by (1 + cosine) / 2, or by inverse density of distances",
-    ),
-    "is_subset": (parse_bool, False, None, "the smaller set, files sub_*"),
-    "lr": (positive_float, 1e-4, None, "learning rate of Adam"),
-    "lr_schedule": (
-        str,
+        "with --is_weighted: by (1 + cosine) / 2 as in the authors' code, or by inverse density of "
+        "distances (Wu et al. 2017)",
+        choices=("similarity", "distance"),
+    )
+    is_subset: bool = _model(False, "the smaller set, files sub_*", parse_bool)
+    batch_size: int = _model(128, "triplets a step, on each device", two_or_more)
+    anchors_per_song: int = _model(
+        1,
+        "tags of a song that learn from it in a step, each with a negative of its own; 1 as in the "
+        "paper; more cost nothing beside the convolutions",
+        positive_int,
+    )
+    margin: float = _model(0.4, "margin of the triplet loss", positive_float)
+    lr: float = _model(1e-4, "learning rate of Adam, whose weight decay is 1e-4", positive_float)
+    lr_schedule: str = _model(
         "constant",
-        ("constant", "cosine"),
-        "learning rate as it is, or rising within 20 steps and falling to 0 by the last epoch",
-    ),
-    "triplets_per_epoch": (two_or_more, 10_000, None, "triplets between two validations"),
-    "seed": (seed_number, 0, None, "seed of weights, triplets and dropout"),
-}
-RUN_OPTIONS = {
-    "mode": (str, "TRAIN", ("TRAIN", "TEST"), "train a model, or test a checkpoint"),
-    "num_workers": (whole_number, 0, None, "processes that read spectrograms, with --cache disk"),
-    "cache": (str, "auto", CACHES, "where spectrograms are kept; auto: where they fit first"),
-    "num_chunk": (positive_int, 8, None, "chunks of a song averaged in validation and test"),
-    "n_epochs": (positive_int, 200, None, "epochs, validation after each"),
-    "early_stopping": (
-        whole_number,
-        0,
-        None,
-        "stop after so many epochs without better MAP; 0: no",
-    ),
-    "gpu_id": (str, "0", None, "GPU 0, several (0,1), or cpu"),
-    "precision": (str, "auto", PRECISIONS, "floating point of the branches; auto: what is fastest"),
-    "compile": (
-        str,
+        "learning rate as it is, or rising within 20 steps and falling to 0 by the last epoch, "
+        "which helps short trainings",
+        choices=("constant", "cosine"),
+    )
+    n_epochs: int = _run(200, "epochs, validation after each", positive_int)
+    triplets_per_epoch: int = _model(10_000, "triplets between two validations", two_or_more)
+    input_length: int = _model(173, "mel frames of a chunk (4 s), at least 128", positive_int)
+    num_chunk: int = _run(
+        8,
+        "chunks of a song in validation and test, from end to end, their embeddings averaged",
+        positive_int,
+    )
+    cache: str = _run(
         "auto",
-        ("auto", "True", "False"),
+        "where spectrograms are kept; auto: where they fit first",
+        choices=("auto", "gpu", "memory", "disk"),
+    )
+    num_workers: int = _run(0, "processes that read spectrograms, with --cache disk", whole_number)
+    early_stopping: int = _run(
+        0, "stop after so many epochs without a better MAP; 0: never", whole_number
+    )
+    seed: int = _model(
+        0, "of weights, triplets and dropout: same seed, same model on one CPU", seed_number
+    )
+    precision: str = _run(
+        "auto",
+        "floating point of the branches; auto: bfloat16 for the acoustic branch where the hardware "
+        "computes in it, else 32",
+        choices=("auto", "32", "16-mixed", "bf16-mixed"),
+    )
+    compile: str = _run(
+        "auto",
         "torch.compile for the acoustic branch; auto: on CPUs with bfloat16, in long trainings",
-    ),
-    "resume": (parse_bool, False, None, "go on from last.ckpt in --model_save_path"),
-    "model_save_path": (str, "./checkpoints", None, "folder for checkpoints and logs"),
-    "model_load_path": (str, NOT_GIVEN, None, "checkpoint to test, or its folder"),
-    "result_path": (str, NOT_GIVEN, None, "file for results; results.json beside the checkpoint"),
-    "data_path": (str, ".", None, "dataset directory"),
-    "neptune_project": (str, NOT_GIVEN, None, "log to this Neptune project as well"),
-    "neptune_api_key": (str, NOT_GIVEN, None, "key of Neptune"),
-}
-ALL_OPTIONS = {**MODEL_OPTIONS, **RUN_OPTIONS}
+        choices=("auto", "True", "False"),
+    )
+    gpu_id: str = _run("0", "GPU 0, several (0,1), or cpu; without a GPU the CPU is used")
+    model_save_path: str = _run(
+        "./checkpoints", "folder for best.ckpt (by validation MAP), last.ckpt and logs/"
+    )
+    resume: bool = _run(
+        False, "go on from last.ckpt in --model_save_path, as if never stopped", parse_bool
+    )
+    model_load_path: str = _run(NOT_GIVEN, "checkpoint to test, or its folder")
+    result_path: str = _run(NOT_GIVEN, "file for results; results.json beside the checkpoint")
+    neptune_project: str = _run(
+        NOT_GIVEN, "log to this Neptune project as well; kept offline when no server answers"
+    )
+    neptune_api_key: str = _run(NOT_GIVEN, "key of Neptune; never stored")
+
+    def to_store(self) -> dict[str, Any]:
+        """What checkpoints and results keep: all but the key."""
+        return {name: value for name, value in asdict(self).items() if name != "neptune_api_key"}
+
+
+MODEL_OPTIONS = tuple(one.name for one in fields(Options) if one.metadata["of_model"])
 CARRIED_OPTIONS = ("n_epochs", "early_stopping", "precision", "num_chunk")  # unless given anew
 AUDIO_OPTIONS = {"num_workers", "num_chunk", "input_length", "cache", "compile"}
 USED_IN_TEST = {"input_type", "w2v_type", "is_subset", "input_length"}  # of MODEL_OPTIONS
 IDLE_OPTIONS = {  # which do nothing in a mode
     "TRAIN": {"model_load_path", "result_path"},
-    "TEST": (MODEL_OPTIONS.keys() - USED_IN_TEST)
+    "TEST": (set(MODEL_OPTIONS) - USED_IN_TEST)
     | {"n_epochs", "early_stopping", "resume", "model_save_path", "compile"}
     | {"neptune_project", "neptune_api_key"},
 }
 
 
-class _Parser(argparse.ArgumentParser):
+class OptionParser(argparse.ArgumentParser):
+    """Parser whose errors are `UserError`s, and which reads more options from `@FILE`."""
+
+    def __init__(self, **arguments):
+        super().__init__(allow_abbrev=False, fromfile_prefix_chars="@", **arguments)
+
+    def convert_arg_line_to_args(self, arg_line: str) -> list[str]:
+        """Options in a line of a file, where `#` begins a comment."""
+        return shlex.split(arg_line, comments=True)
+
     def error(self, message: str):
-        raise UserError(f"{message} (python main.py --help lists the options)")
+        """Raise `UserError`."""
+        raise UserError(f"{message} (--help lists the options)")
 
 
-def parse_options(argv: list[str] | None = None) -> dict:
-    """Options as given: only those that stand on the command line."""
-    parser = _Parser(
+def parse_options(argv: list[str] | None = None) -> dict[str, Any]:
+    """Options as given: only those that stand on the command line, or in its `@FILE`."""
+    parser = OptionParser(
         description=DESCRIPTION,
-        allow_abbrev=False,
+        epilog="@FILE stands for the options in a file, such as @recipes/paper.args.",
         argument_default=argparse.SUPPRESS,
         prog="main.py",
     )
-    for name, (kind, default, choices, text) in ALL_OPTIONS.items():
-        bare = {"nargs": "?", "const": True} if kind is parse_bool else {}
+    for one in fields(Options):
+        parse, text = one.metadata["parse"], one.metadata["text"]
         parser.add_argument(
-            f"--{name}", type=kind, choices=choices, help=f"{text} (default: {default})", **bare
+            f"--{one.name}",
+            type=parse,
+            choices=one.metadata["choices"],
+            help=f"{text} (default: {one.default})",
+            nargs="?" if parse is parse_bool else None,
+            const=True if parse is parse_bool else None,
         )
     return vars(parser.parse_args(argv))
 
 
-def merge_options(given: dict, saved: dict | None = None) -> dict:
+def merge_options(given: dict[str, Any], saved: dict[str, Any] | None = None) -> Options:
     """Options in force: as given, else as saved in the checkpoint, else the default.
 
     Raises
@@ -155,27 +217,37 @@ def merge_options(given: dict, saved: dict | None = None) -> dict:
     UserError
         If an option given contradicts one that the checkpoint fixes.
     """
-    options = {name: default for name, (_, default, _, _) in ALL_OPTIONS.items()}
-    if saved is not None:
-        saved = options | saved  # an option that came later is by default what was done before
-        for name in MODEL_OPTIONS:
-            if given.get(name, saved[name]) != saved[name]:
-                raise UserError(
-                    f"--{name} {given[name]} contradicts the checkpoint, which was trained with "
-                    f"{saved[name]}: leave the option out"
-                )
-            options[name] = saved[name]
-        options |= {name: saved[name] for name in CARRIED_OPTIONS}
-    return {**options, **given}
+    if saved is None:
+        return Options(**given)
+    saved = asdict(Options()) | saved  # what came later is by default what was done before
+    for name in MODEL_OPTIONS:
+        if given.get(name, saved[name]) != saved[name]:
+            raise UserError(
+                f"--{name} {given[name]} contradicts the checkpoint, which was trained with "
+                f"{saved[name]}: leave the option out"
+            )
+    return Options(**{name: saved[name] for name in (*MODEL_OPTIONS, *CARRIED_OPTIONS)} | given)
 
 
-def tell_idle(given: dict, options: dict) -> None:
+def tell_idle(given: dict[str, Any], options: Options) -> None:
     """Print which of the options given have no effect."""
     for why, idle in (
-        (f"--mode {options['mode']}", IDLE_OPTIONS[options["mode"]]),
-        ("--input_type cf", AUDIO_OPTIONS if options["input_type"] == "cf" else set()),
-        ("--is_weighted False", set() if options["is_weighted"] else {"negative_weighting"}),
+        (f"--mode {options.mode}", IDLE_OPTIONS[options.mode]),
+        ("--input_type cf", AUDIO_OPTIONS if options.input_type == "cf" else set()),
+        ("--is_weighted False", set() if options.is_weighted else {"negative_weighting"}),
     ):
-        named = ", ".join(f"--{name}" for name in ALL_OPTIONS if name in idle & given.keys())
+        named = ", ".join(
+            f"--{one.name}" for one in fields(Options) if one.name in idle & given.keys()
+        )
         if named:
             print(f"no effect with {why}: {named}")
+
+
+def options_table() -> str:
+    """Markdown table of all options, for docs/options.md."""
+    rows = ["| option | default | values | |", "| --- | --- | --- | --- |"]
+    for one in fields(Options):
+        values = one.metadata["choices"] or (("True", "False") if one.type is bool else ())
+        shown = ", ".join(f"`{value}`" for value in values)
+        rows.append(f"| `--{one.name}` | {one.default} | {shown} | {one.metadata['text']} |")
+    return "\n".join(rows) + "\n"

@@ -8,8 +8,8 @@ root=$(cd "$(dirname "$0")" && pwd)
 python=$root/.venv/bin/python
 
 if [ -n "${DATA_PATH:-}" ]; then  # its path, and those in options, from where the user stands
-    exec "$python" -u "$root/main.py" --mode TRAIN --data_path "$DATA_PATH" \
-        --is_balanced True --is_weighted True "$@"
+    exec "$python" -u "$root/main.py" "@$root/recipes/paper.args" --mode TRAIN \
+        --data_path "$DATA_PATH" "$@"
 fi
 
 cd "$root"
@@ -25,16 +25,11 @@ $python -u step4_mel_spectrogram.py run $data
 train_and_test() {  # INPUT_TYPE OPTIONS...
     input_type=$1
     shift
-    $python -u main.py --mode TRAIN --input_type "$input_type" --w2v_type music \
-        --is_balanced True --is_weighted True "$@" \
-        --data_path $data --model_save_path $save/"$input_type"
+    $python -u main.py @recipes/paper.args --mode TRAIN --input_type "$input_type" \
+        --w2v_type music "$@" --data_path $data --model_save_path $save/"$input_type"
     $python -u main.py --mode TEST --data_path $data --model_load_path $save/"$input_type"
 }
-# Little music, and the convolutions are slow without a GPU: short chunks in small batches, all that
-# a chunk can teach at once (each of its tags against many songs), and a learning rate that falls.
-audio="--batch_size 16 --input_length 128 --num_chunk 4 --triplets_per_epoch 960"
-audio="$audio --anchors_per_song 64 --lr 5e-4 --lr_schedule cosine"
 train_and_test cf --lr 1e-3 --n_epochs 5 "$@"
-train_and_test spec $audio --n_epochs 6 "$@"
-train_and_test hybrid $audio --n_epochs 4 "$@"
+train_and_test spec @recipes/small_cpu.args --n_epochs 6 "$@"
+train_and_test hybrid @recipes/small_cpu.args --n_epochs 4 "$@"
 $python -u -m experiments.compare $save/spec $save/cf $save/hybrid --to $save

@@ -1,13 +1,11 @@
-"""Solver: the branches together with the loss, as a LightningModule; its checkpoints.
+"""Solver: the branches together with the loss, as a LightningModule.
 
-A checkpoint describes itself: options, ordered tags, dimensions and format version are in it, and
-`load_solver` needs nothing else.
+Its checkpoints describe themselves: options, ordered tags, dimensions and format version are in
+them. `checkpoint.py` reads them.
 """
 
 import math
-import pickle
 import time
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,11 +14,11 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import LambdaLR
 
-from dataset.files import user_path
 from errors import UserError
 from losses import triplet_margin_loss
 from metrics import mean_over_tags, score_tags
 from model import EMBEDDING_SIZE, RetrievalModel, SongInputs
+from options import Options
 from sampler import epoch_generator, mine_negatives
 
 CHECKPOINT_FORMAT = 2
@@ -49,9 +47,8 @@ class Solver(LightningModule):
     Parameters
     ----------
     options : dict
-        `input_type`, `is_weighted`, `negative_weighting`, `margin`, `lr`, `lr_schedule`, `seed`
-        are used here;
-        the others travel along in the checkpoint.
+        Options as a checkpoint keeps them (`Options.to_store`); `input_type`, `is_weighted`,
+        `negative_weighting`, `margin`, `lr`, `lr_schedule` and `seed` are used here.
     tags : list of str
         The ordered tags.
     tag_dim, cf_dim : int
@@ -82,10 +79,10 @@ class Solver(LightningModule):
     ):
         super().__init__()
         self.save_hyperparameters()
-        self.options = options
-        self.model = RetrievalModel(options["input_type"], tag_dim, cf_dim)
+        self.options = Options(**options)
+        self.model = RetrievalModel(self.options.input_type, tag_dim, cf_dim)
         self.negative_weighting = (
-            options["negative_weighting"] if options["is_weighted"] else "uniform"
+            self.options.negative_weighting if self.options.is_weighted else "uniform"
         )
         self.per_tag: dict[str, np.ndarray] | None = None
         self.train_seconds = 0.0
@@ -94,9 +91,9 @@ class Solver(LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer | dict:
         """Adam with the weight decay of the paper's code, its learning rate by --lr_schedule."""
         adam = torch.optim.Adam(
-            self.model.parameters(), lr=self.options["lr"], weight_decay=1e-4, fused=True
+            self.model.parameters(), lr=self.options.lr, weight_decay=1e-4, fused=True
         )
-        if self.options["lr_schedule"] == "constant":
+        if self.options.lr_schedule == "constant":
             return adam
         n_steps = int(self.trainer.estimated_stepping_batches)
         schedule = LambdaLR(adam, lambda step: cosine_schedule(step, n_steps))
@@ -110,7 +107,7 @@ class Solver(LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Seed dropout and mining from (seed, epoch, process), so that resuming changes nothing."""
-        here = (self.options["seed"], self.current_epoch, self.global_rank, self.device)
+        here = (self.options.seed, self.current_epoch, self.global_rank, self.device)
         self._generator = epoch_generator("negatives", *here)
         torch.manual_seed(epoch_generator("dropout", *here).initial_seed())
         self._logged = torch.zeros(len(self.LOGGED), device=self.device)
@@ -129,7 +126,7 @@ class Solver(LightningModule):
         )
         pairs = torch.stack([batch.positive, negative_index], dim=1)  # (A, 2)
         positive, negative = similarity.gather(1, pairs).unbind(dim=1)  # (A, B) -> (A,) twice
-        loss, active = triplet_margin_loss(positive, negative, is_valid, self.options["margin"])
+        loss, active = triplet_margin_loss(positive, negative, is_valid, self.options.margin)
         with torch.no_grad():  # summed on the device: logging each step would wait for it
             n_valid = is_valid.sum().clamp(min=1)
             self._logged += torch.stack(
@@ -187,67 +184,3 @@ class Solver(LightningModule):
     def on_load_checkpoint(self, checkpoint: dict) -> None:
         """Take the time that it took."""
         self.train_seconds = checkpoint["train_seconds"]
-
-
-def read_checkpoint(path: str | Path) -> dict:
-    """Read a checkpoint of this program, on the CPU; nothing in it is executed.
-
-    Parameters
-    ----------
-    path : str or Path
-        A checkpoint, or a folder with `best.ckpt`.
-
-    Raises
-    ------
-    UserError
-        If there is none, or it is not one of this program or version.
-    """
-    path = checkpoint_file(path)
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError):
-        raise UserError(
-            f"{path} is not a checkpoint, or is damaged: give one that --mode TRAIN wrote"
-        ) from None
-    version = checkpoint.get("tag_retrieval_format") if isinstance(checkpoint, dict) else None
-    if version != CHECKPOINT_FORMAT or not {"hyper_parameters", "state_dict"} <= set(checkpoint):
-        raise UserError(
-            f"{path} has checkpoint format {version}, this program reads {CHECKPOINT_FORMAT}: "
-            "train again with --mode TRAIN"
-        )
-    return checkpoint
-
-
-def checkpoint_file(path: str | Path) -> Path:
-    """Path of a checkpoint file; a folder stands for its `best.ckpt`."""
-    path = user_path(path)
-    path = path / "best.ckpt" if path.is_dir() else path
-    if not path.is_file():
-        raise UserError(
-            f"{path} is missing: give --model_load_path the checkpoint that --mode TRAIN wrote"
-        )
-    return path
-
-
-def load_solver(path: str | Path) -> Solver:
-    """Rebuild the Solver of a checkpoint, in evaluation mode on the CPU.
-
-    Raises
-    ------
-    UserError
-        As `read_checkpoint`.
-    """
-    return build_solver(read_checkpoint(path), path)
-
-
-def build_solver(checkpoint: dict, path: str | Path) -> Solver:
-    """Build the Solver of a checkpoint that was read from `path`; see `load_solver`."""
-    try:
-        solver = Solver(**checkpoint["hyper_parameters"])
-        solver.load_state_dict(checkpoint["state_dict"])
-        solver.on_load_checkpoint(checkpoint)
-    except (RuntimeError, TypeError, KeyError):
-        raise UserError(
-            f"{path} lacks weights or settings of the model: give one that --mode TRAIN wrote"
-        ) from None
-    return solver.eval()

@@ -16,6 +16,7 @@ import numpy as np
 from benchmarks.timing import compare, print_comparison
 from dataset.files import existing_directory
 from dataset.mel_store import N_MELS, PackedMels, open_mel_store, published_file
+from mel_chunks import read_crops
 from preprocessing.mel.store_writer import open_writer
 
 N_FRAMES, CHUNK, BATCH = 1300, 173, 128
@@ -68,11 +69,11 @@ def main() -> None:
         files = [[published_file(Path(folder), song_ids[row]) for row in batch] for batch in rows]
         np.testing.assert_array_equal(
             load_batch(files[0], first[0]).transpose(0, 2, 1),
-            store.crop(rows[0], first[0], CHUNK),
+            read_crops(store, rows[0], first[0], CHUNK),
         )
         seconds = compare(
             lambda: [load_batch(*batch) for batch in zip(files, first, strict=True)],
-            lambda: [store.crop(*batch, CHUNK) for batch in zip(rows, first, strict=True)],
+            lambda: [read_crops(store, *batch, CHUNK) for batch in zip(rows, first, strict=True)],
             arguments.repeats,
         )
     print_comparison(

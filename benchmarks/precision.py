@@ -21,8 +21,8 @@ import numpy as np
 from benchmarks.timing import machine
 from command_line import run_or_explain
 from errors import UserError
-from main import main as run_main
 from options import parse_options, two_or_more
+from train_test import train as train_model
 
 FLOAT32 = ["--precision", "32", "--compile", "False"]
 FIXED = {"precision", "compile", "seed", "early_stopping"}
@@ -40,8 +40,8 @@ def read_curves(log: Path) -> np.ndarray:
 def train(data_path: str, seed: int, options: list[str]) -> np.ndarray:
     """Train once; return what `read_curves` gives."""
     with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
-        where = ["--data_path", data_path, "--model_save_path", folder]
-        run_main([*where, *options, "--seed", str(seed)])
+        where = {"data_path": data_path, "model_save_path": folder, "seed": seed}
+        train_model(parse_options(options) | where)
         return read_curves(Path(folder) / "logs" / "version_0" / "metrics.csv")
 
 

@@ -111,9 +111,9 @@ def main() -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore")
     dataset = make_dataset(arguments.n_songs)
-    options = merge_options({"input_type": "cf", "is_balanced": True, "is_weighted": True})
-    options["triplets_per_epoch"] = n_triplets
-    solver = Solver(options, dataset.tags, TAG_DIM, CF_DIM)
+    given = {"input_type": "cf", "is_balanced": True, "is_weighted": True}
+    options = merge_options(given | {"triplets_per_epoch": n_triplets})
+    solver = Solver(options.to_store(), dataset.tags, TAG_DIM, CF_DIM)
     data = RetrievalData(dataset, options)
     model = RetrievalModel("cf", TAG_DIM, CF_DIM)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, weight_decay=1e-4)

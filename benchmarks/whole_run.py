@@ -42,10 +42,10 @@ from command_line import run_or_explain
 from data_loader import RetrievalData
 from dataset.directory import Dataset
 from errors import UserError
-from main import keep_freed_memory, make_callbacks, make_loggers, make_solver, make_trainer
 from model import RetrievalModel
 from modules import ShortChunkCNN
-from options import merge_options, parse_options, positive_int, two_or_more
+from options import Options, merge_options, parse_options, positive_int, two_or_more
+from trainer import make_callbacks, make_loggers, make_solver, make_trainer
 
 COMMON = {"tags": 100, "frames": 1292, "epochs": 5}  # 1292 frames: 30 seconds
 PAPER = COMMON | {"songs": 115_000, "triplets_per_epoch": 10_000, "reference_steps": 20}
@@ -65,12 +65,12 @@ def run_seconds(epochs: list[float], n_epochs: int) -> float:
     return first + (n_epochs - 1) * statistics.median(later)
 
 
-def epoch_flops(options: dict, n_valid: int, n_tags: int) -> tuple[int, int]:
+def epoch_flops(options: Options, n_valid: int, n_tags: int) -> tuple[int, int]:
     """FLOPs of an epoch's training, three times the forward pass, and of its validation."""
-    tag, song = forward_flops(options["input_type"], options["input_length"])
-    n_chunks = 1 if options["input_type"] == "cf" else options["num_chunk"]
-    a_triplet = song + options["anchors_per_song"] * tag
-    return 3 * options["triplets_per_epoch"] * a_triplet, n_valid * n_chunks * song + n_tags * tag
+    tag, song = forward_flops(options.input_type, options.input_length)
+    n_chunks = 1 if options.input_type == "cf" else options.num_chunk
+    a_triplet = song + options.anchors_per_song * tag
+    return 3 * options.triplets_per_epoch * a_triplet, n_valid * n_chunks * song + n_tags * tag
 
 
 # ---------------------------------------------------------------- ours
@@ -121,10 +121,8 @@ def now(device: torch.device) -> float:
     return time.perf_counter()
 
 
-def train_epochs(dataset: Dataset, options: dict, n_epochs: int) -> tuple[EpochClock, Trainer]:
+def train_epochs(dataset: Dataset, options: Options, n_epochs: int) -> tuple[EpochClock, Trainer]:
     """Train as main.py does, in a temporary folder."""
-    if dataset.mel is not None:
-        keep_freed_memory()
     with tempfile.TemporaryDirectory() as folder:
         callbacks = make_callbacks(options, Path(folder))
         clock = EpochClock()
@@ -151,19 +149,19 @@ def peak_megabytes(device: torch.device) -> float:
 
 
 def plain_seconds(
-    dataset: Dataset, options: dict, device: torch.device, n_steps: int
+    dataset: Dataset, options: Options, device: torch.device, n_steps: int
 ) -> list[float]:
     """Seconds of each step of the plain loop, reading included, after one to warm up."""
     is_spec = dataset.mel is not None
-    model = RetrievalModel(options["input_type"], TAG_DIM, None if is_spec else CF_DIM)
+    model = RetrievalModel(options.input_type, TAG_DIM, None if is_spec else CF_DIM)
     if is_spec:
         model.acoustic_branch = plain_cnn()
     model.to(device).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, weight_decay=1e-4)
     with tempfile.TemporaryDirectory() as folder:
-        read_song = crop_reader(dataset, options["input_length"], Path(folder)) if is_spec else None
-        rows = RowByRow(dataset, options["triplets_per_epoch"], read_song or dataset.cf.__getitem__)
-        loader = DataLoader(rows, options["batch_size"], shuffle=True)
+        read_song = crop_reader(dataset, options.input_length, Path(folder)) if is_spec else None
+        rows = RowByRow(dataset, options.triplets_per_epoch, read_song or dataset.cf.__getitem__)
+        loader = DataLoader(rows, options.batch_size, shuffle=True)
         stamps = []
         for batch in islice(chain.from_iterable(repeat(loader)), n_steps + 1):
             plain_step(model, optimizer, [column.to(device) for column in batch])
@@ -177,8 +175,7 @@ def crop_reader(dataset: Dataset, length: int, folder: Path) -> Callable[[int], 
     n_frames = int(store.n_frames[0])
     files = []
     for row in range(min(REFERENCE_FILES, len(store.song_ids))):
-        mel = store.crop(np.array([row]), np.array([0]), n_frames)[0]
-        files.append(write_published(folder, store.song_ids[row], mel))
+        files.append(write_published(folder, store.song_ids[row], store.song(row)))
 
     def read(song: int) -> np.ndarray:
         return load_and_crop(files[song % len(files)], random.randint(0, n_frames - length), length)
@@ -189,7 +186,7 @@ def crop_reader(dataset: Dataset, length: int, folder: Path) -> Callable[[int], 
 # ---------------------------------------------------------------- the command
 
 
-def read_arguments(argv: list[str] | None = None) -> tuple[dict, dict]:
+def read_arguments(argv: list[str] | None = None) -> tuple[dict, Options]:
     """Return the sizes, by option, and the options of main.py."""
     usage = __doc__.split("\n\n", 1)
     parser = argparse.ArgumentParser(
@@ -211,7 +208,7 @@ def read_arguments(argv: list[str] | None = None) -> tuple[dict, dict]:
     sizes = (PAPER if "paper_size" in own else LAPTOP[input_type]) | vars(own)
     given.setdefault("triplets_per_epoch", sizes["triplets_per_epoch"])
     options = merge_options(given)
-    length = options["input_length"]
+    length = options.input_length
     if input_type == "spec" and not ShortChunkCNN.MIN_FRAMES <= length <= sizes["frames"]:
         raise UserError(
             f"--input_length {length} must be from {ShortChunkCNN.MIN_FRAMES} to --frames "
@@ -220,16 +217,16 @@ def read_arguments(argv: list[str] | None = None) -> tuple[dict, dict]:
     return sizes, options
 
 
-def report(sizes: dict, options: dict, dataset: Dataset) -> Iterator[str]:
+def report(sizes: dict, options: Options, dataset: Dataset) -> Iterator[str]:
     """Train, run the reference, and give the lines of the table as they become known."""
     splits = {part: len(songs) for part, songs in dataset.splits.items()}
-    triplets, batch = options["triplets_per_epoch"], options["batch_size"]
+    triplets, batch = options.triplets_per_epoch, options.batch_size
     clock, trainer = train_epochs(dataset, options, sizes["epochs"])
     device = trainer.strategy.root_device
     memory = peak_megabytes(device)
     gpu = f", {torch.cuda.get_device_name(device)}" if device.type == "cuda" else ""
     yield (
-        f"{options['input_type']}, {'/'.join(map(str, splits.values()))} songs, {sizes['tags']} "
+        f"{options.input_type}, {'/'.join(map(str, splits.values()))} songs, {sizes['tags']} "
         f"tags, {triplets} triplets an epoch in batches of {batch}, {trainer.precision}  "
         f"({machine()}{gpu})"
     )
@@ -239,8 +236,8 @@ def report(sizes: dict, options: dict, dataset: Dataset) -> Iterator[str]:
     yield f"  before the first epoch {clock.start:.2f} s, the first epoch {clock.epochs[0]:.2f} s"
     yield seconds_line("a later epoch", epochs)
     yield seconds_line("of that validation", validations)
-    total = run_seconds(clock.epochs, options["n_epochs"])
-    yield f"  {options['n_epochs']} epochs of this size: {total / 60:.1f} min"
+    total = run_seconds(clock.epochs, options.n_epochs)
+    yield f"  {options.n_epochs} epochs of this size: {total / 60:.1f} min"
     for what, flops, seconds in zip(
         ("training", "validation"),
         epoch_flops(options, splits["valid"], sizes["tags"]),
@@ -268,7 +265,7 @@ def main(argv: list[str] | None = None) -> None:
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     warnings.filterwarnings("ignore")
     dataset = make_dataset(sizes["songs"], sizes["tags"])
-    if options["input_type"] == "spec":
+    if options.input_type == "spec":
         dataset = with_noise(dataset, sizes["frames"])
     for line in report(sizes, options, dataset):
         print(line, flush=True)

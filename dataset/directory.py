@@ -1,27 +1,30 @@
 """A whole dataset directory: opened, its files checked against each other, and fingerprinted."""
 
 import hashlib
-import re
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from dataset.checks import (
+    check_train_tag_to_ix,
+    read_cf,
+    read_song_tags,
+    read_splits,
+    read_tag_vectors,
+)
 from dataset.files import (
     SPLITS,
     existing_directory,
     read_about,
     read_categories,
-    read_npy,
-    read_pickle,
-    read_song_ids,
-    read_strings,
     read_tags,
     some,
     subset_prefix,
-    unique_names,
+    write_split,
 )
-from dataset.mel_store import MelStore
+from dataset.mel_store import MelStore, open_mel_store, unfinished_songs
 from errors import UserError
 
 
@@ -51,7 +54,7 @@ class Dataset:
     about : dict
         Content of `dataset.json`; empty where there is none.
     mel : MelStore or None
-        Mel spectrograms, once `mel_chunks.attach_mels` has opened them.
+        Mel spectrograms, if asked for.
     """
 
     path: Path
@@ -67,9 +70,14 @@ class Dataset:
 
 
 def open_dataset(
-    path: str | Path, w2v_type: str = "google", is_subset: bool = False, with_cf: bool = False
+    path: str | Path,
+    w2v_type: str = "google",
+    is_subset: bool = False,
+    input_type: str | None = None,
 ) -> Dataset:
-    """Read and check a dataset directory.
+    """Read and check a dataset directory, with the song data that the input type needs.
+
+    Songs whose audio step 4 could not read leave the splits where spectrograms are needed.
 
     Parameters
     ----------
@@ -79,13 +87,14 @@ def open_dataset(
         Which `<w2v_type>_emb.pkl` to use.
     is_subset : bool
         Whether to read the `sub_*` files (the paper's MSD50).
-    with_cf : bool
-        Whether the CF vectors are needed.
+    input_type : {'spec', 'cf', 'hybrid'}, optional
+        Whether spectrograms, CF vectors or both are needed; by default neither.
 
     Raises
     ------
     UserError
-        A file is missing, corrupt, or contradicts another one.
+        A file is missing, corrupt, or contradicts another one; step 4 has not come to its end; or
+        a split is left without songs.
     """
     path = existing_directory(path)
     prefix = subset_prefix(is_subset)
@@ -98,19 +107,84 @@ def open_dataset(
                 f"no song of {path / f'{prefix}{name}_ids.npy'} bears a tag of {prefix}tags.npy: "
                 "make the split again with step 1"
             )
+    with_cf, with_mel = input_type in ("cf", "hybrid"), input_type in ("spec", "hybrid")
     dataset = Dataset(
         path=path,
         tags=tags,
         song_ids=song_ids,
         song_tags=song_tags,
         splits=splits,
-        tag_vectors=_read_tag_vectors(path, w2v_type, prefix, tags),
-        cf=_read_cf(path / f"{prefix}ix_to_cf.npy", len(song_tags)) if with_cf else None,
+        tag_vectors=read_tag_vectors(path, w2v_type, prefix, tags),
+        cf=read_cf(path / f"{prefix}ix_to_cf.npy", len(song_tags)) if with_cf else None,
         categories=read_categories(path),
         about=read_about(path),
     )
-    _check_train_tag_to_ix(path / f"{prefix}train_tag_to_ix.pkl", dataset)
-    return dataset
+    check_train_tag_to_ix(path / f"{prefix}train_tag_to_ix.pkl", dataset)
+    return _with_mels(dataset) if with_mel else dataset
+
+
+def _with_mels(dataset: Dataset) -> Dataset:
+    """Open the spectrograms; songs whose audio could not be read leave the splits."""
+    store = open_mel_store(dataset.path, dataset.song_ids)
+    wanted = [dataset.song_ids[song] for part in SPLITS for song in dataset.splits[part]]
+    missing = unfinished_songs(store, wanted, dataset.path)
+    if missing:
+        raise UserError(
+            f"{dataset.path} has no spectrogram of {len(missing)} of {len(wanted)} songs "
+            f"({some(missing)}): run step 4 again, it goes on where it was"
+        )
+    has_mel = np.isin(dataset.song_ids, store.song_ids)
+    splits = {part: songs[has_mel[songs]] for part, songs in dataset.splits.items()}
+    n_left = sum(map(len, splits.values()))
+    if n_left < len(wanted):
+        n_skipped = len(wanted) - n_left
+        print(f"left out {n_skipped} of {len(wanted)} songs, whose audio step 4 could not read")
+    for part, songs in splits.items():
+        if not dataset.song_tags[songs].any():
+            raise UserError(
+                f"no song of the {part} split in {dataset.path} has a spectrogram: "
+                "mel_skipped.tsv says why"
+            )
+    return replace(dataset, splits=splits, mel=store)
+
+
+def write_split_without(
+    stage: Path, path: Path, dropped: Collection[str], prefix: str = "", keep_untagged: bool = False
+) -> dict[str, int]:
+    """Write the split of a dataset directory without some of its tags.
+
+    The song axis stays as it is, for other files share it.
+
+    Parameters
+    ----------
+    stage : Path
+        Folder to write to, usually from `staged`.
+    path : Path
+        The dataset directory.
+    dropped : collection of str
+        Tags to leave out.
+    prefix : str
+        'sub_' for the smaller set.
+    keep_untagged : bool
+        Whether songs that are left without a tag stay in their splits.
+
+    Returns
+    -------
+    dict of str to int
+        How many songs each split has left.
+    """
+    tags = read_tags(path, prefix)
+    song_tags = read_song_tags(path / f"{prefix}binaries.npy", len(tags))
+    song_ids, splits = read_splits(path, prefix, len(song_tags))
+    song_tags = song_tags[:, [tag not in dropped for tag in tags]]  # (N, T) -> (N, T kept)
+    if not keep_untagged:
+        tagged = np.asarray(song_tags.any(axis=1))  # (N,)
+        splits = {name: songs[tagged[songs]] for name, songs in splits.items()}
+    remaining = [tag for tag in tags if tag not in dropped]
+    write_split(stage, remaining, song_ids, song_tags, splits, prefix)
+    if "" in song_ids:  # as published: without the file, songs in no split have no known id
+        (stage / f"{prefix}existing_ids.npy").unlink()
+    return {name: len(songs) for name, songs in splits.items()}
 
 
 def fingerprint(dataset: Dataset) -> dict[str, str]:
@@ -129,152 +203,3 @@ def fingerprint(dataset: Dataset) -> dict[str, str]:
         name: hashlib.sha256(content).hexdigest() if content else ""
         for name, content in contents.items()
     }
-
-
-# ---------------------------------------------------------------- checks behind open_dataset
-
-
-def _text(value: object) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def _read_matrix(path: Path) -> np.ndarray:
-    """Read a two-dimensional array of numbers that are finite in float32."""
-    array = read_npy(path)
-    if array.ndim != 2 or array.dtype.kind not in "biuf" or 0 in array.shape:
-        raise UserError(
-            f"{path} must hold a matrix of numbers, not shape {array.shape} of {array.dtype}: "
-            "make it again"
-        )
-    if array.dtype.kind == "f" and not _is_finite(array).all():
-        row = int(np.flatnonzero(~_is_finite(array))[0])
-        raise UserError(f"{path} holds NaN or infinite values, first in row {row}: make it again")
-    return array
-
-
-def _is_finite(matrix: np.ndarray) -> np.ndarray:
-    """Whether the rows hold neither NaN nor infinity, and no number beyond float32."""
-    return (np.abs(matrix) <= np.finfo(np.float32).max).all(axis=1)  # NaN compares as false
-
-
-def read_song_tags(path: Path, n_tags: int) -> np.ndarray:
-    """Read a `binaries.npy` with `n_tags` columns as bool (N, T): song bears tag."""
-    array = _read_matrix(path)
-    if array.shape[1] != n_tags:
-        raise UserError(
-            f"{path} has {array.shape[1]} columns but tags.npy of the same directory has {n_tags} "
-            "tags: make both again with step 1"
-        )
-    song_tags = array == 1
-    if not (song_tags | (array == 0)).all():
-        raise UserError(f"{path} must hold only 0 and 1: make it again with step 1")
-    return song_tags
-
-
-def read_splits(path: Path, prefix: str, n_songs: int) -> tuple[list[str], dict[str, np.ndarray]]:
-    """Read the three splits; return the N song ids and the song indices of each split.
-
-    Where there is no `existing_ids.npy`, songs in no split have the id ''.
-    """
-    ids_file = path / f"{prefix}existing_ids.npy"
-    song_ids = read_song_ids(path, prefix) if ids_file.is_file() else [""] * n_songs
-    if len(song_ids) != n_songs:
-        raise UserError(
-            f"{ids_file} lists {len(song_ids)} songs but {prefix}binaries.npy has {n_songs} rows: "
-            "make both again with step 1"
-        )
-    splits, owner = {}, {}
-    for name in SPLITS:
-        file = path / f"{prefix}{name}_ids.npy"
-        splits[name] = _read_split(file, song_ids)
-        for index in splits[name].tolist():
-            if index in owner:
-                raise UserError(
-                    f"{file} lists song {song_ids[index]!r}, which {owner[index]} lists already: "
-                    "make the splits again with step 1"
-                )
-            owner[index] = file.name
-    if not ids_file.is_file():  # no one has compared the ids of different indices yet
-        unique_names([name for name in song_ids if name], path / f"{prefix}*_ids.npy", "song")
-    return song_ids, splits
-
-
-def _read_split(file: Path, song_ids: list[str]) -> np.ndarray:
-    """Read one split; names in `song_ids` that are still unknown ('') are filled in."""
-    lines = read_strings(file)
-    if not lines:
-        raise UserError(f"{file} is an empty split: make it again with step 1, with more songs")
-    return np.array([_song_index(line, song_ids, file) for line in lines], dtype=np.int64)
-
-
-def _song_index(line: str, song_ids: list[str], file: Path) -> int:
-    parts = re.fullmatch(r"([0-9]{1,18})//(.+)", line, re.DOTALL)
-    if not parts:
-        raise UserError(
-            f"{file} holds {line!r} instead of '<song index>//<song id>': make it again with step 1"
-        )
-    index, song_id = int(parts[1]), parts[2]
-    if index >= len(song_ids):
-        raise UserError(
-            f"{file} holds {line!r}, but there are only {len(song_ids)} songs (rows of "
-            "binaries.npy): take all files from the same split"
-        )
-    if song_ids[index] not in ("", song_id):
-        raise UserError(
-            f"{file} holds {line!r}, but song {index} is {song_ids[index]!r} elsewhere: take all "
-            "files from the same split"
-        )
-    song_ids[index] = song_id
-    return index
-
-
-def _check_train_tag_to_ix(path: Path, dataset: Dataset) -> None:
-    """Check that the published lookup says what `binaries.npy` and `train_ids.npy` say.
-
-    The program itself derives the lookup from those two; a directory may do without the file.
-    """
-    if not path.is_file():
-        return
-    lookup = {_text(tag): lines for tag, lines in read_pickle(path).items()}
-    train = dataset.splits["train"]
-    for column, tag in enumerate(dataset.tags):
-        if not isinstance(lookup.get(tag), list):
-            raise UserError(f"{path} has no list for the tag {tag!r}: make it again with step 1")
-        songs = train[dataset.song_tags[train, column]].tolist()
-        if {_text(line) for line in lookup[tag]} != {f"{n}//{dataset.song_ids[n]}" for n in songs}:
-            raise UserError(
-                f"{path} lists other songs for {tag!r} than train_ids.npy and binaries.npy do: "
-                "make them again with step 1"
-            )
-
-
-def _read_tag_vectors(path: Path, w2v_type: str, prefix: str, tags: list[str]) -> np.ndarray:
-    file = path / f"{prefix}{w2v_type}_emb.pkl"
-    if prefix and not file.is_file():  # published: one vector file serves both sets
-        file = path / f"{w2v_type}_emb.pkl"
-    vectors = {_text(tag): vector for tag, vector in read_pickle(file).items()}
-    missing = [tag for tag in tags if tag not in vectors]
-    if missing:
-        raise UserError(
-            f"{file} has no vector for {len(missing)} of {len(tags)} tags ({some(missing)}): run "
-            "step 2 with --drop_missing, or step 1 with --vectors"
-        )
-    try:
-        matrix = np.array([vectors[tag] for tag in tags])
-    except (ValueError, OverflowError):  # lengths differ, or a number is beyond all dtypes
-        matrix = np.empty(0)
-    if matrix.ndim != 2 or matrix.dtype.kind not in "iuf" or 0 in matrix.shape:
-        raise UserError(f"{file} must hold number vectors of one length: make it again with step 2")
-    bad = [tags[row] for row in np.flatnonzero(~_is_finite(matrix))]
-    if bad:
-        raise UserError(f"{file} has NaN or infinite vectors ({some(bad)}): make it again")
-    return matrix.astype(np.float32)
-
-
-def _read_cf(path: Path, n_songs: int) -> np.ndarray:
-    cf = _read_matrix(path)
-    if len(cf) != n_songs:
-        raise UserError(
-            f"{path} has {len(cf)} rows but binaries.npy has {n_songs}: make it again with step 3"
-        )
-    return cf.astype(np.float32)

@@ -2,20 +2,24 @@
 
 The names and meanings are those of the splits published with the paper (Won et al., ICASSP 2021,
 arXiv 2010.16030, `reproducible_splits.tar.gz`), so that a downloaded split opens without a change.
-README.md, section "The dataset directory", has the table for users.
+docs/data.md, section "The dataset directory", has the table for users.
 
 Nothing here is trusted: arrays are read without pickle, pickles by `read_pickle`, which admits
 plain data only, and `dataset.open_dataset` checks every shape and cross-reference.
 """
 
 import contextlib
+import fcntl
 import json
 import os
 import pickle
 import shutil
 import tempfile
+import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,6 +37,7 @@ ITEM_FACTORS = "item_factors_MSD.npy"
 ITEM_INDEX = "items_index_MSD.tsv"
 CATEGORIES = "tag_categories.tsv"
 ABOUT = "dataset.json"
+_STAGE = ".writing-"  # beginning of the names of temporary folders
 
 _STEP1 = "python -u step1_data_split.py run DATA_PATH TOP_N_TAGS MINIMUM writes it"
 _MADE_BY = {  # end of a file's name -> where it comes from
@@ -94,6 +99,11 @@ def some(names: Sequence, most: int = 5) -> str:
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
+def normal_form(text: str) -> str:
+    """Text in the one form (NFC) in which names are compared."""
+    return unicodedata.normalize("NFC", text)
+
+
 # ---------------------------------------------------------------- reading single files
 
 
@@ -150,25 +160,34 @@ def unique_names(names: list[str], path: Path, kind: str) -> list[str]:
     if not names:
         raise UserError(f"{path} is empty: make it again with step 1")
     if len(set(names)) < len(names):
-        seen: set[str] = set()
-        twice = next(name for name in names if name in seen or seen.add(name))
+        twice = Counter(names).most_common(1)[0][0]
         raise UserError(f"{path} lists the {kind} {twice!r} twice: make it again with step 1")
     return names
 
 
-def read_tsv(path: Path, columns: int) -> list[list[str]]:
+def read_tsv(path: Path, columns: int | None) -> list[list[str]]:
     """Read a tab-separated file without header: a list of rows with `columns` fields each.
 
-    Missing trailing fields become empty strings, further ones are dropped; empty lines and a byte
-    order mark are passed over.
+    Missing trailing fields become empty strings; empty lines and a byte order mark are passed
+    over. Without `columns`, each row has as many fields as it has.
+
+    Raises
+    ------
+    UserError
+        The file is missing, is not UTF-8, or has a row of more fields that are not all empty.
     """
     rows = []
     with open(require_file(path), encoding="utf-8-sig", newline="\n") as lines:
         try:
-            for line in lines:
+            for number, line in enumerate(lines, start=1):
                 fields = line.rstrip("\r\n").split("\t")
+                if columns is not None and any(fields[columns:]):
+                    raise UserError(
+                        f"{path} has {len(fields)} fields in line {number}, where {columns} "
+                        "belong: correct the line"
+                    )
                 if fields != [""]:
-                    rows.append((fields + [""] * columns)[:columns])
+                    rows.append((fields + [""] * (columns or 0))[:columns])
         except UnicodeDecodeError:
             raise UserError(f"{path} is not UTF-8 text: convert it to UTF-8") from None
     return rows
@@ -179,6 +198,22 @@ def read_categories(path: Path) -> dict[str, str]:
     if not (path / CATEGORIES).is_file():
         return {}
     return {tag: category for tag, category in read_tsv(path / CATEGORIES, 2) if category}
+
+
+class Song(NamedTuple):
+    """A line of `songs.tsv`; `audio` is the path of its file."""
+
+    song_id: str
+    artist: str = ""
+    title: str = ""
+    audio: str = ""
+
+
+def read_songs(directory: Path) -> list[Song]:
+    """Read `songs.tsv`, ids and artists in normal form; no song where the file is missing."""
+    file = directory / SONGS
+    rows = read_tsv(file, 4) if file.is_file() else []
+    return [Song(normal_form(name), normal_form(artist), *rest) for name, artist, *rest in rows]
 
 
 def read_about(path: Path) -> dict:
@@ -222,7 +257,8 @@ def read_pickle(path: Path) -> dict:
 def staged(directory: Path) -> Iterator[Path]:
     """Give a temporary folder; move its files into `directory` on success, else drop them.
 
-    Steps write all their files there, so that a failure leaves nothing half-written.
+    Steps write all their files there, so that a failure leaves nothing half-written. What a killed
+    run left behind goes with the next one.
 
     Raises
     ------
@@ -232,7 +268,10 @@ def staged(directory: Path) -> Iterator[Path]:
     created = [folder for folder in (directory, *directory.parents) if not folder.exists()]
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=".writing-", dir=directory))
+        _remove_left_over(directory)
+        stage = Path(tempfile.mkdtemp(prefix=_STAGE, dir=directory))
+        in_use = os.open(stage, os.O_RDONLY)
+        _locks(in_use)
     except OSError as error:
         raise UserError(
             f"{directory} cannot be written to ({error.strerror}): choose another directory"
@@ -242,9 +281,29 @@ def staged(directory: Path) -> Iterator[Path]:
         _move_files(stage, directory)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
+        os.close(in_use)
         for folder in created:
             with contextlib.suppress(OSError):  # not empty: all went well
                 folder.rmdir()
+
+
+def _locks(descriptor: int) -> bool:
+    """Lock a temporary folder as long as this process lives; whether that was possible."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # another process has it, or a file system without locks
+        return False
+    return True
+
+
+def _remove_left_over(directory: Path) -> None:
+    """Remove temporary folders whose process is gone, so that nobody locks them."""
+    for stage in directory.glob(f"{_STAGE}*"):
+        with contextlib.suppress(OSError):
+            descriptor = os.open(stage, os.O_RDONLY)
+            if _locks(descriptor):
+                shutil.rmtree(stage, ignore_errors=True)
+            os.close(descriptor)
 
 
 def _move_files(stage: Path, directory: Path) -> None:

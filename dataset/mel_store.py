@@ -18,7 +18,7 @@ The published layout is one .npy file (128, frames) a song: `spec/<id[2]>/<id[3]
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,7 +29,7 @@ N_MELS = 128
 FLOOR_DB = -100.0  # silence: 10 log10 of the floor below
 
 # Everything that decides what the numbers are. The mel filters are librosa's by default.
-MEL_SETTINGS = {
+MEL_SETTINGS: dict[str, Any] = {
     "sample_rate": 22050,  # Hz; channels averaged, resampled by soxr at its high quality
     "n_fft": 1024,
     "hop_length": 512,
@@ -102,34 +102,14 @@ class PackedMels(_Mels):
     starts: np.ndarray
     frames: np.ndarray
 
-    def crop(self, rows: np.ndarray, first: np.ndarray, length: int) -> np.ndarray:
-        """Cut one stretch out of each of B songs.
-
-        Parameters
-        ----------
-        rows : ndarray of int64, shape (B,)
-            Positions in `song_ids`.
-        first : ndarray of int64, shape (B,)
-            First frame of each stretch, counted from the start of its song, at least 0.
-        length : int
-            Number of frames.
-
-        Returns
-        -------
-        ndarray of float16, shape (B, length, 128)
-            dB; silence (`FLOOR_DB`) past the end of a song.
-        """
-        positions = first[:, None] + np.arange(length)  # (B, length), within the song
-        inside = positions < self.n_frames[rows, None]
-        chunks = self.frames[np.where(inside, self.starts[rows, None] + positions, 0)]
-        if not inside.all():
-            chunks[~inside] = FLOOR_DB
-        return chunks
+    def song(self, row: int) -> np.ndarray:
+        """Spectrogram of a song: float16 (frames, 128), read from the disk where it is used."""
+        return self.frames[self.starts[row] : self.starts[row] + self.n_frames[row]]
 
 
 @dataclass(frozen=True)
 class PublishedMels(_Mels):
-    """The published layout, opened: the same songs, frames and `crop`, a file a song.
+    """The published layout, opened: a file a song.
 
     Attributes
     ----------
@@ -141,13 +121,9 @@ class PublishedMels(_Mels):
 
     files: list[Path]
 
-    def crop(self, rows: np.ndarray, first: np.ndarray, length: int) -> np.ndarray:
-        """Cut one stretch out of each of B songs; see `PackedMels.crop`."""
-        chunks = np.full((len(rows), length, N_MELS), FLOOR_DB, dtype=np.float16)
-        for chunk, row, start in zip(chunks, rows, first, strict=True):
-            stretch = np.load(self.files[row], mmap_mode="r")[:, start : start + length]
-            chunk[: stretch.shape[1]] = stretch.T
-        return chunks
+    def song(self, row: int) -> np.ndarray:
+        """Spectrogram of a song: float (frames, 128), read from the disk where it is used."""
+        return np.load(self.files[row], mmap_mode="r").T
 
 
 MelStore = PackedMels | PublishedMels
@@ -178,6 +154,11 @@ def open_mel_store(directory: Path, song_ids: Iterable[str]) -> MelStore:
         )
     n_frames = [published_shape(file)[1] for file in files.values()]
     return PublishedMels(list(files), np.array(n_frames, dtype=np.int64), list(files.values()))
+
+
+def same_audio(directory: Path) -> list[list[str]]:
+    """Groups of song ids whose audio files are the same; a stub until step 4 notes them."""
+    return []
 
 
 def skipped_songs(directory: Path) -> dict[str, str]:

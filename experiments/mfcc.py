@@ -13,15 +13,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from checkpoint import open_asked
 from command_line import run_or_explain
 from dataset.directory import Dataset
 from dataset.files import SPLITS
 from dataset.mel_store import MEL_SETTINGS
-from experiments.runs import command_parser, parse_command, run_seeds, runs_of, write_report
-from experiments.tables import heading, results_table
-from main import open_data
+from experiments.runs import command_parser, parse_command, run_seeds, write_results
 from metrics import mean_over_tags, score_tags
-from options import merge_options, parse_options
+from options import Options, merge_options, parse_options
 from results import collect_results, provenance
 
 STRENGTHS = (0.01, 0.1, 1.0, 10.0)  # inverse of the regularisation
@@ -58,7 +57,7 @@ def baseline_scores(features: dict[str, np.ndarray], train_tags: np.ndarray, str
     return scores
 
 
-def run_baseline(dataset: Dataset, options: dict) -> dict:
+def run_baseline(dataset: Dataset, options: Options) -> dict:
     """Train the baseline, choose its strength on the validation split, score the test split."""
     from preprocessing.mel.sources import audio_sources
 
@@ -82,7 +81,7 @@ def run_baseline(dataset: Dataset, options: dict) -> dict:
 
     best = max(STRENGTHS, key=validation_map)
     results = collect_results(score_tags(tried[best]["test"], truth["test"].T), dataset, "test")
-    made_by = provenance(options, dataset)
+    made_by = provenance(options.to_store(), dataset)
     return {**results, "made_by": {**made_by, "baseline": {"mfcc": 20, "strength": best}}}
 
 
@@ -91,10 +90,9 @@ def main() -> None:
     given = parse_command(command_parser(__doc__))
     given.options += ["--input_type", "spec"]
     asked = merge_options(parse_options([*given.options, "--data_path", given.data_path]))
-    baseline = run_baseline(open_data(asked), asked)
+    baseline = run_baseline(open_asked(asked), asked)
     found = {"MFCC + logistic regression": [baseline], **run_seeds(given, {"acoustic branch": []})}
-    text = "\n".join((heading(found, given.data_path, given.seeds), results_table(found)))
-    write_report(given.result_dir, "mfcc", text, runs_of(found))
+    write_results(given, "mfcc", found)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import torch
 
+from checkpoint import open_trained
 from command_line import run_or_explain
 from dataset.files import existing_directory, staged
 from experiments.charts import flatten, space_map
@@ -24,9 +25,8 @@ from experiments.runs import command_parser, parse_command
 from experiments.sampling import compare_samplings
 from experiments.tables import Found, average_precisions, markdown
 from experiments.word_vectors import compare_word_vectors, tag_vector_files
-from main import open_trained
-from options import ALL_OPTIONS, MODEL_OPTIONS, parse_options
-from retrieval.embedding import embed_split
+from options import MODEL_OPTIONS, Options, parse_options
+from retrieval.embedding import embed_songs
 
 N_EXTREMES = 10
 BEYOND_MODEL = ("n_epochs", "early_stopping", "num_chunk")  # options that change a result, too
@@ -42,7 +42,7 @@ def draw_space(checkpoint: str, data_path: str, seed: int, folder: Path) -> str:
     _, solver, options, dataset = open_trained(
         {"mode": "TEST", "model_load_path": checkpoint, "data_path": data_path}
     )
-    songs = embed_split(solver, options, dataset)  # (n, 256)
+    songs = embed_songs(solver, options, dataset, dataset.splits["test"])  # (n, 256)
     with torch.inference_mode():
         tags = solver.cpu().model.embed_tags(torch.from_numpy(dataset.tag_vectors))  # (T, 256)
     places = flatten(tags.numpy(), songs.numpy(), seed)
@@ -51,7 +51,7 @@ def draw_space(checkpoint: str, data_path: str, seed: int, folder: Path) -> str:
         space_map(categories, *places, stage / "space.png")
     return (
         f"Tags and the {len(songs)} test songs, embedded by the model with --input_type "
-        f"{options['input_type']}, seed {options['seed']}, brought to two dimensions by t-SNE of "
+        f"{options.input_type}, seed {options.seed}, brought to two dimensions by t-SNE of "
         "cosine distances.\n\n![Map of tags and songs](space.png)\n"
     )
 
@@ -67,11 +67,10 @@ def extremes_table(column: str, runs: list[dict]) -> str:
         n_positive = about[tag]["n_positive"]
         return tag, f"{by_tag[tag]:.4f}", str(n_positive), f"{n_positive / n_songs:.4f}"
 
-    header = ("", "average precision", "test songs", "their share")
-    parts = []
-    for title, chosen in (("best", ranked[:n_shown]), ("worst", ranked[len(ranked) - n_shown :])):
-        parts.append(markdown((f"{title} tags", *header[1:]), [row(tag) for tag in chosen]))
-    return f"By the column `{column}`:\n\n" + "\n".join(parts)
+    header = ("average precision", "test songs", "their share")
+    best, worst = map(row, ranked[:n_shown]), map(row, ranked[len(ranked) - n_shown :])
+    tables = markdown(("best tags", *header), [*best]), markdown(("worst tags", *header), [*worst])
+    return f"By the column `{column}`:\n\n" + "\n".join(tables)
 
 
 def options_table(experiments: dict[str, Found]) -> str:
@@ -84,7 +83,7 @@ def options_table(experiments: dict[str, Found]) -> str:
             changed = (
                 f"--{name} {options[name]}"
                 for name in (*MODEL_OPTIONS, *BEYOND_MODEL)
-                if name != "seed" and options[name] != ALL_OPTIONS[name][1]
+                if name != "seed" and options[name] != getattr(Options, name)
             )
             minutes = statistics.mean(one["train_seconds"] for one in made_by) / 60
             revisions = sorted({(one["git_revision"] or "?")[:12] for one in made_by})

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from dataset.files import staged
 from errors import UserError
-from experiments.tables import Found
-from main import main as run_main
-from options import MODEL_OPTIONS, merge_options, parse_options
+from experiments.tables import Found, results_section
+from options import MODEL_OPTIONS, OptionParser, Options, merge_options, parse_options
+from train_test import test, train
 
 BALANCED_WEIGHTED = ["--is_balanced", "--is_weighted"]  # the paper's best
 
@@ -27,13 +27,14 @@ def run(data_path: str, folder: Path, options: list[str]) -> dict:
         The run in the folder had other options.
     """
     results = folder / "results.json"
-    where = ["--data_path", data_path]
+    where = {"data_path": data_path}
+    given = where | parse_options(options)
     if not results.is_file():
-        resume = ["--resume"] if (folder / "last.ckpt").is_file() else []
-        run_main([*where, "--model_save_path", str(folder), *options, *resume])
-        run_main(["--mode", "TEST", *where, "--model_load_path", str(folder)])
+        is_stopped = (folder / "last.ckpt").is_file()
+        train(given | {"model_save_path": str(folder), "resume": is_stopped})
+        test(where | {"mode": "TEST", "model_load_path": str(folder)})
     found = json.loads(results.read_text(encoding="utf-8"))
-    asked, ran = merge_options(parse_options([*where, *options])), found["made_by"]["options"]
+    asked, ran = merge_options(given).to_store(), found["made_by"]["options"]
     for name in (*MODEL_OPTIONS, "n_epochs", "data_path"):
         if asked[name] != ran.get(name):  # None: an older version had no such option
             raise UserError(
@@ -43,14 +44,14 @@ def run(data_path: str, folder: Path, options: list[str]) -> dict:
     return found
 
 
-def run_name(options: dict) -> str:
+def run_name(options: Options) -> str:
     """Name of a run's folder: what the experiments vary; all else is fixed in a RESULT_DIR."""
-    triplets = ["balanced"] if options["is_balanced"] else []
-    if options["is_weighted"]:
-        is_distance = options["negative_weighting"] == "distance"
+    triplets = ["balanced"] if options.is_balanced else []
+    if options.is_weighted:
+        is_distance = options.negative_weighting == "distance"
         triplets.append("distance-weighted" if is_distance else "weighted")
     sampling = "-".join(triplets) or "random"
-    return f"{options['input_type']}-{options['w2v_type']}-{sampling}-seed{options['seed']}"
+    return f"{options.input_type}-{options.w2v_type}-{sampling}-seed{options.seed}"
 
 
 def run_seeds(
@@ -79,11 +80,10 @@ def run_seeds(
 
 def command_parser(description: str) -> argparse.ArgumentParser:
     """Parser of DATA_PATH RESULT_DIR --seeds, to which an experiment adds what is its own."""
-    parser = argparse.ArgumentParser(
+    parser = OptionParser(
         description=description,
         epilog="All options of main.py are taken as well.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("data_path", metavar="DATA_PATH")
     parser.add_argument("result_dir", metavar="RESULT_DIR", type=Path)
@@ -93,8 +93,9 @@ def command_parser(description: str) -> argparse.ArgumentParser:
 
 def parse_command(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """Read the command line; `options` gets what is left, the options of main.py, checked."""
-    given, given.options = parser.parse_known_args()
-    asked = parse_options(given.options)
+    given, options = parser.parse_known_args()
+    given.options = options
+    asked = parse_options(options)
     for name in ("data_path", "seed", "model_save_path", "model_load_path", "mode", "resume"):
         if name in asked:
             raise UserError(f"--{name} is set by the experiment: leave it out")
@@ -110,6 +111,13 @@ def parse_seeds(text: str) -> list[int]:
     if len(set(seeds)) < len(seeds):
         raise UserError(f"--seeds {text} names a seed twice: give each once")
     return seeds
+
+
+def write_results(given: argparse.Namespace, name: str, found: Found, *parts: str) -> str:
+    """Write the table of results, the other parts, and every run; return the text."""
+    text = "\n".join((results_section(found, given.data_path, given.seeds), *parts))
+    write_report(given.result_dir, name, text, runs_of(found))
+    return text
 
 
 def runs_of(found: Found) -> list[dict]:

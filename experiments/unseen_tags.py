@@ -23,9 +23,10 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from checkpoint import open_asked, open_trained
 from command_line import run_or_explain
-from dataset.directory import Dataset
-from dataset.files import staged, subset_prefix, write_split
+from dataset.directory import Dataset, write_split_without
+from dataset.files import staged, subset_prefix
 from errors import UserError
 from experiments.runs import (
     BALANCED_WEIGHTED,
@@ -34,15 +35,13 @@ from experiments.runs import (
     run,
     run_name,
     run_seeds,
-    runs_of,
-    write_report,
+    write_results,
 )
-from experiments.tables import Found, heading, paired_tests, results_table
-from main import open_data, open_trained
+from experiments.tables import Found, paired_tests
 from metrics import score_tags
 from options import merge_options, parse_options
 from results import collect_results
-from retrieval.embedding import embed_split
+from retrieval.embedding import embed_songs
 from solver import cosine_similarity
 
 N_PARTS = 5
@@ -60,15 +59,10 @@ def write_without(dataset: Dataset, columns: np.ndarray, folder: Path, is_subset
 
     All that does not depend on the tags is linked, not copied.
     """
-    kept = np.setdiff1d(np.arange(len(dataset.tags)), columns)
-    tags = [dataset.tags[column] for column in kept]
-    prefix = subset_prefix(is_subset)
+    dropped = {dataset.tags[column] for column in columns}
     with staged(folder) as stage:
-        song_tags = dataset.song_tags[:, kept]
-        write_split(stage, tags, dataset.song_ids, song_tags, dataset.splits, prefix)
-        ids = f"{prefix}existing_ids.npy"
-        if not (dataset.path / ids).is_file():  # nor are the ids of songs in no split known
-            (stage / ids).unlink()
+        prefix = subset_prefix(is_subset)
+        write_split_without(stage, dataset.path, dropped, prefix, keep_untagged=True)
     for file in dataset.path.iterdir():
         with contextlib.suppress(FileExistsError):  # of this folder, or of an earlier start
             (folder / file.name).symlink_to(file.resolve())
@@ -93,7 +87,7 @@ def rank_unseen(checkpoint: Path, data_path: Path, unseen: Dataset) -> tuple[dic
     _, solver, options, dataset = open_trained(
         {"mode": "TEST", "model_load_path": str(checkpoint), "data_path": str(data_path)}
     )
-    songs = embed_split(solver, options, dataset)  # (n, 256)
+    songs = embed_songs(solver, options, dataset, dataset.splits["test"])  # (n, 256)
     wanted, known = torch.from_numpy(unseen.tag_vectors), torch.from_numpy(dataset.tag_vectors)
     nearest = known[(F.normalize(wanted) @ F.normalize(known).T).argmax(dim=1)]
     truth = unseen.song_tags[unseen.splits["test"]].T
@@ -109,11 +103,11 @@ def rank_all_unseen(given: argparse.Namespace, options: list[str], dataset: Data
     """Train without each part of the tags; results over all tags, by vector and by nearest."""
     asked = merge_options(parse_options(options))
     per_tag: list[dict[str, np.ndarray]] = [{}, {}]
-    for part, columns in enumerate(deal(len(dataset.tags), asked["seed"])):
+    for part, columns in enumerate(deal(len(dataset.tags), asked.seed)):
         print(f"--- without part {part + 1} of {N_PARTS} of the tags", flush=True)
         folder = given.result_dir / "unseen" / f"{run_name(asked)}-part{part + 1}"
         data_path = folder / "data"
-        write_without(dataset, columns, data_path, asked["is_subset"])
+        write_without(dataset, columns, data_path, asked.is_subset)
         made_by = run(str(data_path), folder, options)["made_by"]
         unseen = dataclasses.replace(
             dataset,
@@ -129,8 +123,8 @@ def rank_all_unseen(given: argparse.Namespace, options: list[str], dataset: Data
 
 def compare_unseen(given: argparse.Namespace) -> Found:
     """Run all seeds, write the report, and return what was found."""
-    asked = merge_options(parse_options([*BALANCED_WEIGHTED, *given.options]))
-    dataset = open_data(asked | {"data_path": given.data_path})
+    options = [*BALANCED_WEIGHTED, *given.options, "--data_path", given.data_path]
+    dataset = open_asked(merge_options(parse_options(options)))
     if len(dataset.tags) < N_PARTS:
         raise UserError(
             f"{given.data_path} has {len(dataset.tags)} tags, too few for {N_PARTS} parts: give "
@@ -142,13 +136,7 @@ def compare_unseen(given: argparse.Namespace) -> Found:
         both = rank_all_unseen(given, options, dataset)
         for column, results in zip((UNSEEN, NEAREST), both, strict=True):
             found[column].append(results)
-    parts = (
-        heading(found, given.data_path, given.seeds),
-        results_table(found),
-        "Tag by tag, average precision as the mean over seeds:\n",
-        paired_tests(found),
-    )
-    write_report(given.result_dir, "unseen_tags", "\n".join(parts), runs_of(found))
+    write_results(given, "unseen_tags", found, paired_tests(found))
     return found
 
 

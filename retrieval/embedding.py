@@ -1,6 +1,5 @@
 """Embedding songs by a trained model: those of its dataset directory, or any folder of audio."""
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -9,22 +8,36 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
+from checkpoint import open_trained
 from data_loader import RetrievalData
 from dataset.directory import Dataset
-from dataset.files import SONGS, SPLITS, read_tsv, some
-from dataset.mel_store import FLOOR_DB
+from dataset.files import SPLITS, read_songs, some
 from errors import UserError
-from main import keep_lightning_calm, make_trainer, open_trained
-from mel_chunks import spread_first
+from mel_chunks import spread_chunks
 from model import SongInputs
+from options import Options
 from retrieval.song_index import SongIndex
 from solver import Solver
+from trainer import make_trainer
 
 
-def embed_split(solver: Solver, options: dict, dataset: Dataset) -> Tensor:
-    """Embed the test split, in its order, as `--mode TEST` does: float32 (n, 256) on the CPU."""
+def embed_songs(solver: Solver, options: Options, dataset: Dataset, songs: np.ndarray) -> Tensor:
+    """Embed songs of a dataset as `--mode TEST` does.
+
+    Parameters
+    ----------
+    solver, options, dataset
+        As `checkpoint.open_trained` opens them.
+    songs : ndarray of int64, shape (n,)
+        Indices of songs.
+
+    Returns
+    -------
+    Tensor of float32, shape (n, 256)
+        On the CPU, in the order of `songs`.
+    """
     trainer = make_trainer(options, logger=False, enable_checkpointing=False)
-    batches = trainer.predict(solver, datamodule=RetrievalData(dataset, options))
+    batches = trainer.predict(solver, datamodule=RetrievalData(dataset, options, songs))
     return torch.cat(batches).float().cpu()
 
 
@@ -43,7 +56,6 @@ def index_songs(given: dict, audio: Path | None) -> SongIndex:
     UserError
         As `--mode TEST`; or the model embeds no audio, or no file can be read.
     """
-    keep_lightning_calm()
     _, solver, options, dataset = open_trained(given | {"mode": "TEST"})
     if audio is None:
         songs, embeddings, song_tags = _embed_dataset(solver, options, dataset)
@@ -57,7 +69,7 @@ def index_songs(given: dict, audio: Path | None) -> SongIndex:
         tags=dataset.tags,
         tag_vectors=torch.from_numpy(dataset.tag_vectors),
         tag_branch=solver.cpu().model.tag_branch.state_dict(),
-        vectors_file=_vectors_file(dataset.path, options["w2v_type"]),
+        vectors_file=_vectors_file(dataset.path, options.w2v_type),
     )
 
 
@@ -69,12 +81,11 @@ def _vectors_file(data_path: Path, name: str) -> str:
 
 
 def _embed_dataset(
-    solver: Solver, options: dict, dataset: Dataset
+    solver: Solver, options: Options, dataset: Dataset
 ) -> tuple[list[list[str]], Tensor, Tensor]:
     """Names, embeddings and tags of all songs of the three splits."""
     songs = np.sort(np.concatenate([dataset.splits[part] for part in SPLITS]))
-    everything = dataclasses.replace(dataset, splits=dataset.splits | {"test": songs})
-    embeddings = embed_split(solver, options, everything)
+    embeddings = embed_songs(solver, options, dataset, songs)
     names = _names(dataset)
     song_ids = [dataset.song_ids[song] for song in songs]
     rows = [names.get(song_id, [song_id, "", "", ""]) for song_id in song_ids]
@@ -85,26 +96,23 @@ def _names(dataset: Dataset) -> dict[str, list[str]]:
     """Song id -> [song id, artist, title, audio file] as `songs.tsv` has them."""
     from preprocessing.mel.sources import audio_folder
 
-    table = dataset.path / SONGS
-    if not table.is_file():
-        return {}
     base = audio_folder(dataset.path).resolve()
     return {
-        song_id: [song_id, artist, title, str(base / audio) if audio else ""]
-        for song_id, artist, title, audio in read_tsv(table, 4)
+        song.song_id: [*song[:3], str(base / song.audio) if song.audio else ""]
+        for song in read_songs(dataset.path)
     }
 
 
 # ---------------------------------------------------------------- a folder of audio
 
 
-def _embed_folder(solver: Solver, options: dict, folder: Path) -> tuple[list[list[str]], Tensor]:
+def _embed_folder(solver: Solver, options: Options, folder: Path) -> tuple[list[list[str]], Tensor]:
     """Names and embeddings of the audio files below a folder; tells which cannot be read."""
     from preprocessing.mel.audio_files import READABLE
 
-    if options["input_type"] != "spec":
+    if options.input_type != "spec":
         raise UserError(
-            f"a model of --input_type {options['input_type']} needs listening data, which a folder "
+            f"a model of --input_type {options.input_type} needs listening data, which a folder "
             "of audio has not: give one of --input_type spec"
         )
     files = sorted(
@@ -125,7 +133,7 @@ def _embed_folder(solver: Solver, options: dict, folder: Path) -> tuple[list[lis
 
 
 def _embed_files(
-    solver: Solver, options: dict, files: list[Path]
+    solver: Solver, options: Options, files: list[Path]
 ) -> tuple[dict[Path, Tensor], dict[Path, str]]:
     """Embeddings (256,) of the files that can be read, and why the others cannot.
 
@@ -148,7 +156,7 @@ def _embed_files(
         if not isinstance(mel, np.ndarray):
             reasons[file] = str(mel)
             continue
-        chunks = spread_chunks(mel, options["input_length"], options["num_chunk"])
+        chunks = spread_chunks(mel, options.input_length, options.num_chunk)
         with torch.inference_mode():
             found[file] = model.embed_songs(SongInputs(chunks[None].to(device)))[0].cpu()
     return found, reasons
@@ -158,24 +166,3 @@ def _fits_a_table(file: Path) -> bool:
     """Whether a line of a UTF-8 table can hold the name of a file."""
     # Python puts surrogates for the bytes of a name that are no UTF-8.
     return not any(letter in "\t\r\n" or "\ud800" <= letter <= "\udfff" for letter in str(file))
-
-
-def spread_chunks(mel: np.ndarray, length: int, n_chunks: int) -> Tensor:
-    """Chunks of a song as validation and test take them.
-
-    Parameters
-    ----------
-    mel : ndarray of float16, shape (frames, 128)
-        Mel spectrogram in dB.
-    length, n_chunks : int
-        Frames of a chunk, and how many, spread evenly from end to end.
-
-    Returns
-    -------
-    Tensor of float32, shape (n_chunks, 128, length)
-        Silence past the end of the song.
-    """
-    frames = torch.from_numpy(mel).float()
-    first = spread_first(torch.tensor([len(frames)]), length, n_chunks)[0]
-    frames = F.pad(frames, (0, 0, 0, max(0, length - len(frames))), value=FLOOR_DB)
-    return torch.stack([frames[start : start + length].T for start in first.tolist()])

@@ -21,3 +21,12 @@ def assert_user_error(done: subprocess.CompletedProcess, *parts: str) -> None:
     assert "Traceback" not in done.stderr
     for part in parts:
         assert part in lines[0]
+
+
+def run_main(*arguments: str | Path) -> None:
+    """Do what main.py does with these arguments, in this process: importing torch takes seconds."""
+    from options import parse_options
+    from train_test import test, train
+
+    given = parse_options([str(argument) for argument in arguments])
+    {"TRAIN": train, "TEST": test}[given.get("mode", "TRAIN")](given)

@@ -7,7 +7,7 @@ import torch
 from gensim.models import KeyedVectors
 from torch.nn import functional as F
 
-import main
+from commands import run_main
 from modules import projection_head
 from retrieval.song_index import SongIndex
 
@@ -16,7 +16,7 @@ FEW = {"n_epochs": 1, "triplets_per_epoch": 8, "batch_size": 4, "num_chunk": 2, 
 
 def train(data_path, folder, **options):
     options |= {"data_path": data_path, "model_save_path": folder} | FEW
-    main.main([part for name, value in options.items() for part in (f"--{name}", str(value))])
+    run_main(*(part for name, value in options.items() for part in (f"--{name}", value)))
     return {"model_load_path": str(folder), "data_path": str(data_path), "gpu_id": "cpu"}
 
 

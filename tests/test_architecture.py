@@ -8,14 +8,14 @@ import pytest
 from commands import ROOT, run_command
 
 FLOORS = [
-    {"errors", "dataset", "command_line", "modules", "losses", "metrics"},
-    {"model", "sampler", "mel_chunks", "preprocessing", "results", "neptune_logger"},
-    {"data_loader", "options"},
-    {"solver", "released_checkpoint"},
-    {"main", "step0_dataset", "step1_data_split", "step2_word_embedding"}
+    {"errors", "losses", "metrics", "sampler", "modules", "dataset", "command_line"},
+    {"model", "mel_chunks", "preprocessing", "neptune_logger", "results", "options"},
+    {"solver", "data_loader", "released_checkpoint"},
+    {"checkpoint", "trainer"},
+    {"train_test", "retrieval"},
+    {"main", "retrieve", "step0_dataset", "step1_data_split", "step2_word_embedding"}
     | {"step3_taste_profile", "step4_mel_spectrogram"},
-    {"retrieval"},  # it opens a trained model as main does
-    {"experiments", "benchmarks", "retrieve"},  # they run main as a user does
+    {"experiments", "benchmarks"},
 ]
 FLOOR = {name: number for number, floor in enumerate(FLOORS) for name in floor}
 STEP_TOOLS = ("gensim", "librosa", "implicit", "pandas", "fire", "neptune", "faiss")
@@ -50,6 +50,10 @@ def test_imports_come_from_floors_below(path):
         )
 
 
+def test_nothing_imports_main():
+    assert not [path for path in project_files() if "main" in imported(path)]
+
+
 @pytest.mark.parametrize(
     ("room", "stranger"),
     [
@@ -70,12 +74,21 @@ def test_preprocessing_knows_nothing_of_models():
         assert is_free or not imported(path) & {"torch", "torchaudio"}
 
 
-def test_importing_main_pulls_in_no_tool_of_the_steps(tmp_path):
+def test_training_pulls_in_no_tool_of_the_steps(tmp_path):
     script = tmp_path / "look.py"
     script.write_text(
-        f"import sys; sys.path.insert(0, {str(ROOT)!r}); import main; "
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); import train_test; "
         f"print([name for name in {STEP_TOOLS} if name in sys.modules])"
     )
     done = run_command(script)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().splitlines()[-1] == "[]"
+
+
+def test_help_pulls_in_no_torch(tmp_path):
+    script = tmp_path / "look.py"
+    script.write_text(
+        f"import sys; sys.path.insert(0, {str(ROOT)!r}); import main, options; "
+        "options.options_table(); print('torch' in sys.modules)"
+    )
+    assert run_command(script).stdout.strip() == "False"

@@ -1,5 +1,7 @@
 """What a user sees of a mistake; when a step starts."""
 
+import os
+import signal
 import subprocess
 import sys
 
@@ -22,14 +24,17 @@ def test_a_users_mistake_is_one_line_and_exit_code_2(capsys):
     assert output.out == ""
 
 
-def test_interrupting_is_no_traceback(capsys):
-    def command():
-        raise KeyboardInterrupt
-
+@pytest.mark.parametrize(
+    ("sent", "code", "word"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+)
+def test_a_signal_ends_with_its_code_and_a_word(capsys, sent, code, word):
+    before = signal.getsignal(sent)
     with pytest.raises(SystemExit) as leave:
-        run_or_explain(command)
-    assert leave.value.code == 130
-    assert capsys.readouterr().err == "interrupted\n"
+        run_or_explain(lambda: os.kill(os.getpid(), sent))
+    assert leave.value.code == code
+    assert capsys.readouterr().err == f"{word}\n"
+    assert signal.getsignal(sent) is before
 
 
 def test_a_fault_of_the_program_is_not_hidden():
@@ -99,7 +104,7 @@ def test_understood_arguments_arrive_as_python_values(steps, capsys, arguments, 
         ("run", "data_path"),
         ("run data --seed 1", "top_n"),
         ("fail data stray", "stray"),
-        ("fail data - run data 1", "run"),
+        ("fail data - run data 1", "'-' is not understood"),
         ("fail data -- --interactive", "'--' is not understood"),
         ("walk data", "walk"),
     ],
@@ -149,7 +154,8 @@ def test_a_mistake_inside_a_step_is_explained(steps, capsys):
 def test_arguments_come_from_the_command_line_by_default(tmp_path):
     script = tmp_path / "step.py"
     script.write_text(
-        "from errors import UserError, fire_commands\n"
+        "from command_line import fire_commands\n"
+        "from errors import UserError\n"
         "def run(n):\n"
         "    print(repr(n), flush=True)\n"
         "    raise UserError('no')\n"

@@ -9,7 +9,7 @@ import torch
 from data_loader import RetrievalData
 from dataset.directory import open_dataset
 from dataset.mel_store import FLOOR_DB
-from mel_chunks import attach_mels
+from options import Options
 
 OPTIONS = {"batch_size": 128, "triplets_per_epoch": 10_000, "is_balanced": False, "seed": 0}
 OPTIONS |= {"anchors_per_song": 1}
@@ -19,9 +19,8 @@ AUDIO = {"input_length": 173, "num_chunk": 3, "cache": "memory", "num_workers": 
 def data_for(
     directory, rank=0, world_size=1, epoch=0, stage=None, input_type="cf", **options
 ) -> RetrievalData:
-    dataset = open_dataset(directory, with_cf=input_type != "spec")
-    dataset = dataset if input_type == "cf" else attach_mels(dataset)
-    data = RetrievalData(dataset, OPTIONS | AUDIO | options)
+    dataset = open_dataset(directory, input_type=input_type)
+    data = RetrievalData(dataset, Options(**OPTIONS | AUDIO | options))
     data.trainer = SimpleNamespace(
         strategy=SimpleNamespace(root_device=torch.device("cpu")),
         current_epoch=epoch,

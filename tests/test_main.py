@@ -1,23 +1,25 @@
 """The command line: train, resume, test; every option changes something; wrong input is told."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-import main
+from checkpoint import load_solver, read_checkpoint
 from command_line import run_or_explain
-from commands import ROOT, assert_user_error, run_command
+from commands import ROOT, assert_user_error, run_command, run_main
 from dataset.directory import open_dataset
 from errors import UserError
 from model import SongInputs
 from options import merge_options
 from planted import write_planted, write_planted_mels
-from solver import load_solver, read_checkpoint
 
 
 def options_for(directory: Path, folder: Path, **changed) -> list[str]:
@@ -27,14 +29,12 @@ def options_for(directory: Path, folder: Path, **changed) -> list[str]:
 
 
 def train(directory: Path, folder: Path, **changed) -> dict:
-    main.main(options_for(directory, folder, **changed))
+    run_main(*options_for(directory, folder, **changed))
     return read_checkpoint(folder / "last.ckpt")
 
 
 def test_model(folder: Path, directory: Path, *more: str) -> dict:
-    main.main(
-        ["--mode", "TEST", "--model_load_path", str(folder), "--data_path", str(directory), *more]
-    )
+    run_main("--mode", "TEST", "--model_load_path", folder, "--data_path", directory, *more)
     return json.loads((folder / "results.json").read_text())
 
 
@@ -56,7 +56,7 @@ def trained(shared_dataset_dir, tmp_path_factory) -> Path:
 def run_wrong(capsys, *argv) -> str:
     """Run main with wrong input: exit code 2 and one sentence, which is returned."""
     with pytest.raises(SystemExit) as stop:
-        run_or_explain(lambda: main.main([str(part) for part in argv]))
+        run_or_explain(lambda: run_main(*argv))
     assert stop.value.code == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1
@@ -83,7 +83,7 @@ def test_train_then_test_from_the_shell(dataset_dir, tmp_path):
 
 def test_results_equal_scikit_learn_on_the_checkpoint(trained, shared_dataset_dir, capsys):
     results = test_model(trained, shared_dataset_dir)
-    solver, dataset = load_solver(trained), open_dataset(shared_dataset_dir, with_cf=True)
+    solver, dataset = load_solver(trained), open_dataset(shared_dataset_dir, input_type="cf")
     songs = dataset.splits["test"]
     with torch.no_grad():
         tag_embeddings = solver.model.embed_tags(torch.from_numpy(dataset.tag_vectors))
@@ -118,7 +118,7 @@ def test_results_equal_scikit_learn_on_the_checkpoint(trained, shared_dataset_di
 def test_validation_in_training_agrees_with_the_checkpoint(trained, shared_dataset_dir):
     best = read_checkpoint(trained / "best.ckpt")
     callback = next(state for name, state in best["callbacks"].items() if "'map'" in name)
-    dataset = open_dataset(shared_dataset_dir, with_cf=True)
+    dataset = open_dataset(shared_dataset_dir, input_type="cf")
     solver, songs = load_solver(trained), dataset.splits["valid"]
     with torch.no_grad():
         tags = torch.nn.functional.normalize(
@@ -134,14 +134,39 @@ def test_validation_in_training_agrees_with_the_checkpoint(trained, shared_datas
 def test_resuming_ends_as_if_never_stopped(trained, shared_dataset_dir, tmp_path):
     train(shared_dataset_dir, tmp_path, n_epochs=1)
     words = ["--resume", "--model_save_path", tmp_path, "--n_epochs", 2, "--gpu_id", "cpu"]
-    main.main([str(word) for word in [*words, "--data_path", shared_dataset_dir]])
+    run_main(*words, "--data_path", shared_dataset_dir)
     whole, resumed = (read_checkpoint(folder / "last.ckpt") for folder in (trained, tmp_path))
     assert resumed["epoch"] == whole["epoch"] == 1
     assert resumed["hyper_parameters"]["options"]["lr"] == 1e-3  # from the checkpoint
     options = merge_options({}, resumed["hyper_parameters"]["options"])
-    assert options["n_epochs"] == 2  # and so would be these
+    assert options.n_epochs == 2  # and so would be these
     assert torch.equal(weights(resumed), weights(whole))
     assert len(list((tmp_path / "logs").glob("version_*/metrics.csv"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "word"),
+    [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
+)
+def test_a_stopped_training_is_told_and_goes_on(shared_dataset_dir, tmp_path, sent, code, word):
+    command = [sys.executable, "-u", ROOT / "main.py", *options_for(shared_dataset_dir, tmp_path)]
+    process = subprocess.Popen(
+        [*map(str, command), "--n_epochs", "5000"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    deadline = time.monotonic() + 200
+    while not (tmp_path / "last.ckpt").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    process.send_signal(sent)
+    error = process.communicate(timeout=60)[1]
+    assert process.returncode == code, error
+    assert f"--resume with --model_save_path {tmp_path} goes on" in error
+    assert error.endswith(f"{word}\n") and "Traceback" not in error
+    done = read_checkpoint(tmp_path / "last.ckpt")["epoch"]
+    run_main("--resume", *options_for(shared_dataset_dir, tmp_path, n_epochs=done + 2))
+    assert read_checkpoint(tmp_path / "last.ckpt")["epoch"] == done + 1
 
 
 def test_logs_are_written_as_csv_and_for_tensorboard(trained):
@@ -215,47 +240,19 @@ def test_early_stopping_stops(shared_dataset_dir, tmp_path):
 def test_result_path_moves_the_results(trained, shared_dataset_dir, tmp_path):
     target = tmp_path / "new folder" / "mine.json"
     where = ["--model_load_path", trained, "--data_path", shared_dataset_dir]
-    main.main([str(word) for word in ["--mode", "TEST", *where, "--result_path", target]])
+    run_main("--mode", "TEST", *where, "--result_path", target)
     assert json.loads(target.read_text())["n_tags"] == 8
 
 
 def test_audio_options_say_that_they_are_idle_with_cf(shared_dataset_dir, tmp_path, capsys):
     train(shared_dataset_dir, tmp_path, num_workers=1, num_chunk=4, input_length=200)
     told = capsys.readouterr().out
-    assert "no effect with --input_type cf: --input_length, --num_workers, --num_chunk" in told
+    assert "no effect with --input_type cf: --input_length, --num_chunk, --num_workers" in told
 
 
 def test_idle_options_of_a_mode_are_told(trained, shared_dataset_dir, capsys):
     test_model(trained, shared_dataset_dir, "--n_epochs", "7", "--resume")
     assert "no effect with --mode TEST: --n_epochs, --resume\n" in capsys.readouterr().out
-
-
-def test_without_a_gpu_the_cpu_serves(monkeypatch, capsys):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert main.choose_devices("0,1") == {"accelerator": "cpu", "devices": 1}
-    assert "no GPU found: using the CPU" in capsys.readouterr().out
-    assert main.choose_devices("cpu") == {"accelerator": "cpu", "devices": 1}
-    assert capsys.readouterr().out == ""
-
-
-def test_gpu_id_names_gpus(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert main.choose_devices("1") == {"accelerator": "gpu", "devices": [1]}
-    both = {"accelerator": "gpu", "devices": [0, 1], "strategy": "ddp"}
-    assert main.choose_devices("0,1") == both
-    with pytest.raises(UserError, match="there are 2 GPUs"):
-        main.choose_devices("2")
-
-
-def test_neptune_is_used_on_request_alone(tmp_path):
-    pytest.importorskip("neptune")
-    plain = [type(logger).__name__ for logger in main.make_loggers(merge_options({}), tmp_path)]
-    assert plain == ["CSVLogger", "TensorBoardLogger"]
-    options = merge_options({"neptune_project": "space/project", "neptune_api_key": "key"})
-    *others, neptune = main.make_loggers(options, tmp_path)
-    assert [type(logger).__name__ for logger in others] == plain
-    assert neptune.name == "space/project"
 
 
 def test_the_neptune_key_is_never_stored(trained, shared_dataset_dir):
@@ -307,44 +304,6 @@ def test_the_cache_changes_nothing_and_the_chunk_length_does(audio_dataset_dir, 
     }
     assert torch.equal(found["memory"], found["disk"])
     assert not torch.equal(found["memory"], found["longer"])
-
-
-@pytest.mark.parametrize(
-    ("has", "input_type", "accelerator", "precision"),
-    [
-        (True, "spec", "cpu", "bf16-mixed"),
-        (True, "hybrid", "gpu", "bf16-mixed"),
-        (False, "spec", "cpu", "32-true"),
-        (False, "spec", "gpu", "32-true"),
-        (True, "cf", "gpu", "32-true"),
-    ],
-)
-def test_the_fastest_precision_is_chosen(monkeypatch, has, input_type, accelerator, precision):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": has})
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: has)
-    options = merge_options({"input_type": input_type})
-    assert main.choose_precision(options, accelerator) == precision
-    asked = options | {"precision": "32"}
-    assert main.choose_precision(asked, accelerator) == "32-true"
-
-
-@pytest.mark.parametrize(
-    ("changed", "precision", "expected"),
-    [
-        ({}, "bf16-mixed", True),
-        ({}, "32-true", False),
-        ({"n_epochs": 1}, "bf16-mixed", False),
-        ({"compile": "False"}, "bf16-mixed", False),
-        ({"compile": "True"}, "32-true", True),
-        ({"compile": "True", "input_type": "cf"}, "32-true", False),
-    ],
-    ids=str,
-)
-def test_what_is_compiled(monkeypatch, changed, precision, expected):
-    monkeypatch.setattr(main.shutil, "which", lambda name: "/usr/bin/c++")
-    strategy = SimpleNamespace(root_device=torch.device("cpu"))
-    trainer = SimpleNamespace(strategy=strategy, precision=precision)
-    assert main.wants_compile(merge_options(changed), trainer) is expected
 
 
 def test_compile_reaches_the_acoustic_branch(audio_dataset_dir, tmp_path, monkeypatch):

@@ -3,15 +3,23 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mel_chunks
 from dataset.directory import open_dataset
-from dataset.mel_store import FLOOR_DB
+from dataset.mel_store import FLOOR_DB, N_MELS, open_mel_store
 from errors import UserError
-from mel_chunks import MelChunks, attach_mels, choose_cache, random_first, spread_first
-from planted import write_planted, write_planted_mels
+from mel_chunks import (
+    MelChunks,
+    choose_cache,
+    random_first,
+    read_crops,
+    spread_chunks,
+    spread_first,
+)
+from mel_samples import LENGTHS, MELS, plain_crop, write_packed, write_published
+from planted import write_planted
 
 CPU = torch.device("cpu")
 LENGTH = 173
@@ -19,7 +27,7 @@ LENGTH = 173
 
 @pytest.fixture(scope="module")
 def dataset(audio_dataset_dir):
-    return attach_mels(open_dataset(audio_dataset_dir))
+    return open_dataset(audio_dataset_dir, input_type="spec")
 
 
 def song_frames(dataset, song: int) -> np.ndarray:
@@ -119,7 +127,7 @@ def test_the_published_layout_gives_the_same_batches(dataset, tmp_path):
         folder = published.joinpath("spec", *song_id[2:5])
         folder.mkdir(parents=True, exist_ok=True)
         np.save(folder / f"{song_id}.npy", song_frames(dataset, song).T.astype(np.float32))
-    theirs = attach_mels(open_dataset(published))
+    theirs = open_dataset(published, input_type="spec")
     songs = dataset.splits["valid"]
     asked = ([torch.from_numpy(songs)], [torch.full((len(songs),), 7)], LENGTH)
     expected = next(MelChunks(dataset, songs, "memory", CPU).batches(*asked))
@@ -151,27 +159,33 @@ def test_available_memory_is_known_here():
     assert 2**20 < mel_chunks.available_memory() < 2**50
 
 
-# ------------------------------------------------------------ songs without spectrogram
+# ------------------------------------------------------------ one way to cut
 
 
-def test_songs_that_step_4_could_not_read_leave_the_splits(tmp_path, capsys):
-    directory = write_planted_mels(write_planted(tmp_path / "data", 60), skipped=5)
-    before = open_dataset(directory)
-    after = attach_mels(before)
-    left = {song for part in after.splits.values() for song in part.tolist()}
-    assert left == set(range(5, 60))
-    assert "left out 5 of 60 songs" in capsys.readouterr().out
-    assert before.song_ids == after.song_ids  # every song axis stays
+@pytest.mark.parametrize("writer", [write_packed, write_published])
+@settings(max_examples=40, deadline=None)
+@given(
+    crops=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 350)), max_size=6),
+    length=st.integers(1, 320),
+)
+def test_crops_of_both_layouts_are_those_of_a_plain_loop(tmp_path_factory, writer, crops, length):
+    store = open_mel_store(writer(tmp_path_factory.mktemp("stores") / "data"), LENGTHS)
+    rows = np.array([row for row, _ in crops], dtype=np.int64)
+    first = np.array([start for _, start in crops], dtype=np.int64)
+    chunks = read_crops(store, rows, first, length).numpy()
+    assert chunks.dtype == np.float16 and chunks.shape == (len(crops), length, N_MELS)
+    for chunk, (row, start) in zip(chunks, crops, strict=True):
+        np.testing.assert_array_equal(chunk, plain_crop(store.song_ids[row], start, length))
 
 
-def test_an_unfinished_store_is_told(tmp_path):
-    directory = write_planted_mels(write_planted(tmp_path / "data", 60), skipped=3)
-    (directory / "mel_skipped.tsv").unlink()
-    with pytest.raises(UserError, match=r"no spectrogram of 3 of 60 songs .*run step 4 again"):
-        attach_mels(open_dataset(directory))
+def test_a_crop_belongs_to_the_caller(tmp_path):
+    store = open_mel_store(write_packed(tmp_path / "data"), [])
+    asked = (store, np.array([1]), np.array([0]), 3)
+    read_crops(*asked)[:] = 0
+    np.testing.assert_array_equal(read_crops(*asked)[0], MELS["SONGB"][:3])
 
 
-def test_a_split_left_without_songs_is_told(tmp_path):
-    directory = write_planted_mels(write_planted(tmp_path / "data", 60), skipped=59)
-    with pytest.raises(UserError, match=r"no song of the .* split .* has a spectrogram"):
-        attach_mels(open_dataset(directory))
+def test_a_song_of_one_frame_is_padded_with_silence():
+    chunk = spread_chunks(np.zeros((1, 128), dtype=np.float16), 3, 2)
+    assert chunk.shape == (2, 128, 3)
+    assert (chunk[:, :, 0] == 0).all() and (chunk[:, :, 1:] == FLOOR_DB).all()

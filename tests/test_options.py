@@ -1,9 +1,15 @@
 """The options: how they are read, the paper's defaults, and what a checkpoint fixes."""
 
+import runpy
+from dataclasses import asdict, fields
+
 import pytest
 
+from commands import ROOT
 from errors import UserError
-from options import MODEL_OPTIONS, merge_options, parse_options, tell_idle
+from model import INPUT_TYPES
+from options import MODEL_OPTIONS, Options, merge_options, parse_options, tell_idle
+from sampler import NEGATIVE_WEIGHTINGS
 
 
 @pytest.mark.parametrize(
@@ -18,7 +24,7 @@ from options import MODEL_OPTIONS, merge_options, parse_options, tell_idle
     ],
 )
 def test_booleans_mean_what_they_say(words, value):
-    assert merge_options(parse_options(words))["is_balanced"] is value
+    assert merge_options(parse_options(words)).is_balanced is value
 
 
 def test_defaults_are_those_of_the_papers_code():
@@ -29,21 +35,21 @@ def test_defaults_are_those_of_the_papers_code():
     published |= {"n_epochs": 200, "gpu_id": "0", "lr": 1e-4, "model_save_path": "./checkpoints"}
     published |= {"model_load_path": ".", "data_path": "."}
     published |= {"neptune_project": ".", "neptune_api_key": "."}
-    assert {name: defaults[name] for name in published} == published
+    assert published.items() <= asdict(defaults).items()
 
 
 def test_what_a_checkpoint_fixes_cannot_be_changed():
-    saved = merge_options({"lr": 1e-3, "n_epochs": 5})
-    assert merge_options({}, saved)["lr"] == 1e-3
-    assert merge_options({"n_epochs": 7, "num_workers": 2}, saved)["n_epochs"] == 7
-    assert merge_options({}, saved | {"num_workers": 9})["num_workers"] == 0  # of the new run
+    saved = asdict(merge_options({"lr": 1e-3, "n_epochs": 5}))
+    assert merge_options({}, saved).lr == 1e-3
+    assert merge_options({"n_epochs": 7, "num_workers": 2}, saved).n_epochs == 7
+    assert merge_options({}, saved | {"num_workers": 9}).num_workers == 0  # of the new run
     for name in MODEL_OPTIONS:
         with pytest.raises(UserError, match=f"--{name} other contradicts the checkpoint"):
             merge_options({name: "other"}, saved)
 
 
 def test_an_option_that_a_checkpoint_does_not_know_yet_has_its_default():
-    older = merge_options({"lr": 1e-3})
+    older = asdict(merge_options({"lr": 1e-3}))
     del older["lr_schedule"], older["num_chunk"]
     assert merge_options({}, older) == merge_options({"lr": 1e-3})
     with pytest.raises(UserError, match="trained with constant"):
@@ -56,3 +62,29 @@ def test_only_what_was_given_is_told_as_idle(capsys):
         "no effect with --mode TEST: --lr",
         "no effect with --input_type cf: --num_chunk",
     ]
+
+
+def test_more_options_are_read_from_a_file(tmp_path):
+    recipe = tmp_path / "mine.args"
+    recipe.write_text(
+        "# for a test\n--lr 0.01 --is_balanced  # and more\n\n--w2v_type 'my words'\n"
+    )
+    given = parse_options([f"@{recipe}", "--lr", "0.5"])
+    assert given == {"lr": 0.5, "is_balanced": True, "w2v_type": "my words"}
+    for wrong, part in ((f"@{tmp_path}/none.args", "none.args"), ("@", "No such file")):
+        with pytest.raises(UserError, match=part):
+            parse_options([wrong])
+
+
+def test_choices_are_what_the_model_knows():
+    assert choices("input_type") == INPUT_TYPES
+    assert set(choices("negative_weighting")) == set(NEGATIVE_WEIGHTINGS) - {"uniform"}
+
+
+def choices(name: str) -> tuple[str, ...]:
+    return next(one.metadata["choices"] for one in fields(Options) if one.name == name)
+
+
+def test_the_page_of_options_is_up_to_date():
+    page = runpy.run_path(str(ROOT / "docs" / "options_page.py"))["options_page"]()
+    assert (ROOT / "docs" / "options.md").read_text(encoding="utf-8") == page

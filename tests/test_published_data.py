@@ -13,8 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import main
-from commands import ROOT, run_command
+from commands import ROOT, run_command, run_main
 from dataset.directory import open_dataset
 from dataset.files import read_pickle, read_song_ids, write_tsv
 
@@ -136,14 +135,14 @@ def published_dir(tmp_path_factory) -> Path:
     return folder
 
 
-def train_and_test(data: Path, folder: Path, *more: str, run=main.main) -> dict:
+def train_and_test(data: Path, folder: Path, *more: str, run=run_main) -> dict:
     where = ["--data_path", str(data), "--gpu_id", "cpu"]
-    run(["--mode", "TRAIN", *where, "--model_save_path", str(folder), *more])
-    run(["--mode", "TEST", *where, "--model_load_path", str(folder)])
+    run("--mode", "TRAIN", *where, "--model_save_path", str(folder), *more)
+    run("--mode", "TEST", *where, "--model_load_path", str(folder))
     return json.loads((folder / "results.json").read_text())
 
 
-def by_shell(argv: list[str], script: str = "main.py") -> None:
+def by_shell(*argv: str, script: str = "main.py") -> None:
     done = run_command(ROOT / script, *argv)
     assert done.returncode == 0, done.stderr
 
@@ -192,10 +191,12 @@ def test_every_step_on_msd500(published_dir, tmp_path):
         shutil.copytree(published_dir / name, data / name)
     for name in ("item_factors_MSD.npy", "items_index_MSD.tsv"):
         shutil.copy(published_dir / name, data)
-    by_shell(["run", data, 5, 4, "--vectors", "music", "--split_by=song"], "step1_data_split.py")
-    by_shell(["run", data], "step2_word_embedding.py")
-    by_shell(["run", data], "step3_taste_profile.py")
-    by_shell(["pack", data], "step4_mel_spectrogram.py")
+    by_shell(
+        "run", data, 5, 4, "--vectors", "music", "--split_by=song", script="step1_data_split.py"
+    )
+    by_shell("run", data, script="step2_word_embedding.py")
+    by_shell("run", data, script="step3_taste_profile.py")
+    by_shell("pack", data, script="step4_mel_spectrogram.py")
 
     ids = read_song_ids(data)
     rows = (data / "items_index_MSD.tsv").read_text().split()

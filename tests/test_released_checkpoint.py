@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-import main
-from commands import ROOT, run_command
+from checkpoint import build_solver
+from commands import ROOT, run_command, run_main
 from dataset.directory import open_dataset
 from dataset.mel_store import MEL_SETTINGS
 from errors import UserError
@@ -27,10 +27,10 @@ from options import merge_options
 from planted import write_planted, write_planted_mels
 from released_checkpoint import read_released
 from retrieval.embedding import index_songs
-from solver import Solver, build_solver, cosine_similarity
+from solver import Solver, cosine_similarity
 
 N_WORD, N_CF = 20, 16  # as the planted data set has them
-OPTIONS = merge_options({})
+OPTIONS = merge_options({}).to_store()
 
 
 class Released(nn.Module):
@@ -162,7 +162,7 @@ def assert_same_embeddings(solver: Solver, network: Released) -> None:
 def test_embeddings_are_those_of_the_released_network(networks, files, input_type):
     solver = load(files[input_type])
     assert_same_embeddings(solver, networks[input_type])
-    assert solver.options == OPTIONS | {"input_type": input_type}
+    assert solver.hparams.options == OPTIONS | {"input_type": input_type}
     assert solver.hparams.mel_settings == (None if input_type == "cf" else MEL_SETTINGS)
     assert not solver.training
 
@@ -314,7 +314,7 @@ def test_first_weight_that_does_not_fit_is_named(networks, tmp_path, input_type,
 def test_by_main(path: Path, directory: Path, *more: str) -> dict:
     where = ["--model_load_path", str(path), "--data_path", str(directory), "--gpu_id", "cpu"]
     target = path.with_suffix(".json")
-    main.main(["--mode", "TEST", *where, "--result_path", str(target), *more])
+    run_main("--mode", "TEST", *where, "--result_path", target, *more)
     return json.loads(target.read_text())
 
 
@@ -323,10 +323,9 @@ test_by_main.__test__ = False
 
 def reference_map(network: Released, directory: Path, w2v_type: str = "google") -> float:
     """MAP of the released network on the test songs; of audio the 128 frames in the middle."""
-    with_cf = network.input_type != "spec"
-    dataset = open_dataset(directory, w2v_type, with_cf=with_cf)
+    dataset = open_dataset(directory, w2v_type, input_type=network.input_type)
     songs = dataset.splits["test"]
-    cf = torch.from_numpy(dataset.cf[songs]) if with_cf else None
+    cf = None if dataset.cf is None else torch.from_numpy(dataset.cf[songs])
     spec = None
     if network.input_type != "cf":
         frames = np.load(directory / "mel.npy").astype(np.float32)
@@ -395,7 +394,7 @@ def test_indexed_with_the_word_vectors_that_are_named(
 ):
     given = {"model_load_path": str(files["cf"]), "data_path": str(shared_dataset_dir)}
     index = index_songs(given | {"w2v_type": w2v_type, "gpu_id": "cpu"}, None)
-    dataset = open_dataset(shared_dataset_dir, w2v_type, with_cf=True)
+    dataset = open_dataset(shared_dataset_dir, w2v_type, input_type="cf")
     vectors = torch.from_numpy(dataset.tag_vectors)
     assert torch.equal(index.tag_vectors, vectors)
     with torch.inference_mode():

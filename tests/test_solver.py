@@ -3,56 +3,24 @@
 import numpy as np
 import pytest
 import torch
-from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 
 from commands import ROOT, run_command
-from data_loader import RetrievalData, TripletBatch
-from dataset.directory import open_dataset
-from errors import UserError
+from data_loader import TripletBatch
 from model import SongInputs
 from planted import write_planted
 from sampler import mine_negatives
 from solver import (
-    CHECKPOINT_FORMAT,
     Solver,
-    checkpoint_file,
     cosine_schedule,
     cosine_similarity,
-    load_solver,
-    read_checkpoint,
 )
-
-OPTIONS = {
-    "input_type": "cf",
-    "is_weighted": True,
-    "negative_weighting": "similarity",
-    "margin": 0.4,
-    "lr": 1e-3,
-    "lr_schedule": "constant",
-    "seed": 0,
-}
-DATA_OPTIONS = {"batch_size": 128, "triplets_per_epoch": 10_000, "is_balanced": True, "seed": 0}
-DATA_OPTIONS |= {"anchors_per_song": 1}
+from training_runs import OPTIONS, fit
 
 
 def make_solver(**changed) -> Solver:
     torch.manual_seed(0)
     return Solver(OPTIONS | changed, ["a", "b"], tag_dim=20, cf_dim=16)
-
-
-def fit(directory, epochs=3, schedule="constant", ckpt_path=None, **trainer_options):
-    dataset = open_dataset(directory, with_cf=True)
-    torch.manual_seed(0)
-    solver = Solver(OPTIONS | {"lr_schedule": schedule}, dataset.tags, tag_dim=20, cf_dim=16)
-    trainer = Trainer(
-        **{"accelerator": "cpu", "devices": 1, "logger": False, "max_epochs": epochs}
-        | {"enable_checkpointing": False, "enable_progress_bar": False, "num_sanity_val_steps": 0}
-        | {"enable_model_summary": False}
-        | trainer_options
-    )
-    trainer.fit(solver, datamodule=RetrievalData(dataset, DATA_OPTIONS), ckpt_path=ckpt_path)
-    return solver, trainer
 
 
 def random_batch(n=24) -> TripletBatch:
@@ -153,7 +121,7 @@ def test_two_processes_train_together(shared_dataset_dir, tmp_path):
 import sys
 sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / "tests")!r}]
 import torch
-from test_solver import fit
+from training_runs import fit
 solver, trainer = fit({str(shared_dataset_dir)!r}, epochs=2, devices=2, strategy="ddp")
 total = sum(p.double().sum() for p in solver.parameters()).item()
 steps = trainer.global_step
@@ -200,59 +168,3 @@ def test_learning_rate_follows_the_schedule_and_goes_on_after_a_stop(shared_data
     resumed, _ = fit(shared_dataset_dir, 2, "cosine", str(tmp_path / "epoch=0.ckpt"))
     for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(one, other)
-
-
-def test_a_checkpoint_describes_itself(shared_dataset_dir, tmp_path):
-    solver, trainer = fit(shared_dataset_dir, epochs=1)
-    path = tmp_path / "best.ckpt"
-    trainer.save_checkpoint(path)
-    loaded = load_solver(tmp_path)  # a folder stands for its best.ckpt
-    assert loaded.options == OPTIONS
-    assert loaded.hparams.tags == open_dataset(shared_dataset_dir, with_cf=True).tags
-    assert read_checkpoint(path)["tag_retrieval_format"] == CHECKPOINT_FORMAT
-    songs = SongInputs(cf=torch.randn(5, 16))
-    assert torch.equal(loaded.model.embed_songs(songs), solver.eval().model.embed_songs(songs))
-
-
-class Payload:
-    """Creates a file if it is ever unpickled."""
-
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return open, (str(self.path), "w")
-
-
-@pytest.mark.parametrize("damage", ["cut", "text", "no format", "no settings", "code"])
-def test_what_is_no_checkpoint_is_refused_and_never_run(tmp_path, damage, shared_dataset_dir):
-    path = tmp_path / "best.ckpt"
-    if damage == "cut":
-        _, trainer = fit(shared_dataset_dir, epochs=1)
-        trainer.save_checkpoint(path)
-        path.write_bytes(path.read_bytes()[:-1000])
-    elif damage == "text":
-        path.write_text("not a checkpoint")
-    elif damage == "no format":
-        torch.save({"state_dict": {}}, path)
-    elif damage == "no settings":
-        torch.save(
-            {
-                "tag_retrieval_format": CHECKPOINT_FORMAT,
-                "state_dict": {},
-                "hyper_parameters": {"tags": []},
-            },
-            path,
-        )
-    else:
-        torch.save(
-            {"tag_retrieval_format": CHECKPOINT_FORMAT, "x": Payload(tmp_path / "ran")}, path
-        )
-    with pytest.raises(UserError, match=str(path)):
-        load_solver(path)
-    assert not (tmp_path / "ran").exists()
-
-
-def test_a_missing_checkpoint_is_named(tmp_path):
-    with pytest.raises(UserError, match=r"best\.ckpt is missing"):
-        checkpoint_file(tmp_path)

@@ -15,7 +15,7 @@ import gensim.downloader
 import numpy as np
 from gensim.models import KeyedVectors
 
-from dataset.directory import read_song_tags, read_splits
+from dataset.directory import write_split_without
 from dataset.files import (
     existing_directory,
     read_tags,
@@ -25,7 +25,6 @@ from dataset.files import (
     user_path,
     write_about,
     write_pickle,
-    write_split,
 )
 from errors import UserError, one_line
 from preprocessing.words.tag_lookup import part_keys, tag_vector, whole_key
@@ -291,7 +290,17 @@ def embed_tags(
     dropped = {tag for lacked in missing.values() for tag in lacked}
     with staged(data_path) as stage:
         if dropped:
-            _write_split_without(dropped, stage, data_path, prefix)
+            left = write_split_without(stage, data_path, dropped, prefix)
+            counts = ", ".join(f"{n_songs} {part}" for part, n_songs in left.items())
+            print(
+                f"dropped {len(dropped)} tags: {', '.join(sorted(dropped))}; songs left: {counts}"
+            )
+            empty = [part for part, n_songs in left.items() if not n_songs]
+            if empty:
+                raise UserError(
+                    f"without the tags that have no vector, {' and '.join(empty)} of {data_path} "
+                    "would be empty: give other word vectors"
+                )
         for name, found in coverage.items():
             kept = {tag: found.vectors[tag] for tag in tags if tag not in dropped}
             write_pickle(stage / f"{prefix}{name}_emb.pkl", kept)
@@ -306,29 +315,3 @@ def _facts(coverage: dict[str, Coverage], dropped: set[str]) -> dict:
             for name, found in coverage.items()
         },
     }
-
-
-def _write_split_without(dropped: set[str], stage: Path, data_path: Path, prefix: str) -> None:
-    """Write the split of `data_path` to `stage` without some of its tags.
-
-    The song axis stays as it is, for other files share it; songs that are left without a tag leave
-    their splits.
-    """
-    tags = read_tags(data_path, prefix)
-    song_tags = read_song_tags(data_path / f"{prefix}binaries.npy", len(tags))
-    song_ids, splits = read_splits(data_path, prefix, len(song_tags))
-    song_tags = song_tags[:, [tag not in dropped for tag in tags]]  # (N, T) -> (N, T kept)
-    tagged = song_tags.any(axis=1)  # (N,)
-    kept = {name: songs[tagged[songs]] for name, songs in splits.items()}
-    left = ", ".join(f"{len(splits[name]) - len(songs)} {name}" for name, songs in kept.items())
-    print(f"dropped {len(dropped)} tags: {', '.join(sorted(dropped))}; songs left out: {left}")
-    empty = [name for name, songs in kept.items() if not len(songs)]
-    if empty:
-        raise UserError(
-            f"without the tags that have no vector, {' and '.join(empty)} of {data_path} would be "
-            "empty: give other word vectors"
-        )
-    remaining = [tag for tag in tags if tag not in dropped]
-    write_split(stage, remaining, song_ids, song_tags, kept, prefix)
-    if "" in song_ids:  # as published: without the file, songs in no split have no known id
-        (stage / f"{prefix}existing_ids.npy").unlink()

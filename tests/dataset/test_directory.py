@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from dataset.directory import Dataset, open_dataset
 from dataset.files import staged, write_pickle, write_split
 from errors import UserError
+from planted import write_planted, write_planted_mels
 from published_files import (
     CF,
     IDS,
@@ -48,7 +49,7 @@ def published(tmp_path: Path) -> Path:
 def assert_refused(path: Path, *parts: str, **options) -> None:
     """Opening raises a one-line `UserError` that holds all `parts`."""
     with pytest.raises(UserError) as refusal:
-        open_dataset(path, with_cf=True, **options)
+        open_dataset(path, input_type="cf", **options)
     message = str(refusal.value)
     assert "\n" not in message
     for part in parts:
@@ -61,7 +62,7 @@ def assert_refused(path: Path, *parts: str, **options) -> None:
 @pytest.mark.parametrize("prefix", ["", "sub_"])
 def test_published_files_open(tmp_path, prefix):
     path = write_published(tmp_path / "data", prefix)
-    dataset = open_dataset(str(path), is_subset=bool(prefix), with_cf=True)
+    dataset = open_dataset(str(path), is_subset=bool(prefix), input_type="cf")
     assert_published(dataset)
     assert dataset.path == path
     assert dataset.about == {} and dataset.categories == {}
@@ -69,7 +70,7 @@ def test_published_files_open(tmp_path, prefix):
 
 def test_subset_takes_the_vectors_of_the_whole_set_where_it_has_none(tmp_path):
     path = write_published(tmp_path / "data", "sub_", vector_prefix="")
-    assert_published(open_dataset(path, is_subset=True, with_cf=True))
+    assert_published(open_dataset(path, is_subset=True, input_type="cf"))
     dump(path / "sub_google_emb.pkl", {tag: [1.0] for tag in TAGS})
     assert open_dataset(path, is_subset=True).tag_vectors.shape == (3, 1)
 
@@ -81,7 +82,7 @@ def test_whole_set_does_not_take_the_files_of_the_subset(tmp_path):
 @pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64, np.float16, np.float64, ">f8"])
 def test_binaries_of_any_numeric_dtype(published, dtype):
     np.save(published / "binaries.npy", np.asfortranarray(SONG_TAGS.astype(dtype)))
-    assert_published(open_dataset(published, with_cf=True))
+    assert_published(open_dataset(published, input_type="cf"))
 
 
 def test_names_as_bytes(published):
@@ -91,13 +92,13 @@ def test_names_as_bytes(published):
     dump(published / "google_emb.pkl", {tag.encode(): VECTORS[tag] for tag in TAGS})
     lookup = {tag.encode(): [line.encode() for line in LOOKUP[tag]] for tag in TAGS}
     dump(published / "train_tag_to_ix.pkl", lookup)
-    assert_published(open_dataset(published, with_cf=True))
+    assert_published(open_dataset(published, input_type="cf"))
 
 
 def test_existing_ids_and_lookup_may_be_absent(published):
     (published / "existing_ids.npy").unlink()
     (published / "train_tag_to_ix.pkl").unlink()
-    assert_published(open_dataset(published, with_cf=True))
+    assert_published(open_dataset(published, input_type="cf"))
 
 
 def test_song_in_no_split_has_no_name_without_existing_ids(published):
@@ -359,3 +360,29 @@ def test_hostile_pickle_does_not_run(published, tmp_path, name, protocol):
     dump(published / name, {"jazz": [TouchesFile(tmp_path / "victim")]}, protocol)
     assert_refused(published, name, "mkdir", "not plain data")
     assert not (tmp_path / "victim").exists()
+
+
+# ------------------------------------------------------------ songs without spectrogram
+
+
+def test_songs_that_step_4_could_not_read_leave_the_splits(tmp_path, capsys):
+    directory = write_planted_mels(write_planted(tmp_path / "data", 60), skipped=5)
+    before = open_dataset(directory)
+    after = open_dataset(directory, input_type="spec")
+    left = {song for part in after.splits.values() for song in part.tolist()}
+    assert left == set(range(5, 60))
+    assert "left out 5 of 60 songs" in capsys.readouterr().out
+    assert before.song_ids == after.song_ids  # every song axis stays
+
+
+def test_an_unfinished_store_is_told(tmp_path):
+    directory = write_planted_mels(write_planted(tmp_path / "data", 60), skipped=3)
+    (directory / "mel_skipped.tsv").unlink()
+    with pytest.raises(UserError, match=r"no spectrogram of 3 of 60 songs .*run step 4 again"):
+        open_dataset(directory, input_type="spec")
+
+
+def test_a_split_left_without_songs_is_told(tmp_path):
+    directory = write_planted_mels(write_planted(tmp_path / "data", 60), skipped=59)
+    with pytest.raises(UserError, match=r"no song of the .* split .* has a spectrogram"):
+        open_dataset(directory, input_type="spec")

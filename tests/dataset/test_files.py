@@ -201,9 +201,9 @@ def test_forged_arrays_are_refused_without_a_crash(tmp_path):
     for case, content in FORGED.items():
         dump(tmp_path / f"{case}.pkl", {"a": content}, protocol=2)
     script = (
-        "import sys, pathlib, dataset_files, errors\n"
+        "import sys, pathlib, dataset.files, errors\n"
         "for path in sorted(pathlib.Path(sys.argv[1]).iterdir()):\n"
-        "    try: print(path.stem, 'read:', repr(dataset_files.read_pickle(path)), flush=True)\n"
+        "    try: print(path.stem, 'read:', repr(dataset.files.read_pickle(path)), flush=True)\n"
         "    except errors.UserError as refusal: print(path.stem, 'refused:', refusal, flush=True)"
     )
     command = [sys.executable, "-c", script, str(tmp_path)]  # a process of its own may crash
@@ -309,7 +309,7 @@ def test_damaged_pickle_reads_or_is_refused_in_one_line(tmp_path_factory, data):
         (b"a\tb\r\nc\td\r\n", [["a", "b"], ["c", "d"]]),
         (b"a\tb\nc\td", [["a", "b"], ["c", "d"]]),
         (b"a\n\n\r\nc\td\n", [["a", ""], ["c", "d"]]),
-        (b"a\tb\tc\n", [["a", "b"]]),
+        (b"a\tb\t\t\n", [["a", "b"]]),
         (b"\tb\n", [["", "b"]]),
         (b"\t\n", [["", ""]]),
         (b"\xef\xbb\xbfa\tb\n", [["a", "b"]]),
@@ -321,6 +321,13 @@ def test_damaged_pickle_reads_or_is_refused_in_one_line(tmp_path_factory, data):
 def test_read_tsv(tmp_path, content, rows):
     (tmp_path / "x.tsv").write_bytes(content)
     assert read_tsv(tmp_path / "x.tsv", 2) == rows
+
+
+def test_no_field_is_dropped_in_silence(tmp_path):
+    (tmp_path / "x.tsv").write_bytes(b"a\tb\nc\td\te\n")
+    with pytest.raises(UserError, match=r"x\.tsv has 3 fields in line 2, where 2 belong"):
+        read_tsv(tmp_path / "x.tsv", 2)
+    assert read_tsv(tmp_path / "x.tsv", None) == [["a", "b"], ["c", "d", "e"]]
 
 
 def test_read_tsv_refuses_what_is_not_utf8(tmp_path):
@@ -421,6 +428,21 @@ def test_staged_leaves_nothing_when_the_body_raises(tmp_path, error):
         (stage / "new").write_text("half")
         raise error
     assert tree(tmp_path) == {"old": "old"}
+
+
+def test_what_a_killed_run_left_behind_goes_with_the_next_one(tmp_path):
+    script = (
+        "import os, pathlib, sys; from dataset.files import staged\n"
+        "with staged(pathlib.Path(sys.argv[1])) as stage:\n"
+        "    (stage / 'half').touch(); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", script, str(tmp_path)], cwd=ROOT)
+    (left_over,) = tmp_path.iterdir()
+    assert (left_over / "half").exists()
+    with staged(tmp_path) as first, staged(tmp_path) as second:  # one in use stays
+        assert not left_over.exists()
+        assert first.is_dir() and second.is_dir()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_staged_makes_the_directory_or_leaves_no_trace_of_it(tmp_path):

@@ -1,16 +1,15 @@
-"""Reading mel spectrograms: crops of both layouts, and stores that are damaged or unfinished."""
+"""Reading mel spectrograms: both layouts, and stores that are damaged or unfinished."""
 
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dataset.files import write_about, write_tsv
 from dataset.mel_store import (
-    FLOOR_DB,
     FRAMES,
     INDEX,
     MEL_SETTINGS,
@@ -23,33 +22,7 @@ from dataset.mel_store import (
     unfinished_songs,
 )
 from errors import UserError
-
-LENGTHS = {"SONGA": 5, "SONGB": 300, "SONGC": 1, "SONGD": 40}
-RNG = np.random.default_rng(0)
-MELS = {
-    song_id: RNG.uniform(-100, 30, size=(n_frames, N_MELS)).astype(np.float16)
-    for song_id, n_frames in LENGTHS.items()
-}
-
-
-def write_packed(directory: Path) -> Path:
-    """Write a packed store by numpy alone, not by the code under test."""
-    directory.mkdir()
-    np.save(directory / FRAMES, np.concatenate(list(MELS.values())))
-    ends = np.cumsum(list(LENGTHS.values())).tolist()
-    rows = zip(LENGTHS.items(), ends, strict=True)
-    write_tsv(directory / INDEX, [(name, end - length, length, 9) for (name, length), end in rows])
-    write_about(directory, directory, "step4", {"mel_settings": MEL_SETTINGS})
-    return directory
-
-
-def write_published(directory: Path) -> Path:
-    for song_id, mel in MELS.items():
-        a, b, c = song_id[2:5]
-        folder = directory / "spec" / a / b / c
-        folder.mkdir(parents=True)
-        np.save(folder / f"{song_id}.npy", mel.T.astype(np.float32))
-    return directory
+from mel_samples import LENGTHS, MELS, write_packed, write_published
 
 
 @pytest.fixture(params=[write_packed, write_published])
@@ -62,39 +35,10 @@ def packed(tmp_path) -> Path:
     return write_packed(tmp_path / "data")
 
 
-def plain_crop(song_id: str, first: int, length: int) -> np.ndarray:
-    """The same, said frame by frame."""
-    mel = MELS[song_id]
-    silence = np.full(N_MELS, FLOOR_DB)
-    return np.array([mel[t] if t < len(mel) else silence for t in range(first, first + length)])
-
-
-@pytest.mark.parametrize("writer", [write_packed, write_published])
-@settings(max_examples=40, deadline=None)
-@given(
-    crops=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 350)), max_size=6),
-    length=st.integers(1, 320),
-)
-def test_crops_are_those_of_a_plain_loop(tmp_path_factory, writer, crops, length):
-    store = open_mel_store(writer(tmp_path_factory.mktemp("stores") / "data"), LENGTHS)
-    rows = np.array([row for row, _ in crops], dtype=np.int64)
-    first = np.array([start for _, start in crops], dtype=np.int64)
-    chunks = store.crop(rows, first, length)
-    assert chunks.dtype == np.float16 and chunks.shape == (len(crops), length, N_MELS)
-    for chunk, (row, start) in zip(chunks, crops, strict=True):
-        np.testing.assert_array_equal(chunk, plain_crop(store.song_ids[row], start, length))
-
-
 def test_what_a_store_says_of_itself(store):
     assert store.song_ids == list(LENGTHS)
     assert store.n_frames.tolist() == list(LENGTHS.values())
     assert store.n_frames.dtype == np.int64
-
-
-def test_a_crop_belongs_to_the_caller(packed):
-    store = open_mel_store(packed, [])
-    store.crop(np.array([1]), np.array([0]), 3)[:] = 0
-    np.testing.assert_array_equal(store.crop(np.array([1]), np.array([0]), 3)[0], MELS["SONGB"][:3])
 
 
 def test_packed_frames_are_memory_mapped(packed):
@@ -113,8 +57,7 @@ def test_only_the_songs_asked_for_are_looked_for_in_the_published_layout(tmp_pat
     directory = write_published(tmp_path / "data")
     store = open_mel_store(directory, ["SONGD", "", "SONGA", "ab", "absent"])
     assert store.song_ids == ["SONGD", "SONGA"]
-    chunk = store.crop(np.array([1]), np.array([2]), 4)[0]
-    np.testing.assert_array_equal(chunk, plain_crop("SONGA", 2, 4))
+    np.testing.assert_array_equal(store.song(1), MELS["SONGA"])
 
 
 def test_where_the_published_layout_has_a_song():

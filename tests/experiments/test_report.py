@@ -1,12 +1,14 @@
 """experiments.report: all experiments of a directory in one report, and going on after a stop."""
 
+from dataclasses import asdict
+
 import numpy as np
 from gensim.models import KeyedVectors
 
 from commands import run_command
 from experiment_results import results
 from experiments.report import best_column, extremes_table, options_table
-from options import ALL_OPTIONS
+from options import Options
 from planted import write_planted
 
 RESULT_PARTS = ("Sampling", "Modalities", "Word vectors", "The learnt space")
@@ -61,7 +63,7 @@ def test_extremes_are_ordered_by_average_precision():
 
 
 def test_options_behind_a_row_are_those_that_were_changed():
-    defaults = {name: default for name, (_, default, _, _) in ALL_OPTIONS.items()}
+    defaults = asdict(Options())
     made_by = {"options": defaults | {"n_epochs": 7}, "seed": 4, "train_seconds": 90.0}
     one = results(1, 1) | {"made_by": made_by | {"git_revision": "a" * 40}}
     row = options_table({"sampling": {"random": [one]}}).splitlines()[-1]

@@ -9,17 +9,18 @@ import soundfile
 import torch
 from torch.nn import functional as F
 
-import main
 from audio_samples import chords, write_damaged
+from checkpoint import load_solver, open_trained
 from data_loader import RetrievalData
 from dataset.files import SONGS, SPLITS, write_tsv
-from dataset.mel_store import FLOOR_DB
 from errors import UserError
 from index_samples import train
+from mel_chunks import spread_chunks
 from model import SongInputs
 from preprocessing.mel.mel_spectrogram import song_mel
 from retrieval import embedding
-from solver import cosine_similarity, load_solver
+from solver import cosine_similarity
+from trainer import make_trainer
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def few_threads():
 
 def test_songs_of_all_splits_with_their_tags(cultural):
     index = embedding.index_songs(cultural, None)
-    _, solver, _, dataset = main.open_trained(cultural)
+    _, solver, _, dataset = open_trained(cultural)
     songs = np.sort(np.concatenate([dataset.splits[part] for part in SPLITS]))
     assert [song[0] for song in index.songs] == [dataset.song_ids[song] for song in songs]
     assert torch.equal(index.song_tags, torch.from_numpy(dataset.song_tags[songs]))
@@ -70,25 +71,19 @@ def test_names_and_files_of_the_songs(cultural, shared_dataset_dir, tmp_path):
 
 
 def test_chunks_of_a_file_are_those_of_the_test_split(acoustic):
-    _, _, options, dataset = main.open_trained(acoustic)
+    _, _, options, dataset = open_trained(acoustic)
     data = RetrievalData(dataset, options)
-    data.trainer = main.make_trainer(options, logger=False)
+    data.trainer = make_trainer(options, logger=False)
     data.setup("test")
     chunks = torch.cat([batch.spec for batch in data.test_dataloader()])  # (n, c, F, L)
     n_short = 0
     for song, expected in zip(dataset.splits["test"], chunks, strict=True):
         row = dataset.mel.rows_of([dataset.song_ids[song]])
         n_frames = int(dataset.mel.n_frames[row][0])
-        mel = dataset.mel.crop(row, np.array([0]), n_frames)[0]
+        mel = dataset.mel.song(row[0])
         n_short += n_frames < 128
-        assert torch.equal(embedding.spread_chunks(mel, 128, 2), expected)
+        assert torch.equal(spread_chunks(mel, 128, 2), expected)
     assert n_short  # some were padded
-
-
-def test_a_song_of_one_frame_is_padded_with_silence():
-    chunk = embedding.spread_chunks(np.zeros((1, 128), dtype=np.float16), 3, 2)
-    assert chunk.shape == (2, 128, 3)
-    assert (chunk[:, :, 0] == 0).all() and (chunk[:, :, 1:] == FLOOR_DB).all()
 
 
 def test_a_folder_of_audio(acoustic, tmp_path, capsys, few_threads):
@@ -110,7 +105,7 @@ def test_a_folder_of_audio(acoustic, tmp_path, capsys, few_threads):
     assert index.song_tags is None
     model = load_solver(acoustic["model_load_path"]).model
     for file, place in zip(files, index.embeddings, strict=True):
-        chunks = embedding.spread_chunks(song_mel(file), 128, 2)
+        chunks = spread_chunks(song_mel(file), 128, 2)
         with torch.inference_mode():
             expected = F.normalize(model.embed_songs(SongInputs(chunks[None])))[0]
         torch.testing.assert_close(place, expected, rtol=0, atol=1e-5)

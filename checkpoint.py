@@ -1,0 +1,164 @@
+"""Checkpoints: read, built into a Solver, checked against the data that they meet.
+
+A checkpoint describes itself, so `load_solver` needs nothing else; nothing in it is executed.
+"""
+
+import pickle
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from dataset.directory import Dataset, fingerprint, open_dataset
+from dataset.files import user_path
+from dataset.mel_store import MEL_SETTINGS
+from errors import UserError
+from options import NOT_GIVEN, Options, merge_options, tell_idle
+from released_checkpoint import read_released
+from solver import CHECKPOINT_FORMAT, Solver
+
+
+class Trained(NamedTuple):
+    """A trained model and what it meets: its file, the options in force, the data."""
+
+    path: Path
+    solver: Solver
+    options: Options
+    dataset: Dataset
+
+
+def open_trained(given: dict[str, Any]) -> Trained:
+    """Open the checkpoint of --model_load_path, this program's or a released one, and the data.
+
+    Parameters
+    ----------
+    given : dict
+        Options as given, see `options.parse_options`.
+
+    Raises
+    ------
+    UserError
+        There is no checkpoint or dataset directory, one is damaged, or they do not fit each other.
+    """
+    path = checkpoint_file(given.get("model_load_path", NOT_GIVEN))
+    released = read_released(path, merge_options(given).to_store())
+    solver = build_solver(released or read_checkpoint(path), path)
+    first_gpu = given.get("gpu_id", Options.gpu_id).partition(",")[0]  # one scores all
+    options = merge_options(given | {"gpu_id": first_gpu}, solver.hparams.options)
+    tell_idle(given, options)
+    dataset = open_asked(options)
+    (_check_lengths if released else check_same_data)(solver.hparams, dataset, path)
+    return Trained(path, solver, options, dataset)
+
+
+def open_asked(options: Options) -> Dataset:
+    """Open the dataset directory that the options name, with what their input type needs."""
+    return open_dataset(options.data_path, options.w2v_type, options.is_subset, options.input_type)
+
+
+# ---------------------------------------------------------------- reading
+
+
+def checkpoint_file(path: str | Path) -> Path:
+    """Path of a checkpoint file; a folder stands for its `best.ckpt`."""
+    path = user_path(path)
+    path = path / "best.ckpt" if path.is_dir() else path
+    if not path.is_file():
+        raise UserError(
+            f"{path} is missing: give --model_load_path the checkpoint that --mode TRAIN wrote"
+        )
+    return path
+
+
+def read_checkpoint(path: str | Path) -> dict:
+    """Read a checkpoint of this program, on the CPU; nothing in it is executed.
+
+    Parameters
+    ----------
+    path : str or Path
+        A checkpoint, or a folder with `best.ckpt`.
+
+    Raises
+    ------
+    UserError
+        If there is none, or it is not one of this program or version.
+    """
+    path = checkpoint_file(path)
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError):
+        raise UserError(
+            f"{path} is not a checkpoint, or is damaged: give one that --mode TRAIN wrote"
+        ) from None
+    version = checkpoint.get("tag_retrieval_format") if isinstance(checkpoint, dict) else None
+    if version != CHECKPOINT_FORMAT or not {"hyper_parameters", "state_dict"} <= set(checkpoint):
+        raise UserError(
+            f"{path} has checkpoint format {version}, this program reads {CHECKPOINT_FORMAT}: "
+            "train again with --mode TRAIN"
+        )
+    return checkpoint
+
+
+def load_solver(path: str | Path) -> Solver:
+    """Rebuild the Solver of a checkpoint, in evaluation mode on the CPU.
+
+    Raises
+    ------
+    UserError
+        As `read_checkpoint`.
+    """
+    return build_solver(read_checkpoint(path), path)
+
+
+def build_solver(checkpoint: dict, path: str | Path) -> Solver:
+    """Build the Solver of a checkpoint that was read from `path`; see `load_solver`."""
+    try:
+        solver = Solver(**checkpoint["hyper_parameters"])
+        solver.load_state_dict(checkpoint["state_dict"])
+        solver.on_load_checkpoint(checkpoint)
+    except (RuntimeError, TypeError, KeyError):
+        raise UserError(
+            f"{path} lacks weights or settings of the model: give one that --mode TRAIN wrote"
+        ) from None
+    return solver.eval()
+
+
+# ---------------------------------------------------------------- does it fit the data?
+
+
+def check_same_data(solver_args: dict[str, Any], dataset: Dataset, path: Path) -> None:
+    """Raise `UserError` unless the checkpoint was trained on such a dataset directory."""
+    if solver_args["tags"] != dataset.tags:
+        raise UserError(
+            f"{path} was trained on other tags than those of {dataset.path}: give --data_path the "
+            "directory that it was trained on"
+        )
+    if dataset.mel is not None and solver_args["mel_settings"] != MEL_SETTINGS:
+        raise UserError(
+            f"{path} was trained on spectrograms made with other settings than this program's: "
+            "train again"
+        )
+    trained_on = solver_args["made_by"]["fingerprint"]
+    for name, found in fingerprint(dataset).items():
+        if found != trained_on[name]:
+            raise UserError(
+                f"{path} was trained with another {name} than {dataset.path} holds now: give "
+                "--data_path the directory as it was, or train again"
+            )
+
+
+def _check_lengths(solver_args: dict[str, Any], dataset: Dataset, path: Path) -> None:
+    """Raise `UserError` unless a released checkpoint takes vectors as long as the dataset's.
+
+    No more can be checked: it does not say what it was trained on.
+    """
+    for kind, length, vectors in (
+        ("word", solver_args["tag_dim"], dataset.tag_vectors),
+        ("CF", solver_args["cf_dim"], dataset.cf),
+    ):
+        if vectors is not None and vectors.shape[1] != length:
+            raise UserError(
+                f"{path} takes {kind} vectors of {length} numbers, those of {dataset.path} have "
+                f"{vectors.shape[1]}: give --data_path the directory that it was trained on"
+            )
+    print(f"{path} is a released checkpoint: its tags, vectors and spectrograms are not checked")

@@ -1,0 +1,173 @@
+"""Single parts of a dataset directory, each read and held against what it has to fit.
+
+Every function raises `UserError` where a file is missing, corrupt, or contradicts another one.
+"""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dataset.files import (
+    SPLITS,
+    read_npy,
+    read_pickle,
+    read_song_ids,
+    read_strings,
+    some,
+    unique_names,
+)
+from errors import UserError
+
+if TYPE_CHECKING:
+    from dataset.directory import Dataset
+
+
+def _text(value: object) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _read_matrix(path: Path) -> np.ndarray:
+    """Read a two-dimensional array of numbers that are finite in float32."""
+    array = read_npy(path)
+    if array.ndim != 2 or array.dtype.kind not in "biuf" or 0 in array.shape:
+        raise UserError(
+            f"{path} must hold a matrix of numbers, not shape {array.shape} of {array.dtype}: "
+            "make it again"
+        )
+    if array.dtype.kind == "f" and not _is_finite(array).all():
+        row = int(np.flatnonzero(~_is_finite(array))[0])
+        raise UserError(f"{path} holds NaN or infinite values, first in row {row}: make it again")
+    return array
+
+
+def _is_finite(matrix: np.ndarray) -> np.ndarray:
+    """Whether the rows hold neither NaN nor infinity, and no number beyond float32."""
+    return (np.abs(matrix) <= np.finfo(np.float32).max).all(axis=1)  # NaN compares as false
+
+
+def read_song_tags(path: Path, n_tags: int) -> np.ndarray:
+    """Read a `binaries.npy` with `n_tags` columns as bool (N, T): song bears tag."""
+    array = _read_matrix(path)
+    if array.shape[1] != n_tags:
+        raise UserError(
+            f"{path} has {array.shape[1]} columns but tags.npy of the same directory has {n_tags} "
+            "tags: make both again with step 1"
+        )
+    song_tags = array == 1
+    if not (song_tags | (array == 0)).all():
+        raise UserError(f"{path} must hold only 0 and 1: make it again with step 1")
+    return song_tags
+
+
+def read_splits(path: Path, prefix: str, n_songs: int) -> tuple[list[str], dict[str, np.ndarray]]:
+    """Read the three splits; return the N song ids and the song indices of each split.
+
+    Where there is no `existing_ids.npy`, songs in no split have the id ''.
+    """
+    ids_file = path / f"{prefix}existing_ids.npy"
+    song_ids = read_song_ids(path, prefix) if ids_file.is_file() else [""] * n_songs
+    if len(song_ids) != n_songs:
+        raise UserError(
+            f"{ids_file} lists {len(song_ids)} songs but {prefix}binaries.npy has {n_songs} rows: "
+            "make both again with step 1"
+        )
+    splits: dict[str, np.ndarray] = {}
+    owner: dict[int, str] = {}
+    for name in SPLITS:
+        file = path / f"{prefix}{name}_ids.npy"
+        splits[name] = _read_split(file, song_ids)
+        for index in splits[name].tolist():
+            if index in owner:
+                raise UserError(
+                    f"{file} lists song {song_ids[index]!r}, which {owner[index]} lists already: "
+                    "make the splits again with step 1"
+                )
+            owner[index] = file.name
+    if not ids_file.is_file():  # no one has compared the ids of different indices yet
+        unique_names([name for name in song_ids if name], path / f"{prefix}*_ids.npy", "song")
+    return song_ids, splits
+
+
+def _read_split(file: Path, song_ids: list[str]) -> np.ndarray:
+    """Read one split; names in `song_ids` that are still unknown ('') are filled in."""
+    lines = read_strings(file)
+    if not lines:
+        raise UserError(f"{file} is an empty split: make it again with step 1, with more songs")
+    return np.array([_song_index(line, song_ids, file) for line in lines], dtype=np.int64)
+
+
+def _song_index(line: str, song_ids: list[str], file: Path) -> int:
+    parts = re.fullmatch(r"([0-9]{1,18})//(.+)", line, re.DOTALL)
+    if not parts:
+        raise UserError(
+            f"{file} holds {line!r} instead of '<song index>//<song id>': make it again with step 1"
+        )
+    index, song_id = int(parts[1]), parts[2]
+    if index >= len(song_ids):
+        raise UserError(
+            f"{file} holds {line!r}, but there are only {len(song_ids)} songs (rows of "
+            "binaries.npy): take all files from the same split"
+        )
+    if song_ids[index] not in ("", song_id):
+        raise UserError(
+            f"{file} holds {line!r}, but song {index} is {song_ids[index]!r} elsewhere: take all "
+            "files from the same split"
+        )
+    song_ids[index] = song_id
+    return index
+
+
+def check_train_tag_to_ix(path: Path, dataset: "Dataset") -> None:
+    """Raise `UserError` if a `train_tag_to_ix.pkl` says what split and binaries do not.
+
+    The program itself derives the lookup from those two; a directory may do without the file.
+    """
+    if not path.is_file():
+        return
+    lookup = {_text(tag): lines for tag, lines in read_pickle(path).items()}
+    train = dataset.splits["train"]
+    for column, tag in enumerate(dataset.tags):
+        if not isinstance(lookup.get(tag), list):
+            raise UserError(f"{path} has no list for the tag {tag!r}: make it again with step 1")
+        songs = train[dataset.song_tags[train, column]].tolist()
+        if {_text(line) for line in lookup[tag]} != {f"{n}//{dataset.song_ids[n]}" for n in songs}:
+            raise UserError(
+                f"{path} lists other songs for {tag!r} than train_ids.npy and binaries.npy do: "
+                "make them again with step 1"
+            )
+
+
+def read_tag_vectors(path: Path, w2v_type: str, prefix: str, tags: list[str]) -> np.ndarray:
+    """Read the word vector of every tag from `<w2v_type>_emb.pkl`: float32 (T, D)."""
+    file = path / f"{prefix}{w2v_type}_emb.pkl"
+    if prefix and not file.is_file():  # published: one vector file serves both sets
+        file = path / f"{w2v_type}_emb.pkl"
+    vectors = {_text(tag): vector for tag, vector in read_pickle(file).items()}
+    missing = [tag for tag in tags if tag not in vectors]
+    if missing:
+        raise UserError(
+            f"{file} has no vector for {len(missing)} of {len(tags)} tags ({some(missing)}): run "
+            "step 2 with --drop_missing, or step 1 with --vectors"
+        )
+    try:
+        matrix = np.array([vectors[tag] for tag in tags])
+    except (ValueError, OverflowError):  # lengths differ, or a number is beyond all dtypes
+        matrix = np.empty(0)
+    if matrix.ndim != 2 or matrix.dtype.kind not in "iuf" or 0 in matrix.shape:
+        raise UserError(f"{file} must hold number vectors of one length: make it again with step 2")
+    bad = [tags[row] for row in np.flatnonzero(~_is_finite(matrix))]
+    if bad:
+        raise UserError(f"{file} has NaN or infinite vectors ({some(bad)}): make it again")
+    return matrix.astype(np.float32)
+
+
+def read_cf(path: Path, n_songs: int) -> np.ndarray:
+    """Read the CF vector of every song: float32 (N, C)."""
+    cf = _read_matrix(path)
+    if len(cf) != n_songs:
+        raise UserError(
+            f"{path} has {len(cf)} rows but binaries.npy has {n_songs}: make it again with step 3"
+        )
+    return cf.astype(np.float32)

@@ -1,0 +1,42 @@
+"""A store of four songs of noise in both layouts, written by numpy alone."""
+
+from pathlib import Path
+
+import numpy as np
+
+from dataset.files import write_about, write_tsv
+from dataset.mel_store import FLOOR_DB, FRAMES, INDEX, MEL_SETTINGS, N_MELS
+
+LENGTHS = {"SONGA": 5, "SONGB": 300, "SONGC": 1, "SONGD": 40}
+RNG = np.random.default_rng(0)
+MELS = {
+    song_id: RNG.uniform(-100, 30, size=(n_frames, N_MELS)).astype(np.float16)
+    for song_id, n_frames in LENGTHS.items()
+}
+
+
+def write_packed(directory: Path) -> Path:
+    """Write a packed store by numpy alone, not by the code under test."""
+    directory.mkdir()
+    np.save(directory / FRAMES, np.concatenate(list(MELS.values())))
+    ends = np.cumsum(list(LENGTHS.values())).tolist()
+    rows = zip(LENGTHS.items(), ends, strict=True)
+    write_tsv(directory / INDEX, [(name, end - length, length, 9) for (name, length), end in rows])
+    write_about(directory, directory, "step4", {"mel_settings": MEL_SETTINGS})
+    return directory
+
+
+def write_published(directory: Path) -> Path:
+    for song_id, mel in MELS.items():
+        a, b, c = song_id[2:5]
+        folder = directory / "spec" / a / b / c
+        folder.mkdir(parents=True)
+        np.save(folder / f"{song_id}.npy", mel.T.astype(np.float32))
+    return directory
+
+
+def plain_crop(song_id: str, first: int, length: int) -> np.ndarray:
+    """The same, said frame by frame."""
+    mel = MELS[song_id]
+    silence = np.full(N_MELS, FLOOR_DB)
+    return np.array([mel[t] if t < len(mel) else silence for t in range(first, first + length)])

@@ -1,0 +1,67 @@
+"""Checkpoints: they describe themselves; what is none is refused and never run."""
+
+import pytest
+import torch
+
+from checkpoint import checkpoint_file, load_solver, read_checkpoint
+from dataset.directory import open_dataset
+from errors import UserError
+from model import SongInputs
+from solver import CHECKPOINT_FORMAT
+from training_runs import OPTIONS, fit
+
+
+def test_a_checkpoint_describes_itself(shared_dataset_dir, tmp_path):
+    solver, trainer = fit(shared_dataset_dir, epochs=1)
+    path = tmp_path / "best.ckpt"
+    trainer.save_checkpoint(path)
+    loaded = load_solver(tmp_path)  # a folder stands for its best.ckpt
+    assert OPTIONS.items() <= loaded.hparams.options.items()
+    assert loaded.hparams.tags == open_dataset(shared_dataset_dir, input_type="cf").tags
+    assert read_checkpoint(path)["tag_retrieval_format"] == CHECKPOINT_FORMAT
+    songs = SongInputs(cf=torch.randn(5, 16))
+    assert torch.equal(loaded.model.embed_songs(songs), solver.eval().model.embed_songs(songs))
+
+
+class Payload:
+    """Creates a file if it is ever unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+@pytest.mark.parametrize("damage", ["cut", "text", "no format", "no settings", "code"])
+def test_what_is_no_checkpoint_is_refused_and_never_run(tmp_path, damage, shared_dataset_dir):
+    path = tmp_path / "best.ckpt"
+    if damage == "cut":
+        _, trainer = fit(shared_dataset_dir, epochs=1)
+        trainer.save_checkpoint(path)
+        path.write_bytes(path.read_bytes()[:-1000])
+    elif damage == "text":
+        path.write_text("not a checkpoint")
+    elif damage == "no format":
+        torch.save({"state_dict": {}}, path)
+    elif damage == "no settings":
+        torch.save(
+            {
+                "tag_retrieval_format": CHECKPOINT_FORMAT,
+                "state_dict": {},
+                "hyper_parameters": {"tags": []},
+            },
+            path,
+        )
+    else:
+        torch.save(
+            {"tag_retrieval_format": CHECKPOINT_FORMAT, "x": Payload(tmp_path / "ran")}, path
+        )
+    with pytest.raises(UserError, match=str(path)):
+        load_solver(path)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_missing_checkpoint_is_named(tmp_path):
+    with pytest.raises(UserError, match=r"best\.ckpt is missing"):
+        checkpoint_file(tmp_path)

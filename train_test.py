@@ -1,0 +1,98 @@
+"""One training, or one test of a checkpoint: what `--mode TRAIN` and `--mode TEST` do."""
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from checkpoint import check_same_data, open_asked, open_trained, read_checkpoint
+from command_line import Stopped
+from data_loader import RetrievalData
+from dataset.files import staged, user_path
+from errors import UserError
+from options import NOT_GIVEN, Options, merge_options, tell_idle
+from results import collect_results, format_results, git_revision, versions, write_results
+from trainer import make_callbacks, make_loggers, make_solver, make_trainer
+
+
+def train(given: dict[str, Any]) -> None:
+    """Train; leave `best.ckpt`, `last.ckpt` and logs in --model_save_path.
+
+    Parameters
+    ----------
+    given : dict
+        Options as given, see `options.parse_options`.
+    """
+    folder = user_path(given.get("model_save_path", Options.model_save_path))
+    last = folder / "last.ckpt" if given.get("resume") else None
+    if last and not last.is_file():
+        raise UserError(f"{last} is missing: nothing to --resume in --model_save_path {folder}")
+    saved = read_checkpoint(last)["hyper_parameters"] if last else None
+    options = merge_options(given, saved["options"] if saved else None)
+    tell_idle(given, options)
+    dataset = open_asked(options)
+    if saved:
+        check_same_data(saved, dataset, last)
+    data = RetrievalData(dataset, options)
+    if not saved and (folder / "best.ckpt").is_file():
+        print(f"replacing the model of an earlier run in {folder}")
+    _prepare(folder)
+    trainer = make_trainer(
+        options,
+        max_epochs=options.n_epochs,
+        logger=make_loggers(options, folder),
+        callbacks=make_callbacks(options, folder),
+    )
+    solver = make_solver(options, dataset, trainer)
+    started = time.monotonic()
+    try:
+        trainer.fit(solver, datamodule=data, ckpt_path=last)
+    except Stopped:
+        if trainer.is_global_zero:
+            print(f"\nstopped in epoch {trainer.current_epoch}: {_way_on(folder)}", file=sys.stderr)
+        raise
+    if trainer.is_global_zero:
+        best = trainer.checkpoint_callbacks[0]
+        print(
+            f"trained to epoch {trainer.current_epoch} in {time.monotonic() - started:.0f} s; "
+            f"best validation MAP {float(best.best_model_score):.4f} in {best.best_model_path}"
+        )
+
+
+def _way_on(folder: Path) -> str:
+    """What to do after a training was stopped."""
+    if not (folder / "last.ckpt").is_file():
+        return "no epoch was finished, start again"
+    return f"--resume with --model_save_path {folder} goes on after the last whole epoch"
+
+
+def _prepare(folder: Path) -> None:
+    """Make the folder of a run; results of an earlier model there would be taken for its own."""
+    with staged(folder):  # raises UserError where nothing can be written
+        (folder / "results.json").unlink(missing_ok=True)
+
+
+def test(given: dict[str, Any]) -> None:
+    """Test a checkpoint; print the tables and write `results.json`.
+
+    Parameters
+    ----------
+    given : dict
+        Options as given, see `options.parse_options`.
+    """
+    path, solver, options, dataset = open_trained(given)
+    trainer = make_trainer(options, logger=False, enable_checkpointing=False)
+    trainer.test(solver, datamodule=RetrievalData(dataset, options), verbose=False)
+    results = collect_results(solver.per_tag, dataset, "test")
+    tested_by = {"data_path": str(dataset.path), "versions": versions(), "git": git_revision()}
+    results["made_by"] = {
+        **solver.hparams.made_by,
+        "train_seconds": solver.train_seconds,
+        "checkpoint": str(path),
+        "tested_by": tested_by,
+    }
+    print(format_results(results))
+    chosen = options.result_path
+    result_path = path.parent / "results.json" if chosen == NOT_GIVEN else Path(chosen)
+    write_results(result_path, results)
+    print(f"\nwritten to {result_path}")

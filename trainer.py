@@ -1,0 +1,154 @@
+"""From options to a Trainer and a Solver: devices, precision, memory, loggers, callbacks."""
+
+import contextlib
+import ctypes
+import importlib.util
+import logging
+import shutil
+import warnings
+from pathlib import Path
+
+import torch
+from pytorch_lightning import Trainer, seed_everything
+from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
+
+from dataset.directory import Dataset
+from dataset.mel_store import MEL_SETTINGS
+from errors import UserError
+from options import NOT_GIVEN, Options
+from results import provenance
+from solver import Solver
+
+LONG_TRAINING = 100_000  # triplets from which minutes of compiling are worth it
+
+
+def choose_devices(gpu_id: str) -> dict:
+    """Lightning's device arguments for --gpu_id; the CPU where there is no GPU."""
+    numbers = gpu_id.split(",")
+    is_list = all(part.isascii() and part.isdigit() for part in numbers)
+    if gpu_id != "cpu" and not (is_list and len(set(numbers)) == len(numbers)):
+        raise UserError(f"--gpu_id {gpu_id} is not a GPU number: give 0, a list 0,1, or cpu")
+    if gpu_id == "cpu" or not torch.cuda.is_available():
+        if gpu_id != "cpu":
+            print("no GPU found: using the CPU")
+        return {"accelerator": "cpu", "devices": 1}
+    devices = [int(part) for part in numbers]
+    if max(devices) >= torch.cuda.device_count():
+        raise UserError(f"--gpu_id {gpu_id}: there are {torch.cuda.device_count()} GPUs, from 0")
+    strategy = {"strategy": "ddp"} if len(devices) > 1 else {}
+    return {"accelerator": "gpu", "devices": devices, **strategy}
+
+
+def choose_precision(options: Options, accelerator: str) -> str:
+    """Lightning's name of the precision: as asked, else the fastest that loses nothing.
+
+    The convolutions gain from bfloat16 where the processor computes in it; the cultural branch,
+    too small to gain, stays in float32.
+    """
+    asked = options.precision
+    if asked == "auto" and options.input_type != "cf":
+        if accelerator == "gpu":
+            has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
+        else:
+            has_bf16 = torch.cpu.get_capabilities().get("amx_bf16", False)
+        asked = "bf16-mixed" if has_bf16 else "32"
+    return "32-true" if asked in ("32", "auto") else asked
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep what a step frees for the next one, where it is glibc.
+
+    It would give feature maps back to the system and fetch them anew, page by page: a fifth of the
+    time of an acoustic step on the CPU (docs/speed.md).
+    """
+    trim_threshold, mmap_max, never = -1, -4, -1  # M_TRIM_THRESHOLD, M_MMAP_MAX of malloc.h
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # another C library
+        libc = ctypes.CDLL(None)
+        libc.mallopt(mmap_max, 0)
+        libc.mallopt(trim_threshold, never)
+
+
+def wants_compile(options: Options, trainer: Trainer) -> bool:
+    """Whether to compile the acoustic branch: as asked, else where it has been seen to help."""
+    if options.input_type == "cf" or options.compile == "False":
+        return False
+    if options.compile == "True":
+        return True
+    is_long = options.n_epochs * options.triplets_per_epoch >= LONG_TRAINING
+    on_cpu = trainer.strategy.root_device.type == "cpu"
+    return is_long and on_cpu and trainer.precision == "bf16-mixed" and bool(shutil.which("c++"))
+
+
+def make_loggers(options: Options, folder: Path) -> list[Logger]:
+    """CSV always, TensorBoard where it is installed, Neptune on request.
+
+    Each start has a folder `logs/version_N` of its own: resuming keeps what was logged before.
+    """
+    loggers: list[Logger] = [CSVLogger(folder, name="logs")]
+    if importlib.util.find_spec("tensorboard"):
+        loggers.append(TensorBoardLogger(folder, name="logs", version=loggers[0].version))
+    if options.neptune_project != NOT_GIVEN:
+        from neptune_logger import NeptuneLogger
+
+        key = None if options.neptune_api_key == NOT_GIVEN else options.neptune_api_key
+        loggers.append(NeptuneLogger(options.neptune_project, key))
+    return loggers
+
+
+def make_callbacks(options: Options, folder: Path) -> list[Callback]:
+    """Best checkpoint by MAP, last checkpoint, early stopping on request, a calm progress bar."""
+    keep = {"dirpath": folder, "enable_version_counter": False}
+    callbacks: list[Callback] = [
+        ModelCheckpoint(filename="best", monitor="map", mode="max", save_top_k=1, **keep),
+        ModelCheckpoint(filename="last", **keep),
+        TQDMProgressBar(refresh_rate=20),
+    ]
+    if options.early_stopping:
+        patience = options.early_stopping
+        callbacks.append(EarlyStopping(monitor="map", mode="max", patience=patience))
+    return callbacks
+
+
+def make_trainer(options: Options, **more) -> Trainer:
+    """A Trainer on the devices and in the precision of the options."""
+    keep_lightning_calm()
+    devices = choose_devices(options.gpu_id)
+    precision = choose_precision(options, devices["accelerator"])
+    if precision == "16-mixed" and devices["accelerator"] == "cpu":
+        raise UserError("--precision 16-mixed needs a GPU: use bf16-mixed or 32 on the CPU")
+    if devices["accelerator"] == "cpu" and options.input_type != "cf":
+        keep_freed_memory()
+    return Trainer(
+        **devices,
+        precision=precision,
+        num_sanity_val_steps=0,  # metrics of a part of the split would mean nothing
+        use_distributed_sampler=False,  # the data module shares the triplets itself
+        **more,
+    )
+
+
+def make_solver(options: Options, dataset: Dataset, trainer: Trainer) -> Solver:
+    """A new model for the dataset, its weights drawn from --seed, compiled where that pays."""
+    kept = options.to_store()
+    compiled = wants_compile(options, trainer)
+    ran_with = {"precision": trainer.precision, "compiled": compiled}
+    seed_everything(options.seed, verbose=False)
+    solver = Solver(
+        kept,
+        dataset.tags,
+        tag_dim=dataset.tag_vectors.shape[1],
+        cf_dim=None if dataset.cf is None else dataset.cf.shape[1],
+        mel_settings=None if dataset.mel is None else MEL_SETTINGS,
+        made_by=provenance(kept, dataset) | {"ran_with": ran_with},
+    )
+    if compiled:
+        solver.model.acoustic_branch.compile()  # in place: names in the checkpoint stay
+    return solver
+
+
+def keep_lightning_calm() -> None:
+    """Hide its advertisements, and warnings that a user can do nothing about."""
+    logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
+    for message in ("LeafSpec", "logging interval", "exists and is not empty", "model summary"):
+        warnings.filterwarnings("ignore", message=f".*{message}.*")
