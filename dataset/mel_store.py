@@ -156,11 +156,6 @@ def open_mel_store(directory: Path, song_ids: Iterable[str]) -> MelStore:
     return PublishedMels(list(files), np.array(n_frames, dtype=np.int64), list(files.values()))
 
 
-def same_audio(directory: Path) -> list[list[str]]:
-    """Groups of song ids whose audio files are the same; a stub until step 4 notes them."""
-    return []
-
-
 def skipped_songs(directory: Path) -> dict[str, str]:
     """Read the report of step 4: id of each song that has no spectrogram -> reason."""
     if not (directory / REPORT).is_file():

@@ -16,7 +16,7 @@ import numpy as np
 import soundfile
 import soxr
 
-from preprocessing.mel.sndfile import AudioError, Blocks, GaveUp, sndfile_blocks
+from preprocessing.mel.sndfile import UNKNOWN, AudioError, Blocks, GaveUp, sndfile_blocks
 
 READABLE = (  # endings of the usual formats; files of rarer ones are tried where they are named
     *("wav", "flac", "ogg", "oga", "opus", "mp3", "aiff", "aif", "aifc", "au", "snd", "caf"),
@@ -71,7 +71,7 @@ def _reason(file: Path, first: GaveUp, second: GaveUp) -> str:
     if first.seconds:
         return f"{first}, which cannot be read: {second}"
     if ending in READABLE:
-        return f"not readable as {ending}: {second}"
+        return f"not readable as {ending}: {second if str(first) == UNKNOWN else first}"
     return f"{ending or 'this'} is no format that can be read: convert it to wav, flac or mp3"
 
 

@@ -12,10 +12,19 @@ from typing import BinaryIO
 
 import numpy as np
 
-from preprocessing.mel.sndfile import Blocks, GaveUp, check_rate, mean_of_channels, note_length
+from preprocessing.mel.sndfile import (
+    UNKNOWN,
+    Blocks,
+    GaveUp,
+    check_rate,
+    mean_of_channels,
+    note_length,
+)
 
 try:
     import av
+
+    _DAMAGE = (av.FFmpegError, ValueError, OSError)  # the last from a seek to where no file goes
 except ImportError:
     av = None
 
@@ -60,7 +69,7 @@ def ffmpeg_blocks(file: Path, notes: list[str], heard: float = 0.0) -> Blocks:
                 seconds += len(block) / rate
                 yield rate, block
     if not seconds or seconds < heard - 0.5:
-        raise GaveUp("damaged, or of another format")
+        raise GaveUp(UNKNOWN)
     note_length(notes, heard or seconds, seconds)
 
 
@@ -79,8 +88,8 @@ def _opened(stream: BinaryIO) -> "av.container.InputContainer":
     try:
         options = {"format_whitelist": _FORMATS}
         return av.open(stream, metadata_errors="replace", options=options)
-    except (av.FFmpegError, ValueError):
-        raise GaveUp("damaged, or of another format") from None
+    except _DAMAGE:
+        raise GaveUp(UNKNOWN) from None
 
 
 def _parts(stream: BinaryIO) -> Iterator[BinaryIO]:
@@ -112,8 +121,8 @@ def _joined_at(content: mmap.mmap) -> Iterator[int]:
 def _part_blocks(stream: BinaryIO, notes: list[str]) -> Blocks:
     with _opened(stream) as container:
         sound = container.streams.best("audio")
-        if sound is None:
-            raise GaveUp("holds no sound")
+        if sound is None or sound.codec_context is None:
+            raise GaveUp("holds no sound that can be decoded")
         sound.thread_count = 1  # step 4 runs as many processes as there are cores
         if sound.codec_context.name == "flac":  # else noise in place of damage; others have no sums
             sound.codec_context.options = {"err_detect": "crccheck+explode"}
@@ -147,7 +156,7 @@ def _frames(
                 yield from packet.decode()
         except StopIteration:
             return
-        except (av.FFmpegError, ValueError):
+        except _DAMAGE:
             read["damaged"] += 1
 
 

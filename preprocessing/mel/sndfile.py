@@ -23,6 +23,7 @@ SLACK = 1500  # bytes behind the sound that are no matter: less than two frames 
 ENDLESS = 2**62  # samples; what libsndfile takes for the length where a FLAC file says none
 SAMPLE_RATES = (1000, 1_000_000)  # Hz; beyond, a damaged header
 NEVER_FILLED_IN = 2**31 - 2**16  # bytes: programs that write to a pipe claim that much or more
+UNKNOWN = "damaged, or of another format"
 
 # Formats whose sound is plain numbers behind a header, and the order of the bytes.
 _PLAIN = {"WAV": "LITTLE", "WAVEX": "LITTLE", "RF64": "LITTLE", "AIFF": "BIG", "AU": "BIG"}
@@ -116,8 +117,8 @@ def _sound(descriptor: int) -> soundfile.SoundFile:
         return soundfile.SoundFile(descriptor, closefd=False)
     except soundfile.SoundFileError as error:
         if "SF_INFO" in str(error):
-            raise AudioError("sample rate or number of channels of 0") from None
-        raise GaveUp("damaged, or of another format") from None
+            raise GaveUp("sample rate or number of channels of 0") from None
+        raise GaveUp(UNKNOWN) from None
 
 
 def mono_blocks(sound: soundfile.SoundFile) -> Iterator[np.ndarray]:

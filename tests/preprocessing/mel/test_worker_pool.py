@@ -140,8 +140,9 @@ def test_stopping_early_ends_the_processes():
 
 def test_processes_end_when_the_parent_is_killed(tmp_path):
     script = tmp_path / "parent.py"
+    folders = [str(ROOT), str(ROOT / "tests"), str(Path(__file__).parent)]
     script.write_text(
-        f"import sys; sys.path[:0] = {[str(ROOT), str(ROOT / 'tests'), str(Path(__file__).parent)]}\n"
+        f"import sys; sys.path[:0] = {folders}\n"
         "from preprocessing.mel.worker_pool import map_in_order\n"
         "from test_worker_pool import slow_when_even\n"
         "if __name__ == '__main__':\n"
