@@ -23,9 +23,10 @@ import soundfile
 
 from benchmarks.timing import compare, print_comparison
 from dataset.files import SONGS, write_tsv
-from preprocessing.mel.audio_files import READ, mono_blocks, read_mono
+from preprocessing.mel.audio_files import read_audio
 from preprocessing.mel.mel_spectrogram import SAMPLE_RATE, song_mel
 from preprocessing.mel.mel_writing import write_from_audio
+from preprocessing.mel.sndfile import READ, sndfile_blocks
 from preprocessing.mel.store_writer import StoreWriter, open_writer
 from preprocessing.mel.worker_pool import map_in_order
 
@@ -78,13 +79,11 @@ def up_to_each_part(file: Path, writer: StoreWriter) -> dict[str, Callable[[], N
                 pass
 
     def mix() -> None:
-        with soundfile.SoundFile(file) as sound:
-            for _ in mono_blocks(sound):
-                pass
+        for _ in sndfile_blocks(file, []):
+            pass
 
     def resample() -> None:
-        for _ in read_mono(file, SAMPLE_RATE):
-            pass
+        read_audio(file, SAMPLE_RATE, list)
 
     def write() -> None:
         writer.append(f"song {next(numbers)}", song_mel(file), 1)

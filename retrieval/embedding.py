@@ -94,7 +94,7 @@ def _embed_dataset(
 
 def _names(dataset: Dataset) -> dict[str, list[str]]:
     """Song id -> [song id, artist, title, audio file] as `songs.tsv` has them."""
-    from preprocessing.mel.mel_writing import audio_folder
+    from preprocessing.mel.sources import audio_folder
 
     base = audio_folder(dataset.path).resolve()
     return {

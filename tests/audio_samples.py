@@ -1,7 +1,9 @@
 """Made-up recordings, sound and damaged, for the tests of step 4."""
 
+import io
 from pathlib import Path
 
+import av
 import numpy as np
 import soundfile
 
@@ -18,6 +20,32 @@ def chords(seconds: float, rate: int = 22050, channels: int = 1, seed: int = 0) 
     ]
     noise = rng.normal(scale=0.01, size=(len(time), channels))
     return (0.15 * np.sum(tones, axis=0)[:, None] + noise).astype(np.float32)
+
+
+def encoded(samples: np.ndarray, rate: int, ending: str, **form) -> bytes:
+    """A file of samples (n, channels) as libsndfile writes it."""
+    stream = io.BytesIO()
+    soundfile.write(stream, samples, rate, **({"format": ending.upper()} | form))
+    return stream.getvalue()
+
+
+def write_by_ffmpeg(file: Path, codec: str, *songs: np.ndarray, rate: int = 48000) -> Path:
+    """Write a file with a stream for each song, (n, 2) at `rate`, by its ending."""
+    with av.open(str(file), "w") as output:
+        streams = [output.add_stream(codec, rate=rate, layout="stereo") for _ in songs]
+        for stream in streams:
+            stream.bit_rate = 128_000
+            stream.codec_context.open()
+        for stream, song in zip(streams, songs, strict=True):
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(song.T), "fltp", "stereo")
+            frame.sample_rate, frame.pts = rate, 0
+            context = stream.codec_context
+            kind = {"format": context.format.name, "layout": "stereo", "rate": rate}
+            resampler = av.AudioResampler(**kind, frame_size=context.frame_size or 1024)
+            for part in (*resampler.resample(frame), *resampler.resample(None)):
+                output.mux(stream.encode(part))
+            output.mux(stream.encode(None))
+    return file
 
 
 def write_songs(directory: Path, files: dict[str, str | None]) -> Path:
@@ -63,7 +91,7 @@ def write_damaged(folder: Path) -> dict[str, str]:
     return {
         "half.flac": "damaged",
         "text.mp3": "not readable as mp3",
-        "song.m4a": "m4a is no format that can be read",
+        "song.m4a": "not readable as m4a",
         "song.raw": "raw is no format that can be read",
         "empty.wav": "empty file",
         "folder.wav": "no such file",

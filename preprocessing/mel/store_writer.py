@@ -104,13 +104,16 @@ class StoreWriter:
         self._index.truncate(self._index.read().rfind(b"\n") + 1)
         self._index.seek(0, os.SEEK_END)
 
-    def append(self, song_id: str, mel: np.ndarray, source_bytes: int) -> None:
-        """Add the frames (n, 128) of a song that was made from a file of so many bytes."""
+    def append(
+        self, song_id: str, mel: np.ndarray, source_bytes: int, digest: str = "", note: str = ""
+    ) -> None:
+        """Add the frames (n, 128) of a song; of its source say what `Song` has."""
         with _explained(self._directory):
             self._frames.write(np.ascontiguousarray(mel, dtype="<f2"))
-        self.songs[song_id] = song = Song(song_id, self._n_frames, len(mel), source_bytes)
+        song = Song(song_id, self._n_frames, len(mel), source_bytes, digest, note)
+        self.songs[song_id] = song
         self._n_frames += len(mel)
-        self._lines.append("\t".join(map(str, song)) + "\n")
+        self._lines.append("\t".join(map(str, song)).rstrip("\t") + "\n")
         if time.monotonic() - self._last_commit > COMMIT_SECONDS:
             self.commit()
 

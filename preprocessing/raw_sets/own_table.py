@@ -124,11 +124,13 @@ def plain_path(file: str, folder: Path) -> str:
 
 def name_on_disk(file: str, folder: Path) -> str:
     """Path of a file as the disk writes it, where that differs in its Unicode form alone."""
-    found = folder
+    if os.path.exists(folder / file):
+        return file
+    found = Path()
     for part in PurePosixPath(file).parts:
-        there = found / part
-        found = there if os.path.exists(there) else found / _names_in(found).get(part, part)
-    return file if found == folder / file else found.relative_to(folder).as_posix()
+        there = os.path.exists(folder / found / part)
+        found /= part if there else _names_in(folder / found).get(part, part)
+    return found.as_posix()
 
 
 @functools.cache
