@@ -68,7 +68,7 @@ def write_files(directory: Path, n_files: int, compression: float) -> list[Path]
     return files
 
 
-def up_to_each_part(file: Path, writer: StoreWriter) -> dict[str, Callable[[], None]]:
+def up_to_each_part(file: Path, writer: StoreWriter) -> dict[str, Callable[[], object]]:
     """What step 4 does to a file, up to and including each part."""
     numbers = itertools.count()
 
@@ -86,15 +86,16 @@ def up_to_each_part(file: Path, writer: StoreWriter) -> dict[str, Callable[[], N
         read_audio(file, SAMPLE_RATE, list)
 
     def write() -> None:
-        writer.append(f"song {next(numbers)}", song_mel(file), 1)
+        writer.append(f"song {next(numbers)}", np.asarray(song_mel(file)), 1)
 
-    return {
+    tasks: dict[str, Callable[[], object]] = {
         "decode": decode_blocks,
         "mix to mono": mix,
         "resample": resample,
         "mel in dB": lambda: song_mel(file),
         "write": write,
     }
+    return tasks
 
 
 def print_parts(file: Path, repeats: int) -> None:

@@ -53,7 +53,7 @@ _STEP4 = "python -u step4_mel_spectrogram.py run DATA_PATH AUDIO_PATH"
 START_AGAIN = f"remove {FRAMES} and {INDEX} and run step 4 again"
 
 
-class Song(NamedTuple):
+class StoredSong(NamedTuple):
     """A line of the index: where the frames of a song are, and of what file they were made."""
 
     song_id: str
@@ -218,7 +218,7 @@ def _open_packed(directory: Path) -> PackedMels:
     )
 
 
-def check_frames(directory: Path, index: list[Song]) -> None:
+def check_frames(directory: Path, index: list[StoredSong]) -> None:
     """Raise `UserError` unless `mel.npy` is in form and holds all frames of the index."""
     file = directory / FRAMES
     total = index[-1].start + index[-1].n_frames
@@ -228,7 +228,7 @@ def check_frames(directory: Path, index: list[Song]) -> None:
         )
 
 
-def read_index(directory: Path) -> list[Song]:
+def read_index(directory: Path) -> list[StoredSong]:
     """Read the songs of the packed store, in its order; a torn last line does not count.
 
     Raises
@@ -243,7 +243,8 @@ def read_index(directory: Path) -> list[Song]:
     for number, line in enumerate(whole_lines, start=1):
         fields = line.decode("utf-8", "replace").split("\t")
         try:
-            song = Song(fields[0], *(int(field) for field in fields[1:4]), *fields[4:])
+            numbers: list[Any] = [int(field) for field in fields[1:4]]
+            song = StoredSong(fields[0], *numbers, *fields[4:])
         except (TypeError, ValueError):  # a field too few or too many, or no number
             song = None
         if song is None or song.start != end or song.n_frames < 1:

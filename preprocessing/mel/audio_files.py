@@ -117,7 +117,7 @@ def find_audio(folder: Path) -> tuple[list[Path], Counter[str]]:
 def _files_below(folder: Path) -> Iterator[Path]:
     """Files, and links that lead nowhere; what is reached without a link comes first."""
     seen: set[str] = set()
-    folders, links = [folder], []
+    folders, links = [folder], list[Path]()
     linked_files = []
     while folders or links:
         here = folders.pop() if folders else links.pop(0)

@@ -5,7 +5,7 @@ however many processes there are and however often the run was stopped.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from dataset.mel_store import (
     INDEX,
     MEL_SETTINGS,
     REPORT,
-    Song,
+    StoredSong,
     published_shape,
     same_audio,
 )
@@ -52,7 +52,7 @@ class Made:
 
 
 Result = Made | str | TaskFailed  # or why there is no spectrogram
-Compute = Callable[[list[Path]], Iterator[Result]]
+Compute = Callable[[list[Path]], Generator[Result, None, None]]
 
 
 def write_from_audio(
@@ -80,7 +80,7 @@ def write_from_audio(
     """
     sources = audio_sources(data_path, audio_path)
 
-    def compute(files: list[Path]) -> Iterator[Result]:
+    def compute(files: list[Path]) -> Generator[Result, None, None]:
         return map_in_order(
             _from_audio, files, n_processes, preload=["preprocessing.mel.mel_spectrogram"]
         )
@@ -97,7 +97,7 @@ def write_from_published(data_path: Path) -> None:
         There are none, none can be read, or the store does not fit.
     """
 
-    def compute(files: list[Path]) -> Iterator[Result]:
+    def compute(files: list[Path]) -> Generator[Result, None, None]:
         return (_from_published(file) for file in files)
 
     _write(data_path, "published", published_sources(data_path), compute, strict=False)
@@ -223,7 +223,7 @@ def _write_report(data_path: Path, sources: list[Source], reasons: dict[Source, 
     """Replace the report; what it says about songs that this run had nothing to do with stays."""
     old = read_tsv(data_path / REPORT, 3) if (data_path / REPORT).is_file() else []
     ours = {source.song_id for source in sources}
-    rows = [row for row in old if row[0] not in ours]
+    rows: list[Sequence] = [row for row in old if row[0] not in ours]
     rows += [
         (source.song_id, source.file or "", reasons[source])
         for source in sources
@@ -240,7 +240,7 @@ def _describe(writer: StoreWriter, n_skipped: int) -> None:
 
 
 def _print_summary(
-    new: list[Song], n_before: int, reasons: dict[Source, str], seconds: float
+    new: list[StoredSong], n_before: int, reasons: dict[Source, str], seconds: float
 ) -> None:
     hours = sum(song.n_frames for song in new) * HOURS_A_FRAME
     if new:

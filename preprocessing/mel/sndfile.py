@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from functools import reduce
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import soundfile
@@ -172,7 +173,7 @@ def _end_of_tags(descriptor: int, position: int) -> int:
     return position + (128 if os.pread(descriptor, 3, position) == b"TAG" else 0)
 
 
-def _end_of_chunks(descriptor: int, position: int, order: str) -> int:
+def _end_of_chunks(descriptor: int, position: int, order: Literal["little", "big"]) -> int:
     """Where the chunks of a RIFF or AIFF file end, or `position` where they do not fit the file."""
     end = os.fstat(descriptor).st_size
     at = position + (os.pread(descriptor, 1, position) == b"\0")  # chunks begin at even places

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from tqdm import tqdm
 
 from dataset.files import SONGS, read_about, read_song_ids, read_tsv, some, write_tsv
-from dataset.mel_store import FRAMES, START_AGAIN, Song, published_file
+from dataset.mel_store import FRAMES, START_AGAIN, StoredSong, published_file
 from errors import UserError
 
 TIMES = "mel_times.tsv"  # song id, time of its file in ns; may be removed: contents are compared
@@ -92,7 +92,7 @@ def digest_of(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:32]
 
 
-def check_unchanged(data_path: Path, sources: list[Source], songs: dict[str, Song]) -> None:
+def check_unchanged(data_path: Path, sources: list[Source], songs: dict[str, StoredSong]) -> None:
     """Refuse to go on when songs in the store were made from other files than those now there."""
     there = [source for source in sources if source.song_id in songs and source.file]
     there = [source for source in there if source.n_bytes is not None]

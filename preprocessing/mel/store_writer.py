@@ -23,7 +23,7 @@ from dataset.mel_store import (
     MEL_SETTINGS,
     N_MELS,
     START_AGAIN,
-    Song,
+    StoredSong,
     check_frames,
     check_settings,
     frame_bytes,
@@ -72,7 +72,7 @@ class StoreWriter:
 
     Attributes
     ----------
-    songs : dict of str to Song
+    songs : dict of str to StoredSong
         What the store holds, by song id.
     """
 
@@ -80,7 +80,7 @@ class StoreWriter:
         self,
         directory: Path,
         made_from: str,
-        songs: dict[str, Song],
+        songs: dict[str, StoredSong],
         frames: BinaryIO,
         index: BinaryIO,
     ):
@@ -107,10 +107,10 @@ class StoreWriter:
     def append(
         self, song_id: str, mel: np.ndarray, source_bytes: int, digest: str = "", note: str = ""
     ) -> None:
-        """Add the frames (n, 128) of a song; of its source say what `Song` has."""
+        """Add the frames (n, 128) of a song; of its source say what `StoredSong` has."""
         with _explained(self._directory):
-            self._frames.write(np.ascontiguousarray(mel, dtype="<f2"))
-        song = Song(song_id, self._n_frames, len(mel), source_bytes, digest, note)
+            self._frames.write(np.ascontiguousarray(mel, dtype="<f2").data)
+        song = StoredSong(song_id, self._n_frames, len(mel), source_bytes, digest, note)
         self.songs[song_id] = song
         self._n_frames += len(mel)
         self._lines.append("\t".join(map(str, song)).rstrip("\t") + "\n")
@@ -168,7 +168,7 @@ def _locked(directory: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _checked_index(directory: Path, made_from: str) -> list[Song]:
+def _checked_index(directory: Path, made_from: str) -> list[StoredSong]:
     index = read_index(directory)
     if not index:
         return []
