@@ -134,7 +134,13 @@ def test_half_a_store(packed, missing):
 
 @pytest.mark.parametrize(
     "line",
-    ["SONGE\t346\t3", "SONGE\t346\t3\t9\t9", "SONGE\t345\t3\t9", "SONGE\t346\t0\t9", "E\tx\t3\t9"],
+    [
+        "SONGE\t346\t3",
+        "SONGE\t346\t3\t9\ta\tb\tc",
+        "SONGE\t345\t3\t9",
+        "SONGE\t346\t0\t9",
+        "E\tx\t3\t9",
+    ],
 )
 def test_a_damaged_line(packed, line):
     with open(packed / INDEX, "a") as stream:

@@ -202,13 +202,13 @@ def test_unusual_formats_are_tried(music, tmp_path):
     soundfile.write(music / "flac_without_ending", np.zeros(100), 8000, format="FLAC")
     write_lines(music / "t.csv", ["file,tags", "a.au,x", "flac_without_ending,x"])
     done_well(step0("table", music / "t.csv", tmp_path / "d", "--min_songs", 1))
-    for name in ("b.m4a", "c.M4A", "d.txt", "e"):
+    for name in ("b.xyz", "c.XYZ", "d.txt", "e"):
         (music / name).write_bytes(b"no audio")
-    lines = ["file,tags", "a.au,x", "b.m4a,x", "c.M4A,x", "d.txt,x", "e,x"]
+    lines = ["file,tags", "a.au,x", "b.xyz,x", "c.XYZ,x", "d.txt,x", "e,x"]
     write_lines(music / "t.csv", lines)
     done = step0("table", music / "t.csv", tmp_path / "d", "--min_songs", 1)
-    said = "4 files of formats that cannot be read: without ending, m4a, txt (b.m4a, c.M4A, d.txt"
-    assert refused(done, said, "wav, flac, ogg, opus, mp3")
+    said = "4 files of formats that cannot be read: without ending, txt, xyz (b.xyz, c.XYZ, d.txt"
+    assert refused(done, said, "wav, flac, ogg")
 
 
 @pytest.mark.parametrize(
