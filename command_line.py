@@ -16,6 +16,8 @@ from pathlib import Path
 from dataset.files import user_path
 from errors import UserError
 
+Command = Callable[..., object]
+
 
 class Stopped(SystemExit):
     """Raised by Ctrl-C (SIGINT) and by what batch systems send (SIGTERM); its code is the shell's.
@@ -41,7 +43,7 @@ def _stop(signal_number: int, _frame) -> None:
     raise Stopped(signal_number)
 
 
-def run_or_explain(command: Callable[[], None]) -> None:
+def run_or_explain(command: Callable[[], object]) -> None:
     """Call `command`; end the process with code 2 and one sentence if it raises `UserError`.
 
     So it does when the disk is full, wherever that comes out. Stopped by a signal, it ends with 130
@@ -69,7 +71,7 @@ def run_or_explain(command: Callable[[], None]) -> None:
         raise
 
 
-def fire_commands(commands: dict[str, Callable[..., None]], argv: list[str] | None = None) -> None:
+def fire_commands(commands: dict[str, Command], argv: list[str] | None = None) -> None:
     """Run one of `commands` from the command line with Fire.
 
     Fire by itself calls the function first and only then complains about arguments that it could
@@ -87,13 +89,12 @@ def fire_commands(commands: dict[str, Callable[..., None]], argv: list[str] | No
     from fire.core import FireExit
 
     arguments = sys.argv[1:] if argv is None else argv
-    if "--" in arguments and not {"--help", "-h"}.issuperset(
-        arguments[arguments.index("--") + 1 :]
-    ):
-        # What stands behind it are options of Fire itself, which drops all others.
-        print("error: '--' is not understood here: leave it out", file=sys.stderr)
-        sys.exit(2)
-    understood: list[Callable[[], None]] = []
+    asks_help = {"--help", "-h"}.issuperset(arguments[-1:])
+    for sign in ("-", "--"):  # to Fire they stand between its own commands, and before its options
+        if sign in arguments and not (sign == "--" and asks_help):
+            print(f"error: {sign!r} is not understood here: leave it out", file=sys.stderr)
+            sys.exit(2)
+    understood: list[Callable[[], object]] = []
     noted = {name: _noted(function, understood) for name, function in commands.items()}
     said = io.StringIO()
     try:
@@ -110,7 +111,9 @@ def fire_commands(commands: dict[str, Callable[..., None]], argv: list[str] | No
         run_or_explain(call)
 
 
-def _noted(function: Callable[..., None], calls: list[Callable[[], None]]) -> Callable[..., None]:
+def _noted(
+    function: Callable[..., object], calls: list[Callable[[], object]]
+) -> Callable[..., object]:
     """Return a function of the same signature that adds the call to `calls` instead."""
 
     from fire.decorators import SetParseFn, SetParseFns
@@ -139,11 +142,15 @@ def whole_number(name: str, value: object, least: int) -> int:
     return value
 
 
-def number(name: str, value: object, least: float) -> float:
-    """Return `value` as a float, or raise `UserError` if it is not a finite one >= `least`."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (is_number and math.isfinite(value) and value >= least):
-        raise UserError(f"{name} must be a number of at least {least}, not {value!r}")
+def number(name: str, value: object, least: float, most: float = math.inf) -> float:
+    """Return `value` as a float, or raise `UserError` if it is not a finite one in these bounds."""
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not (math.isfinite(value) and least <= value <= most)
+    ):
+        bound = f"of at least {least}" if most == math.inf else f"from {least} to {most}"
+        raise UserError(f"{name} must be a number {bound}, not {value!r}")
     return float(value)
 
 

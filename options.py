@@ -208,7 +208,8 @@ def parse_options(argv: list[str] | None = None) -> dict[str, Any]:
             type=parse,
             choices=one.metadata["choices"],
             help=f"{text} (default: {one.default})",
-            **({"nargs": "?", "const": True} if parse is parse_bool else {}),
+            nargs="?" if parse is parse_bool else None,
+            const=True if parse is parse_bool else None,
         )
     return vars(parser.parse_args(argv))
 

@@ -46,7 +46,7 @@ def index(
     folder = None if audio is None else user_path(audio)
     if folder and not folder.is_dir():
         raise UserError(f"{folder} is not a directory: give --audio a folder of audio files")
-    given = {"model_load_path": model_path, "data_path": data_path, "gpu_id": gpu_id}
+    given: dict = {"model_load_path": model_path, "data_path": data_path, "gpu_id": gpu_id}
     given |= {} if w2v_type is None else {"w2v_type": w2v_type}
     given |= {"is_subset": True} if flag("--is_subset", is_subset) else {}
     from retrieval.embedding import index_songs  # torch takes seconds: only where it computes

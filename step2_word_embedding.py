@@ -5,8 +5,8 @@ python -u step2_word_embedding.py train DATA_PATH CORPUS
 python -u step2_word_embedding.py neighbours DATA_PATH WORD...
 """
 
-from command_line import fire_commands, flag, names_in, number, whole_number
-from dataset.files import existing_directory, user_path
+from command_line import Command, fire_commands, flag, names_in, number, whole_number
+from dataset.files import existing_directory, normal_form, user_path
 from errors import UserError
 
 
@@ -29,9 +29,10 @@ def run(
     data_path : str
         The dataset directory, after step 1.
     google : str, optional
-        File of the Google News vectors, word2vec binary or gensim's own; or 'download' (1.7 GB).
+        File of the Google News vectors; or 'download' (1.7 GB).
     music : str, optional
-        File of the music vectors.
+        File of the music vectors. Either may be of word2vec (binary or text), GloVe, fastText or
+        gensim, plain or compressed.
     only : str, optional
         Names of the sets to use, with commas between: google,music.
     drop_missing : bool
@@ -41,11 +42,11 @@ def run(
     """
     from preprocessing.words.word_vectors import choose_sources, embed_tags
 
-    data_path = existing_directory(data_path)
+    directory = existing_directory(data_path)
     names = None if only is None else names_in(only)
-    files = choose_sources(data_path, given={"google": google, "music": music}, only=names)
+    files = choose_sources(directory, given={"google": google, "music": music}, only=names)
     embed_tags(
-        data_path, files, flag("--drop_missing", drop_missing), flag("--is_subset", is_subset)
+        directory, files, flag("--drop_missing", drop_missing), flag("--is_subset", is_subset)
     )
 
 
@@ -72,28 +73,30 @@ def train(
     data_path : str
         The dataset directory.
     corpus : str
-        Text, one sentence a line, words separated by blanks and taken as they are; plain or .gz,
-        .bz2, .xz.
+        Text, one sentence a line, words separated by blanks and taken as they are; plain or
+        compressed.
     name : str
         What to call the vectors: main.py takes them with --w2v_type NAME.
     dimensions : int
         Length of a vector.
     epochs : int
-        How often to read the text.
+        How often to read the text; each time a sentence comes with its words and its phrases.
     window : int
         Words to either side that count as context.
     negative : int
-        Noise words for each pair.
+        Noise words drawn for each pair.
     sample : float
         Share of the text above which a word is thinned out.
     min_count : int
         Leave out rarer words and phrases.
     phrase_threshold : float
-        Score that makes two words a phrase; higher means fewer phrases.
+        Score (Mikolov et al. 2013, arXiv 1310.4546, equation 6) that makes two words a phrase;
+        higher means fewer.
     seed : int
-        The same seed gives the same file, with one worker.
+        Of initial vectors, thinning and noise words: the same seed gives the same file, with one
+        worker.
     workers : int
-        Threads; more than one is faster, and gives other vectors each time.
+        Threads; several are faster, but overwrite each other's updates in an order of each time.
     """
     from preprocessing.words.word2vec_training import Recipe, train_word_vectors
 
@@ -136,13 +139,13 @@ def neighbours(data_path: str, *words: str, top: int = 10) -> None:
 
 def _name(name: object) -> str:
     """Return the name of a set of vectors, which is part of file names."""
-    text = str(name)
+    text = normal_form(str(name))
     if not text.replace("_", "").replace("-", "").isalnum():
         raise UserError(f"--name must be of letters, digits, '_' and '-', not {text!r}")
     return text
 
 
-COMMANDS = {"run": run, "train": train, "neighbours": neighbours}
+COMMANDS: dict[str, Command] = {"run": run, "train": train, "neighbours": neighbours}
 
 if __name__ == "__main__":
     fire_commands(COMMANDS)

@@ -45,8 +45,8 @@ def train(
     data_path : str
         The dataset directory, after step 1.
     triplets : str
-        File of user, song, count rows, tab-separated, no header, plain or .gz, .bz2, .xz: such as
-        DATA_PATH/triplets.tsv, or train_triplets.txt of the Echo Nest Taste Profile.
+        File of user, song, count rows, tab-separated, no header, plain or .gz, .bz2, .xz, .zip:
+        such as DATA_PATH/triplets.tsv, or train_triplets.txt of the Echo Nest Taste Profile.
     factors : int
         Length of a vector.
     min_song_users : int
@@ -62,8 +62,8 @@ def train(
     alpha : float
         Confidence in a play count r: 1 + alpha * log(1 + r).
     id_map : str, optional
-        Two-column TSV without header: song id of TRIPLETS, song id of the dataset. For the Taste
-        Profile, SO... then TR....
+        TSV without header: a song id of TRIPLETS, then the song ids of the dataset that share its
+        listening data, such as taste_profile_song_to_tracks.txt.
     is_subset : bool
         Write for the songs of the smaller set (sub_*).
     """

@@ -60,7 +60,7 @@ def keep_freed_memory() -> None:
     """Let the C library keep what a step frees for the next one, where it is glibc.
 
     It would give feature maps back to the system and fetch them anew, page by page: a fifth of the
-    time of an acoustic step on the CPU (benchmarks/README.md).
+    time of an acoustic step on the CPU (docs/speed.md).
     """
     trim_threshold, mmap_max, never = -1, -4, -1  # M_TRIM_THRESHOLD, M_MMAP_MAX of malloc.h
     with contextlib.suppress(OSError, AttributeError, TypeError):  # another C library

@@ -14,6 +14,7 @@ import argparse
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 
 import torch
@@ -98,6 +99,11 @@ def limit_seconds(batch_size: int) -> float:
     return flops * batch_size * fastest / (2 * 2048**3)
 
 
+def run_in(pool: ProcessPoolExecutor, kind: str) -> None:
+    """Do the work of one kind in the process of a pool."""
+    pool.submit(work, kind).result()
+
+
 def main() -> None:
     """Print the comparisons."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -108,16 +114,15 @@ def main() -> None:
     n_chunks = arguments.batch_size
     limit = limit_seconds(n_chunks)
     how = f"{chosen_precision()}{', compiled' if arguments.compile else ''}"
-    one_process = {"max_workers": 1, "mp_context": get_context("spawn"), "initializer": prepare}
+    one_process: dict = {"max_workers": 1, "mp_context": get_context("spawn")}
+    one_process["initializer"] = prepare
     with (
         ProcessPoolExecutor(**one_process, initargs=(False, n_chunks, False)) as reference,
         ProcessPoolExecutor(**one_process, initargs=(True, n_chunks, arguments.compile)) as ours,
     ):
         for kind, flops in (("training", 3), ("inference", 1)):
             seconds = compare(
-                lambda kind=kind: reference.submit(work, kind).result(),
-                lambda kind=kind: ours.submit(work, kind).result(),
-                arguments.repeats,
+                partial(run_in, reference, kind), partial(run_in, ours, kind), arguments.repeats
             )
             print_comparison(f"{kind}, {n_chunks} chunks of {LENGTH} frames, ours {how}", *seconds)
             print(f"  the convolutions alone, in float32: {1e3 * flops * limit:.0f} ms")

@@ -10,10 +10,11 @@ import torch
 
 
 def compare(
-    reference: Callable[[], None], ours: Callable[[], None], repeats: int
+    reference: Callable[[], object], ours: Callable[[], object], repeats: int
 ) -> tuple[list[float], list[float]]:
     """Run both once to warm up, then `repeats` times in turn; return the seconds of each run."""
-    reference(), ours()
+    reference()
+    ours()
     seconds: tuple[list[float], list[float]] = ([], [])
     for _ in range(repeats):
         for run, taken in zip((reference, ours), seconds, strict=True):

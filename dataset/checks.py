@@ -73,7 +73,8 @@ def read_splits(path: Path, prefix: str, n_songs: int) -> tuple[list[str], dict[
             f"{ids_file} lists {len(song_ids)} songs but {prefix}binaries.npy has {n_songs} rows: "
             "make both again with step 1"
         )
-    splits, owner = {}, {}
+    splits: dict[str, np.ndarray] = {}
+    owner: dict[int, str] = {}
     for name in SPLITS:
         file = path / f"{prefix}{name}_ids.npy"
         splits[name] = _read_split(file, song_ids)

@@ -178,7 +178,7 @@ def write_split_without(
     song_ids, splits = read_splits(path, prefix, len(song_tags))
     song_tags = song_tags[:, [tag not in dropped for tag in tags]]  # (N, T) -> (N, T kept)
     if not keep_untagged:
-        tagged = song_tags.any(axis=1)  # (N,)
+        tagged = np.asarray(song_tags.any(axis=1))  # (N,)
         splits = {name: songs[tagged[songs]] for name, songs in splits.items()}
     remaining = [tag for tag in tags if tag not in dropped]
     write_split(stage, remaining, song_ids, song_tags, splits, prefix)

@@ -2,7 +2,7 @@
 
 The names and meanings are those of the splits published with the paper (Won et al., ICASSP 2021,
 arXiv 2010.16030, `reproducible_splits.tar.gz`), so that a downloaded split opens without a change.
-README.md, section "The dataset directory", has the table for users.
+docs/data.md, section "The dataset directory", has the table for users.
 
 Nothing here is trusted: arrays are read without pickle, pickles by `read_pickle`, which admits
 plain data only, and `dataset.open_dataset` checks every shape and cross-reference.
@@ -15,6 +15,8 @@ import os
 import pickle
 import shutil
 import tempfile
+import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -97,6 +99,11 @@ def some(names: Sequence, most: int = 5) -> str:
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
+def normal_form(text: str) -> str:
+    """Text in the one form (NFC) in which names are compared."""
+    return unicodedata.normalize("NFC", text)
+
+
 # ---------------------------------------------------------------- reading single files
 
 
@@ -153,25 +160,34 @@ def unique_names(names: list[str], path: Path, kind: str) -> list[str]:
     if not names:
         raise UserError(f"{path} is empty: make it again with step 1")
     if len(set(names)) < len(names):
-        seen: set[str] = set()
-        twice = next(name for name in names if name in seen or seen.add(name))
+        twice = Counter(names).most_common(1)[0][0]
         raise UserError(f"{path} lists the {kind} {twice!r} twice: make it again with step 1")
     return names
 
 
-def read_tsv(path: Path, columns: int) -> list[list[str]]:
+def read_tsv(path: Path, columns: int | None) -> list[list[str]]:
     """Read a tab-separated file without header: a list of rows with `columns` fields each.
 
-    Missing trailing fields become empty strings, further ones are dropped; empty lines and a byte
-    order mark are passed over.
+    Missing trailing fields become empty strings; empty lines and a byte order mark are passed
+    over. Without `columns`, each row has as many fields as it has.
+
+    Raises
+    ------
+    UserError
+        The file is missing, is not UTF-8, or has a row of more fields that are not all empty.
     """
     rows = []
     with open(require_file(path), encoding="utf-8-sig", newline="\n") as lines:
         try:
-            for line in lines:
+            for number, line in enumerate(lines, start=1):
                 fields = line.rstrip("\r\n").split("\t")
+                if columns is not None and any(fields[columns:]):
+                    raise UserError(
+                        f"{path} has {len(fields)} fields in line {number}, where {columns} "
+                        "belong: correct the line"
+                    )
                 if fields != [""]:
-                    rows.append((fields + [""] * columns)[:columns])
+                    rows.append((fields + [""] * (columns or 0))[:columns])
         except UnicodeDecodeError:
             raise UserError(f"{path} is not UTF-8 text: convert it to UTF-8") from None
     return rows
@@ -194,9 +210,10 @@ class Song(NamedTuple):
 
 
 def read_songs(directory: Path) -> list[Song]:
-    """Read `songs.tsv`; no song where the file is missing."""
+    """Read `songs.tsv`, ids and artists in normal form; no song where the file is missing."""
     file = directory / SONGS
-    return [Song(*row) for row in read_tsv(file, 4)] if file.is_file() else []
+    rows = read_tsv(file, 4) if file.is_file() else []
+    return [Song(normal_form(name), normal_form(artist), *rest) for name, artist, *rest in rows]
 
 
 def read_about(path: Path) -> dict:

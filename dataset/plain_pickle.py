@@ -38,11 +38,11 @@ def _empty_array(*_arguments) -> _PlainArray:
 
 
 def _array_from_buffer(buffer: bytes, plain: _PlainDtype, *layout) -> np.ndarray:
-    return np._core.numeric._frombuffer(buffer, plain.dtype, *layout)
+    return np._core.numeric._frombuffer(buffer, plain.dtype, *layout)  # type: ignore[attr-defined]
 
 
 def _scalar(plain: _PlainDtype, content: bytes) -> np.generic:
-    return np._core.multiarray.scalar(plain.dtype, content)
+    return np._core.multiarray.scalar(plain.dtype, content)  # type: ignore[attr-defined]
 
 
 def _encode_latin1(text: str, encoding: str) -> bytes:

@@ -2,11 +2,12 @@
 
 import statistics
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments.tables import CHANCE, Found
+from experiments.tables import CHANCE, Found, first_run
 
 
 def category_chart(found: Found, path: Path) -> None:
@@ -14,7 +15,7 @@ def category_chart(found: Found, path: Path) -> None:
 
     Of several runs the mean, with whiskers of one standard deviation to either side.
     """
-    first = next(iter(found.values()))[0]["categories"]
+    first = first_run(found)["categories"]
     categories = list(first)
     figure = Figure(figsize=(1.5 + 1.3 * len(categories), 4), layout="constrained")
     axes = figure.subplots()
@@ -77,22 +78,21 @@ def space_map(tags: dict[str, str], tag_places, song_places, path: Path) -> None
     """
     figure = Figure(figsize=(12, 9), layout="constrained")
     axes = figure.subplots()
-    axes.scatter(*song_places.T, s=5, color="0.8", label="song", zorder=1)
+    axes.scatter(song_places[:, 0], song_places[:, 1], s=5, color="0.8", label="song", zorder=1)
     kinds = sorted(set(tags.values()))
+    below: dict[str, Any] = {
+        "xytext": (3, 2),
+        "textcoords": "offset points",
+        "fontsize": 8,
+        "zorder": 3,
+    }
     for number, kind in enumerate(kinds):
         chosen = [row for row, of_tag in enumerate(tags.values()) if of_tag == kind]
         label, colour = kind or "tag", f"C{number % 10}"
-        axes.scatter(*tag_places[chosen].T, s=18, color=colour, label=label, zorder=2)
+        places = tag_places[chosen]
+        axes.scatter(places[:, 0], places[:, 1], s=18, color=colour, label=label, zorder=2)
         for row in chosen:
-            axes.annotate(
-                list(tags)[row],
-                tag_places[row],
-                (3, 2),
-                textcoords="offset points",
-                fontsize=8,
-                color=colour,
-                zorder=3,
-            )
+            axes.annotate(list(tags)[row], tag_places[row], color=colour, zorder=3, **below)
     axes.set_axis_off()
     figure.legend(loc="outside lower center", ncols=len(kinds) + 1, frameon=False)
     figure.savefig(path, dpi=120)

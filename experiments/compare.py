@@ -14,7 +14,7 @@ from command_line import run_or_explain
 from dataset.files import staged
 from errors import UserError
 from experiments.charts import category_chart
-from experiments.tables import results_table
+from experiments.tables import first_run, results_table
 
 
 def read_results(folder: Path) -> dict:
@@ -40,7 +40,7 @@ def main() -> None:
     table = results_table(found)
     with staged(arguments.to) as stage:
         (stage / "compare.md").write_text(table, encoding="utf-8")
-        if next(iter(found.values()))[0]["categories"]:
+        if first_run(found)["categories"]:
             category_chart(found, stage / "compare.png")
     print(table)
     print(f"written to {arguments.to}")

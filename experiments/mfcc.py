@@ -18,8 +18,7 @@ from command_line import run_or_explain
 from dataset.directory import Dataset
 from dataset.files import SPLITS
 from dataset.mel_store import MEL_SETTINGS
-from experiments.runs import command_parser, parse_command, run_seeds, runs_of, write_report
-from experiments.tables import heading, results_table
+from experiments.runs import command_parser, parse_command, run_seeds, write_results
 from metrics import mean_over_tags, score_tags
 from options import Options, merge_options, parse_options
 from results import collect_results, provenance
@@ -93,8 +92,7 @@ def main() -> None:
     asked = merge_options(parse_options([*given.options, "--data_path", given.data_path]))
     baseline = run_baseline(open_asked(asked), asked)
     found = {"MFCC + logistic regression": [baseline], **run_seeds(given, {"acoustic branch": []})}
-    text = "\n".join((heading(found, given.data_path, given.seeds), results_table(found)))
-    write_report(given.result_dir, "mfcc", text, runs_of(found))
+    write_results(given, "mfcc", found)
 
 
 if __name__ == "__main__":

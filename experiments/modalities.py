@@ -22,10 +22,9 @@ from experiments.runs import (
     command_parser,
     parse_command,
     run_seeds,
-    runs_of,
-    write_report,
+    write_results,
 )
-from experiments.tables import Found, heading, markdown, quoted_table, results_table
+from experiments.tables import Found, first_run, markdown, quoted_table
 from options import parse_options
 
 INPUT_TYPES = {"cultural": "cf", "acoustic": "spec", "hybrid": "hybrid"}
@@ -79,15 +78,14 @@ def compare_modalities(given: argparse.Namespace, asked: str | None = None) -> t
     columns = choose_columns(asked, existing_directory(given.data_path), is_subset)
     variants = {name: ["--input_type", INPUT_TYPES[name]] for name in columns}
     found = run_seeds(given, variants, BALANCED_WEIGHTED)
-    parts = [heading(found, given.data_path, given.seeds), results_table(found)]
-    if next(iter(found.values()))[0]["categories"]:
-        with staged(given.result_dir) as stage:
-            category_chart(found, stage / "modalities.png")
-        parts.append("![MAP by tag category](modalities.png)\n")
+    has_chart = bool(first_run(found)["categories"])
+    parts = ["![MAP by tag category](modalities.png)\n"] if has_chart else []
     quoted = paper.MODALITIES_SUBSET if is_subset else paper.MODALITIES
     parts += [quoted_table(quoted)] + ([] if is_subset else [paper_categories()])
-    text = "\n".join(parts)
-    write_report(given.result_dir, "modalities", text, runs_of(found))
+    text = write_results(given, "modalities", found, *parts)
+    if has_chart:
+        with staged(given.result_dir) as stage:
+            category_chart(found, stage / "modalities.png")
     return text, found
 
 

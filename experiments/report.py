@@ -67,11 +67,10 @@ def extremes_table(column: str, runs: list[dict]) -> str:
         n_positive = about[tag]["n_positive"]
         return tag, f"{by_tag[tag]:.4f}", str(n_positive), f"{n_positive / n_songs:.4f}"
 
-    header = ("", "average precision", "test songs", "their share")
-    parts = []
-    for title, chosen in (("best", ranked[:n_shown]), ("worst", ranked[len(ranked) - n_shown :])):
-        parts.append(markdown((f"{title} tags", *header[1:]), [row(tag) for tag in chosen]))
-    return f"By the column `{column}`:\n\n" + "\n".join(parts)
+    header = ("average precision", "test songs", "their share")
+    best, worst = map(row, ranked[:n_shown]), map(row, ranked[len(ranked) - n_shown :])
+    tables = markdown(("best tags", *header), [*best]), markdown(("worst tags", *header), [*worst])
+    return f"By the column `{column}`:\n\n" + "\n".join(tables)
 
 
 def options_table(experiments: dict[str, Found]) -> str:

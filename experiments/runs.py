@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dataset.files import staged
 from errors import UserError
-from experiments.tables import Found
+from experiments.tables import Found, results_section
 from options import MODEL_OPTIONS, OptionParser, Options, merge_options, parse_options
 from train_test import test, train
 
@@ -93,8 +93,9 @@ def command_parser(description: str) -> argparse.ArgumentParser:
 
 def parse_command(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """Read the command line; `options` gets what is left, the options of main.py, checked."""
-    given, given.options = parser.parse_known_args()
-    asked = parse_options(given.options)
+    given, options = parser.parse_known_args()
+    given.options = options
+    asked = parse_options(options)
     for name in ("data_path", "seed", "model_save_path", "model_load_path", "mode", "resume"):
         if name in asked:
             raise UserError(f"--{name} is set by the experiment: leave it out")
@@ -110,6 +111,13 @@ def parse_seeds(text: str) -> list[int]:
     if len(set(seeds)) < len(seeds):
         raise UserError(f"--seeds {text} names a seed twice: give each once")
     return seeds
+
+
+def write_results(given: argparse.Namespace, name: str, found: Found, *parts: str) -> str:
+    """Write the table of results, the other parts, and every run; return the text."""
+    text = "\n".join((results_section(found, given.data_path, given.seeds), *parts))
+    write_report(given.result_dir, name, text, runs_of(found))
+    return text
 
 
 def runs_of(found: Found) -> list[dict]:

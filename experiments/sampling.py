@@ -17,10 +17,9 @@ from experiments.runs import (
     command_parser,
     parse_command,
     run_seeds,
-    runs_of,
-    write_report,
+    write_results,
 )
-from experiments.tables import Found, heading, paired_tests, quoted_table, results_table
+from experiments.tables import Found, paired_tests, quoted_table
 
 SAMPLINGS = {
     "random": [],
@@ -33,17 +32,8 @@ SAMPLINGS = {
 def compare_samplings(given: argparse.Namespace) -> tuple[str, Found]:
     """Run all samplings with all seeds; write the report; return it and the runs."""
     found = run_seeds(given, SAMPLINGS)
-    text = "\n".join(
-        (
-            heading(found, given.data_path, given.seeds),
-            results_table(found),
-            "Tag by tag, average precision as the mean over seeds:\n",
-            paired_tests(found),
-            quoted_table(paper.SAMPLING),
-        )
-    )
-    write_report(given.result_dir, "sampling", text, runs_of(found))
-    return text, found
+    parts = (paired_tests(found), quoted_table(paper.SAMPLING))
+    return write_results(given, "sampling", found, *parts), found
 
 
 if __name__ == "__main__":

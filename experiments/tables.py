@@ -7,11 +7,12 @@
 import statistics
 from collections.abc import Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
 from errors import UserError
-from experiments.paper import Quoted
+from experiments import paper
 from metrics import METRICS
 
 Found = dict[str, list[dict]]
@@ -25,12 +26,12 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], n_words: int 
     """
     columns = list(zip(header, *rows, strict=True))
     widths = [max(3, *map(len, column)) for column in columns]
-    pads = [str.ljust] * n_words + [str.rjust] * (len(columns) - n_words)
+    pads: list[Any] = [str.ljust] * n_words + [str.rjust] * (len(columns) - n_words)
     rule = ["-" * width for width in widths[:n_words]]
     rule += ["-" * (width - 1) + ":" for width in widths[n_words:]]
     lines = []
     for row in (header, rule, *rows):
-        cells = (pad(*cell) for pad, *cell in zip(pads, row, widths, strict=True))
+        cells = (pad(cell, width) for pad, cell, width in zip(pads, row, widths, strict=True))
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
@@ -41,6 +42,11 @@ def mean_and_deviation(values: Sequence[float | None]) -> str:
         return ""
     spread = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
     return f"{statistics.mean(values):.4f}{spread}"
+
+
+def first_run(found: Found) -> dict:
+    """Results of the first run of the first column, which tell of the test songs and the tags."""
+    return next(iter(found.values()))[0]
 
 
 def check_comparable(found: Found) -> None:
@@ -56,7 +62,7 @@ def check_comparable(found: Found) -> None:
 def results_table(found: Found) -> str:
     """Mean ± deviation over the runs of each column: metrics, then MAP by category; and chance."""
     check_comparable(found)
-    first = next(iter(found.values()))[0]
+    first = first_run(found)
     rows = []
     for metric, label in METRICS.items():
         cells = [mean_and_deviation([one[metric] for one in runs]) for runs in found.values()]
@@ -73,7 +79,7 @@ def results_table(found: Found) -> str:
 
 def heading(found: Found, data_path: str, seeds: Sequence[int]) -> str:
     """One line that says what was measured on which data."""
-    first = next(iter(found.values()))[0]
+    first = first_run(found)
     plural = "seed" if len(seeds) == 1 else "seeds"
     return (
         f"Measured on {data_path}: {first['n_tags']} tags, {first['n_songs']} test songs, "
@@ -82,13 +88,17 @@ def heading(found: Found, data_path: str, seeds: Sequence[int]) -> str:
     )
 
 
-def quoted_table(quoted: Quoted) -> str:
+def results_section(found: Found, data_path: str, seeds: Sequence[int]) -> str:
+    """`heading` and `results_table`."""
+    return f"{heading(found, data_path, seeds)}\n{results_table(found)}"
+
+
+def quoted_table(quoted: paper.Quoted) -> str:
     """The paper's own numbers, said to be quoted."""
-    columns = quoted.columns.values()
+    metrics = zip(*quoted.columns.values(), strict=True)
     rows = [
-        (label, *(f"{one[metric]:.4f}" for one in columns))
-        for metric, label in METRICS.items()
-        if all(metric in one for one in columns)
+        (METRICS[name], *(f"{value:.4f}" for value in values))
+        for name, values in zip(paper.METRICS, metrics, strict=True)
     ]
     return (
         f"Quoted from the paper, not measured here, on other data ({quoted.source}):\n\n"
@@ -103,7 +113,7 @@ def average_precisions(runs: list[dict]) -> dict[str, float]:
 
 
 def paired_tests(found: Found) -> str:
-    """Table that compares all columns two by two, tag by tag.
+    """Section that compares all columns two by two, tag by tag.
 
     The average precision of a tag is the mean over seeds; Wilcoxon's signed-rank test (two-sided)
     asks whether the differences lie around zero. Tags stand for all tags that there could be; the
@@ -118,4 +128,5 @@ def paired_tests(found: Found) -> str:
         p = wilcoxon(gains).pvalue if gains.any() else 1.0
         better, worse = int((gains > 0).sum()), int((gains < 0).sum())
         rows.append((f"{high} - {low}", f"{gains.mean():+.4f}", f"{better} : {worse}", f"{p:.2g}"))
-    return markdown(("difference", "MAP", "tags better : worse", "p (Wilcoxon, paired)"), rows)
+    header = ("difference", "MAP", "tags better : worse", "p (Wilcoxon, paired)")
+    return f"Tag by tag, average precision as the mean over seeds:\n\n{markdown(header, rows)}"

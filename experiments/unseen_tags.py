@@ -35,10 +35,9 @@ from experiments.runs import (
     run,
     run_name,
     run_seeds,
-    runs_of,
-    write_report,
+    write_results,
 )
-from experiments.tables import Found, heading, paired_tests, results_table
+from experiments.tables import Found, paired_tests
 from metrics import score_tags
 from options import merge_options, parse_options
 from results import collect_results
@@ -94,10 +93,11 @@ def rank_unseen(checkpoint: Path, data_path: Path, unseen: Dataset) -> tuple[dic
     truth = unseen.song_tags[unseen.splits["test"]].T
     model = solver.cpu().model
     with torch.inference_mode():
-        return tuple(
+        by_vector, by_nearest = (
             score_tags(cosine_similarity(model.embed_tags(vectors), songs), truth)
             for vectors in (wanted, nearest)
         )
+    return by_vector, by_nearest
 
 
 def rank_all_unseen(given: argparse.Namespace, options: list[str], dataset: Dataset) -> list[dict]:
@@ -137,13 +137,7 @@ def compare_unseen(given: argparse.Namespace) -> Found:
         both = rank_all_unseen(given, options, dataset)
         for column, results in zip((UNSEEN, NEAREST), both, strict=True):
             found[column].append(results)
-    parts = (
-        heading(found, given.data_path, given.seeds),
-        results_table(found),
-        "Tag by tag, average precision as the mean over seeds:\n",
-        paired_tests(found),
-    )
-    write_report(given.result_dir, "unseen_tags", "\n".join(parts), runs_of(found))
+    write_results(given, "unseen_tags", found, paired_tests(found))
     return found
 
 

@@ -26,7 +26,7 @@ from experiments.runs import (
     runs_of,
     write_report,
 )
-from experiments.tables import Found, heading, markdown, paired_tests, results_table
+from experiments.tables import Found, markdown, paired_tests, results_section
 from options import parse_options
 
 WORDS = ("jungle", "house", "country", "metal", "chill", "brazilian", "smooth jazz", "deep house")
@@ -66,13 +66,11 @@ def is_musical(neighbour: str, near: str, musical: set[str]) -> bool:
 
 def tag_vector_files(data_path: Path, is_subset: bool = False) -> dict[str, Path]:
     """Vectors of tags that models can be trained with: name of the set -> NAME_emb.pkl."""
-    suffix = "_emb.pkl"
-    files = {}
-    for file in sorted(data_path.glob(f"*{suffix}")):
-        of_subset = file.name.startswith("sub_")
-        if is_subset or not of_subset:
-            files[file.name.removesuffix(suffix).removeprefix("sub_")] = file
-    return files
+    return {
+        file.name.removesuffix("_emb.pkl").removeprefix("sub_"): file
+        for file in sorted(data_path.glob("*_emb.pkl"))
+        if is_subset or not file.name.startswith("sub_")
+    }
 
 
 def choose_vectors(data_path: Path, names: list[str] | None) -> dict[str, Path | None]:
@@ -189,9 +187,9 @@ def compare_retrieval(given: argparse.Namespace, names: Iterable[str]) -> tuple[
     ]
     runs = run_seeds(given, variants, BALANCED_WEIGHTED)
     if runs:
-        parts += [heading(runs, given.data_path, given.seeds), results_table(runs)]
+        parts.append(results_section(runs, given.data_path, given.seeds))
     if len(runs) > 1:
-        parts += ["Tag by tag, average precision as the mean over seeds:\n", paired_tests(runs)]
+        parts.append(paired_tests(runs))
     return "\n".join(parts), runs
 
 

@@ -202,4 +202,7 @@ def write_hits(index: SongIndex, words: list[str], hits: list[Hit], file: Path) 
         if not entries:
             raise UserError("the index names no audio file, as a playlist needs: give a .tsv file")
         title = f"#PLAYLIST:{', '.join(words)}\n"
-        (stage / file.name).write_text("#EXTM3U\n" + title + "".join(entries), encoding="utf-8")
+        text = "#EXTM3U\n" + title + "".join(entries)
+        (stage / file.name).write_text(text, encoding="utf-8")
+    if file.suffix.lower() == ".m3u" and not text.isascii():
+        print(f"{file} is UTF-8: for players that take .m3u for Latin-1 give a .m3u8 file")

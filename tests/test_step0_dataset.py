@@ -100,7 +100,7 @@ def test_lastfm2k_writes_everything(lastfm, tmp_path):
         "tag_categories.tsv",
         "triplets.tsv",
     ]
-    assert "score of at least 50: 5 -> 5 rows (2 songs, 5 tags)" in done.stdout
+    assert "score of at least 50: rows 5 -> 5, songs 2 -> 2, tags 5 -> 5" in done.stdout
 
 
 def test_pandas_reads_it_as_the_documentation_says(lastfm, tmp_path):
@@ -262,7 +262,21 @@ def test_bad_arguments(lastfm, tmp_path):
     assert refused(step0("msd", nowhere, data), nowhere, "millionsongdataset.com")
     assert refused(step0("lastfm2k", lastfm, lastfm), lastfm, "DATA_PATH")
     assert refused(step0("lastfm2k", lastfm, data, "--min_songs", 9), "--min_songs")
-    assert refused(step0("lastfm2k", lastfm, data, "--min_score", "high"), "--min_score", "high")
+    for option in (
+        ["--min_score", "high"],
+        ["--min_score", -1],
+        ["--min_score", 101],
+        ["--min_score", True],
+        ["--max_tags", 0],
+        ["--max_tags", 2.5],
+        ["--min_songs", 0],
+        ["--min_songs", None],
+        ["--keep_not_music", "yes"],
+    ):
+        assert refused(step0("lastfm2k", lastfm, data, *option), option[0], "must be", option[1])
+    for command in ("table", "magnatagatune"):
+        for option in (["--min_songs", 0], ["--min_songs", "x"], ["--merge_spellings", 1]):
+            assert refused(step0(command, lastfm, data, *option), option[0], "must be")
     assert refused(step0("lastfm2k", lastfm, lastfm / "tags.dat", "--min_songs", 1), "tags.dat")
     unknown = from_shell("lastfm2k", lastfm, data, "--min_song", 1)
     assert unknown.returncode == 2

@@ -10,7 +10,7 @@ An instrument takes a frequency in Hz and a length in seconds and gives float32 
 """
 
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from preprocessing.demo.sound import (
     SAMPLE_RATE,
     fade,
     harmonics,
+    modes,
     noise,
     partials,
     saws,
@@ -49,14 +50,14 @@ def note(instrument: str, pitch: int, seconds: float) -> np.ndarray:
     ndarray of float32, shape (n,)
         The signal; all instruments are equally loud. Read-only, for calls share it.
     """
-    signal = INSTRUMENTS[instrument](hertz(pitch), seconds + RELEASE)
-    return _finished(signal, RELEASE)
+    return _finished(INSTRUMENTS[instrument](hertz(pitch), seconds + RELEASE), RELEASE)
 
 
 @cache
 def hit(drum: str) -> np.ndarray:
-    """Strike one of `DRUMS`; the signal is that of `note`."""
-    return _finished(DRUMS[drum](), 0.02)
+    """Strike one of `DRUMS` at its level; the signal is that of `note`."""
+    level, strike = DRUMS[drum]
+    return _finished(strike(), 0.02, level)
 
 
 def hertz(pitch: int) -> float:
@@ -64,17 +65,18 @@ def hertz(pitch: int) -> float:
     return 440.0 * 2 ** ((pitch - 69) / 12)
 
 
-def _finished(signal: np.ndarray, release: float) -> np.ndarray:
-    """Fade the end out, scale the loudest 50 ms to a root mean square of 1, and lock."""
+def _finished(signal: np.ndarray, release: float, level: float = 1.0) -> np.ndarray:
+    """Fade the end out, scale the loudest 50 ms to a root mean square of `level`, and lock."""
     n_fade, window = round(release * SAMPLE_RATE), SAMPLE_RATE // 20
     signal[-n_fade:] *= np.linspace(1, 0, n_fade, dtype=np.float32)
     energy = np.cumsum(np.concatenate([np.zeros(window), signal**2]))
     signal /= np.float32(np.sqrt((energy[window:] - energy[:-window]).max() / window))
+    signal *= level
     signal.flags.writeable = False
     return signal
 
 
-# ---------------------------------------------------------------- instruments that lead
+# ---------------------------------------------------------------- strings and reeds
 
 
 def mandolin(frequency: float, seconds: float) -> np.ndarray:
@@ -88,9 +90,31 @@ def piano(frequency: float, seconds: float) -> np.ndarray:
     h = harmonics(frequency, 30)
     stretched = h * frequency * np.sqrt(1 + 4e-4 * h**2)
     amplitude = np.sin(np.pi * h / 8) * np.exp(-h * frequency / 4000) / h
-    both = np.concatenate([stretched, stretched * 1.0008])
-    tone = partials(both, np.tile(amplitude, 2), np.tile(0.7 + 0.5 * h, 2), seconds)
+    tone = partials(np.outer([1, 1.0008], stretched), amplitude, 0.7 + 0.5 * h, seconds)
     return tone + 0.3 * np.abs(tone).max() * noise(seconds, 60, 400) * fade(seconds, 40)
+
+
+def power_chord(frequency: float, seconds: float) -> np.ndarray:
+    """Steel string and one a fifth above through an overdriven amplifier."""
+    both = sum(string(f, seconds, 1 / 5, 1, (1.5, 0.1)) for f in (frequency, 1.5 * frequency))
+    return np.tanh(6 * both / np.abs(both).max())
+
+
+def double_bass(frequency: float, seconds: float) -> np.ndarray:
+    """Gut string plucked by a finger: a round tone and the slap of the string."""
+    tone = string(frequency, seconds, 0.3, 1.5, (2, 0.15))
+    return tone + 0.1 * np.abs(tone).max() * noise(seconds, 200, 1200) * fade(seconds, 60)
+
+
+def accordion(frequency: float, seconds: float) -> np.ndarray:
+    """Two reeds, of which one is a little sharp so that they beat."""
+    h = harmonics(frequency, 20)
+    amplitude = np.where(h % 2 == 1, 1.0, 0.5) / h**0.9
+    tone = partials(np.outer([1, 1.008], h * frequency), amplitude, 0.0, seconds)
+    return tone * swell(seconds, 0.05)
+
+
+# ---------------------------------------------------------------- electric, bowed and blown tones
 
 
 def electric_piano(frequency: float, seconds: float) -> np.ndarray:
@@ -141,138 +165,10 @@ def trumpet(frequency: float, seconds: float) -> np.ndarray:
     return wavering(frequency, spectrum, seconds, rate=5.2, depth=0.003) * loudness
 
 
-def synthesizer(frequency: float, seconds: float) -> np.ndarray:
-    """Wide-open sawtooth waves, so much out of tune that the high partials are a blur."""
-    return saws(frequency, seconds, spread=0.015, cutoff=6000, closing=0.5)
+# ---------------------------------------------------------------- who is there
 
-
-# ---------------------------------------------------------------- instruments that accompany
-
-
-def pad(frequency: float, seconds: float) -> np.ndarray:
-    """Dark string synthesiser that swells."""
-    return saws(frequency, seconds, spread=0.004, cutoff=900, closing=20.0) * swell(seconds, 0.35)
-
-
-def clavinet(frequency: float, seconds: float) -> np.ndarray:
-    """Short string plucked near its end, hard and bright."""
-    return string(frequency, seconds, 1 / 13, 0.7, (7, 0.02))
-
-
-def harp(frequency: float, seconds: float) -> np.ndarray:
-    """Soft string plucked near the middle, which dies away early."""
-    return string(frequency, seconds, 0.45, 1.5, (3, 0.6))
-
-
-def power_chord(frequency: float, seconds: float) -> np.ndarray:
-    """Steel string and one a fifth above through an overdriven amplifier."""
-    both = sum(string(f, seconds, 1 / 5, 1, (1.5, 0.1)) for f in (frequency, 1.5 * frequency))
-    return np.tanh(6 * both / np.abs(both).max())
-
-
-def accordion(frequency: float, seconds: float) -> np.ndarray:
-    """Two reeds, of which one is a little sharp so that they beat."""
-    h = harmonics(frequency, 20)
-    amplitude = np.where(h % 2 == 1, 1.0, 0.5) / h**0.9
-    both = np.concatenate([h * frequency, h * frequency * 1.008])
-    return partials(both, np.tile(amplitude, 2), 0.0, seconds) * swell(seconds, 0.05)
-
-
-def marimba(frequency: float, seconds: float) -> np.ndarray:
-    """Wooden bar tuned to about 1 : 4 : 10."""
-    ratio, amplitude = np.array([1, 3.93, 9.5]), np.array([1, 0.35, 0.15])
-    return partials(ratio * frequency, amplitude, np.array([7.0, 18, 45]), seconds)
-
-
-def bells(frequency: float, seconds: float) -> np.ndarray:
-    """Metal bar free at both ends, 1 : 2.76 : 5.40, that rings on."""
-    ratio, amplitude = np.array([1, 2.76, 5.4]), np.array([1, 0.4, 0.2])
-    return partials(ratio * frequency, amplitude, np.array([1.5, 3, 6]), seconds)
-
-
-# ---------------------------------------------------------------- basses
-
-
-def double_bass(frequency: float, seconds: float) -> np.ndarray:
-    """Gut string plucked by a finger: a round tone and the slap of the string."""
-    tone = string(frequency, seconds, 0.3, 1.5, (2, 0.15))
-    return tone + 0.1 * np.abs(tone).max() * noise(seconds, 200, 1200) * fade(seconds, 60)
-
-
-def bass_guitar(frequency: float, seconds: float) -> np.ndarray:
-    """Steel string picked near the bridge."""
-    return string(frequency, seconds, 1 / 9, 1.2, (1.5, 0.02))
-
-
-def slap_bass(frequency: float, seconds: float) -> np.ndarray:
-    """Steel string hit by the thumb: bright and short."""
-    return string(frequency, seconds, 1 / 15, 0.9, (4, 0.02))
-
-
-def synth_bass(frequency: float, seconds: float) -> np.ndarray:
-    """Sawtooth waves through a filter that snaps shut."""
-    return saws(frequency, seconds, spread=0.003, cutoff=500, closing=12.0)
-
-
-def sub_bass(frequency: float, seconds: float) -> np.ndarray:
-    """Almost a sine wave."""
-    h = harmonics(frequency, 3)
-    return partials(h * frequency, np.array([1, 0.2, 0.08]), 0.8, seconds)
-
-
-# ---------------------------------------------------------------- drums
-
-
-def _hiss(seconds: float, low: float, high: float, decay: float) -> np.ndarray:
-    return noise(seconds, low, high) * fade(seconds, decay)
-
-
-def _kick() -> np.ndarray:
-    return sweep(0.35, 220, 52, 12) + 0.08 * _hiss(0.35, 1000, 5000, 200)
-
-
-def _snare() -> np.ndarray:
-    return 0.6 * sweep(0.28, 260, 185, 22) + 0.35 * _hiss(0.28, 800, 8000, 17)
-
-
-def _clap() -> np.ndarray:
-    """Three hands, 11 ms apart."""
-    late = round(0.011 * SAMPLE_RATE)
-    hands = [_hiss(0.3, 900, 3500, decay) for decay in (45, 33, 21)]
-    return sum(np.pad(hand, (n * late, (2 - n) * late)) for n, hand in enumerate(hands))
-
-
-def _ride() -> np.ndarray:
-    metal = 2900 * np.array([1, 1.34, 1.87, 2.21, 2.66, 3.11])
-    return partials(metal, np.ones(6), 7.0, 0.5) + 1.2 * _hiss(0.5, 4000, 10000, 9)
-
-
-def _cowbell() -> np.ndarray:
-    metal = np.array([562.0, 845, 1124, 1690])
-    return partials(metal, np.array([1, 1, 0.5, 0.5]), 16.0, 0.3)
-
-
-def _wood(frequency: float, decay: float) -> np.ndarray:
-    return partials(frequency * np.array([1, 1.5]), np.array([1, 0.4]), decay, 0.15)
-
-
-DRUMS: dict[str, Callable[[], np.ndarray]] = {
-    "kick": _kick,
-    "boom": lambda: np.tanh(2 * sweep(0.7, 150, 45, 4)),
-    "snare": _snare,
-    "brush": lambda: _hiss(0.25, 1500, 6000, 14) * swell(0.25, 0.03),
-    "clap": _clap,
-    "hat": lambda: _hiss(0.08, 6000, 10000, 60),
-    "open hat": lambda: _hiss(0.3, 5000, 10000, 12),
-    "ride": _ride,
-    "rim": lambda: _wood(1700, 70),
-    "clave": lambda: _wood(2500, 40),
-    "cowbell": _cowbell,
-    "shaker": lambda: _hiss(0.12, 4500, 10000, 35) * swell(0.12, 0.04),
-    "high conga": lambda: sweep(0.25, 420, 330, 16),
-    "low conga": lambda: sweep(0.3, 270, 210, 13),
-}
-LEADS: dict[str, Callable[[float, float], np.ndarray]] = {
+Instrument = Callable[[float, float], np.ndarray]
+LEADS: dict[str, Instrument] = {
     "mandolin": mandolin,
     "piano": piano,
     "electric piano": electric_piano,
@@ -280,20 +176,58 @@ LEADS: dict[str, Callable[[float, float], np.ndarray]] = {
     "violin": violin,
     "flute": flute,
     "trumpet": trumpet,
-    "synthesizer": synthesizer,
+    # so much out of tune that the high partials are a blur
+    "synthesizer": partial(saws, spread=0.015, cutoff=6000, closing=0.5),
 }
-ACCOMPANIMENT: dict[str, Callable[[float, float], np.ndarray]] = {
-    "pad": pad,
-    "clavinet": clavinet,
-    "harp": harp,
+ACCOMPANIMENT: dict[str, Instrument] = {
+    "pad": lambda f, seconds: saws(f, seconds, 0.004, 900, 20.0) * swell(seconds, 0.35),
+    "clavinet": partial(string, place=1 / 13, tilt=0.7, decay=(7, 0.02)),  # near its end: hard
+    "harp": partial(string, place=0.45, tilt=1.5, decay=(3, 0.6)),  # near the middle: soft
     "power chord": power_chord,
     "accordion": accordion,
-    "marimba": marimba,
-    "bells": bells,
+    # a wooden bar, and a metal one free at both ends
+    "marimba": partial(modes, ratio=(1, 3.93, 9.5), amplitude=(1, 0.35, 0.15), decay=(7, 18, 45)),
+    "bells": partial(modes, ratio=(1, 2.76, 5.4), amplitude=(1, 0.4, 0.2), decay=(1.5, 3, 6)),
     "double bass": double_bass,
-    "bass guitar": bass_guitar,
-    "slap bass": slap_bass,
-    "synth bass": synth_bass,
-    "sub bass": sub_bass,
+    "bass guitar": partial(string, place=1 / 9, tilt=1.2, decay=(1.5, 0.02)),  # near the bridge
+    "slap bass": partial(string, place=1 / 15, tilt=0.9, decay=(4, 0.02)),  # by the thumb
+    "synth bass": partial(saws, spread=0.003, cutoff=500, closing=12.0),  # snaps shut
+    "sub bass": partial(modes, ratio=(1, 2, 3), amplitude=(1, 0.2, 0.08), decay=0.8),
 }
 INSTRUMENTS = LEADS | ACCOMPANIMENT
+
+
+def _hiss(seconds: float, low: float, high: float, decay: float) -> np.ndarray:
+    return noise(seconds, low, high) * fade(seconds, decay)
+
+
+def _clap() -> np.ndarray:
+    """Three hands, 11 ms apart."""
+    late = round(0.011 * SAMPLE_RATE)
+    hands = [_hiss(0.3, 900, 3500, decay) for decay in (45, 33, 21)]
+    padded = [np.pad(hand, (n * late, (2 - n) * late)) for n, hand in enumerate(hands)]
+    return np.sum(padded, axis=0)
+
+
+def _ride() -> np.ndarray:
+    metal = modes(2900, 0.5, (1, 1.34, 1.87, 2.21, 2.66, 3.11), 1, 7.0)
+    return metal + 1.2 * _hiss(0.5, 4000, 10000, 9)
+
+
+# Level and sound; of equal energy, the high ones would be the loudest.
+DRUMS: dict[str, tuple[float, Callable[[], np.ndarray]]] = {
+    "kick": (1.0, lambda: sweep(0.35, 220, 52, 12) + 0.08 * _hiss(0.35, 1000, 5000, 200)),
+    "boom": (1.0, lambda: np.tanh(2 * sweep(0.7, 150, 45, 4))),
+    "snare": (0.8, lambda: 0.6 * sweep(0.28, 260, 185, 22) + 0.35 * _hiss(0.28, 800, 8000, 17)),
+    "brush": (0.5, lambda: _hiss(0.25, 1500, 6000, 14) * swell(0.25, 0.03)),
+    "clap": (0.7, _clap),
+    "hat": (0.3, lambda: _hiss(0.08, 6000, 10000, 60)),
+    "open hat": (0.3, lambda: _hiss(0.3, 5000, 10000, 12)),
+    "ride": (0.35, _ride),
+    "rim": (0.6, lambda: modes(1700, 0.15, (1, 1.5), (1, 0.4), 70)),
+    "clave": (0.4, lambda: modes(2500, 0.15, (1, 1.5), (1, 0.4), 40)),
+    "cowbell": (0.3, lambda: partials([562.0, 845, 1124, 1690], [1, 1, 0.5, 0.5], 16.0, 0.3)),
+    "shaker": (0.3, lambda: _hiss(0.12, 4500, 10000, 35) * swell(0.12, 0.04)),
+    "high conga": (1.0, lambda: sweep(0.25, 420, 330, 16)),
+    "low conga": (1.0, lambda: sweep(0.3, 270, 210, 13)),
+}

@@ -15,18 +15,6 @@ LONGEST = 12.0  # seconds
 FADE_IN, FADE_OUT = 0.005, 0.3  # seconds
 PEAK = 0.9  # of full scale
 LEVELS = {"lead": 1.0, "chords": 0.25, "bass": 0.4, "drums": 0.5}  # the melody stands in front
-DRUM_LEVELS = {  # of equal energy, the high ones would be the loudest
-    "hat": 0.3,
-    "open hat": 0.3,
-    "ride": 0.35,
-    "shaker": 0.3,
-    "clave": 0.4,
-    "cowbell": 0.3,
-    "rim": 0.6,
-    "brush": 0.5,
-    "clap": 0.7,
-    "snare": 0.8,
-}
 
 
 def mix(notes: Sequence[Note], seconds: float, mood: Mood) -> np.ndarray:
@@ -64,7 +52,7 @@ def _part(notes: Sequence[Note], name: str, n_samples: int, attack: float) -> np
         if played.part != name:
             continue
         if name == "drums":
-            sound = hit(played.sound) * DRUM_LEVELS.get(played.sound, 1.0)
+            sound = hit(played.sound)
         else:
             sound = note(played.sound, played.pitch, played.seconds)
         if name == "lead" and attack:

@@ -11,66 +11,36 @@ from preprocessing.demo.styles import GENRES, MOODS, SCALES, TEMPI, Genre, Mood,
 SHORTEST_NOTE = 0.2  # seconds; of a shorter one the instrument could not be told
 SHORTEST = 10.0  # seconds; a song has as many whole bars as that takes
 BASS_REGISTER, CHORD_REGISTER = 33, 52  # lowest MIDI number of a root, and of a chord's note
+STROKES = {"x": 1.0, "o": 0.4}  # level
 MELODY_MOVES = (-2, -1, -1, 0, 1, 1, 2)  # steps of the scale from note to note
-MELODY_RANGE = (-4, 7)  # steps of the scale around the tonic
+MELODY_RANGE = range(-4, 8)  # steps of the scale around the tonic
 
 
 class Note(NamedTuple):
-    """One note of a part.
+    """One note of a part."""
 
-    Attributes
-    ----------
-    part : str
-        'lead', 'chords', 'bass' or 'drums'.
-    sound : str
-        Instrument or drum.
-    start, seconds : float
-        When it begins and how long it is held; a drum rings as long as it does.
-    pitch : int
-        MIDI number; 0 for drums.
-    level : float
-        1 for a normal stroke.
-    """
-
-    part: str
-    sound: str
-    start: float
-    seconds: float
-    pitch: int
-    level: float
+    part: str  # 'lead', 'chords', 'bass' or 'drums'
+    sound: str  # instrument or drum
+    start: float  # seconds
+    seconds: float  # how long it is held; a drum rings as long as it does
+    pitch: int  # MIDI number; 0 for drums
+    level: float  # 1 for a normal stroke
 
 
 @dataclass(frozen=True)
 class Score:
-    """What the parts of a song share.
-
-    Attributes
-    ----------
-    genre : Genre
-    mood : Mood
-    beat : float
-        Seconds of a beat.
-    tonic : int
-        Pitch class: 0 is C.
-    roots : tuple of int
-        Degree of the root of each bar's chord: 0 is the tonic.
-    """
+    """What the parts of a song share."""
 
     genre: Genre
     mood: Mood
-    beat: float
-    tonic: int
-    roots: tuple[int, ...]
+    beat: float  # seconds
+    tonic: int  # pitch class: 0 is C
+    roots: tuple[int, ...]  # degree of the root of each bar's chord: 0 is the tonic
 
     @property
     def bar(self) -> float:
         """Seconds of a bar."""
         return self.genre.beats * self.beat
-
-    @property
-    def seconds(self) -> float:
-        """Length of the song."""
-        return len(self.roots) * self.bar
 
     def pitch(self, degree: int, lowest: int) -> int:
         """MIDI number of a degree of the scale; the tonic is the first one from `lowest` on."""
@@ -104,7 +74,7 @@ def compose(traits: Traits, rng: np.random.Generator) -> tuple[list[Note], float
     roots = [int(progression[bar % len(progression)]) - 1 for bar in range(n_bars)]
     score = Score(genre, mood, beat, int(rng.integers(12)), (*roots[:-1], 0))  # home at the end
     melody = _melody(score, traits.instrument, rng)
-    return [*_drums(score), *_bass(score), *_chords(score), *melody], score.seconds
+    return [*_drums(score), *_bass(score), *_chords(score), *melody], n_bars * score.bar
 
 
 def fold(pitch: int, lowest: int) -> int:
@@ -115,14 +85,10 @@ def fold(pitch: int, lowest: int) -> int:
 # ---------------------------------------------------------------- the accompaniment
 
 
-def _level(stroke: str) -> float:
-    return 0.4 if stroke == "o" else 1.0
-
-
 def _drums(score: Score) -> Iterator[Note]:
     for drum, rhythm in score.genre.drums.items():
         for _, start, seconds, stroke in score.strokes(rhythm):
-            yield Note("drums", drum, start, seconds, 0, _level(stroke))
+            yield Note("drums", drum, start, seconds, 0, STROKES[stroke])
 
 
 def _bass(score: Score) -> Iterator[Note]:
@@ -140,7 +106,7 @@ def _chords(score: Score) -> Iterator[Note]:
         held = min(seconds, score.genre.held * score.beat)
         for step in score.genre.chord:
             pitch = fold(score.pitch(score.roots[bar] + step, CHORD_REGISTER), CHORD_REGISTER)
-            yield Note("chords", instrument, start, held, pitch, _level(stroke))
+            yield Note("chords", instrument, start, held, pitch, STROKES[stroke])
 
 
 # ---------------------------------------------------------------- the melody
@@ -155,13 +121,12 @@ def _melody(score: Score, instrument: str, rng: np.random.Generator) -> Iterator
         beats, moves = motifs[bar % 2]
         lengths = np.diff([*beats, score.genre.beats]) * score.beat
         lengths = np.maximum(lengths * score.mood.legato, np.minimum(lengths, SHORTEST_NOTE))
-        degree = _nearest_chord_degree(degree, root, score.genre.chord)
-        for place, (beat, seconds, move) in enumerate(zip(beats, lengths, moves, strict=True)):
-            degree = degree if place == 0 else _inside(degree + move, degree - move)
+        degree = _nearest_in_chord(degree, root, score.genre.chord)
+        for beat, seconds, move in zip(beats, lengths.tolist(), moves, strict=True):
+            degree += move if degree + move in MELODY_RANGE else -move
             start = bar * score.bar + beat * score.beat
             level = 1.0 if beat == int(beat) else 0.85
-            pitch = score.pitch(degree, lowest)
-            yield Note("lead", instrument, start, float(seconds), pitch, level)
+            yield Note("lead", instrument, start, seconds, score.pitch(degree, lowest), level)
     last = (len(score.roots) - 1) * score.bar
     yield Note("lead", instrument, last, score.bar, score.pitch(0, lowest), 1.0)
 
@@ -169,22 +134,17 @@ def _melody(score: Score, instrument: str, rng: np.random.Generator) -> Iterator
 def _motif(score: Score, rng: np.random.Generator) -> tuple[list[float], list[int]]:
     """Beats at which the notes of a bar begin, and steps of the scale to each."""
     swings = len(score.genre.chords[1]) // score.genre.beats == 3
-    places = [0.0]
+    beats = [0.0]
     for beat in range(score.genre.beats):
         if beat and rng.random() < score.mood.on_beat:
-            places.append(float(beat))
+            beats.append(float(beat))
         if rng.random() < score.mood.off_beat:
-            places.append(beat + (2 / 3 if swings else 1 / 2))
-    return places, rng.choice(MELODY_MOVES, len(places)).tolist()
+            beats.append(beat + (2 / 3 if swings else 1 / 2))
+    moves = rng.choice(MELODY_MOVES, len(beats)).tolist()
+    return beats, [0, *moves[1:]]
 
 
-def _nearest_chord_degree(degree: int, root: int, chord: tuple[int, ...]) -> int:
-    """The degree of the chord that is nearest, inside the melody's range."""
-    octaves = (-14, -7, 0, 7)
-    degrees = [root + step + octave for step in chord for octave in octaves]
-    inside = [d for d in degrees if MELODY_RANGE[0] <= d <= MELODY_RANGE[1]]
-    return min(inside, key=lambda d: (abs(d - degree), d))
-
-
-def _inside(degree: int, otherwise: int) -> int:
-    return degree if MELODY_RANGE[0] <= degree <= MELODY_RANGE[1] else otherwise
+def _nearest_in_chord(degree: int, root: int, chord: list[int]) -> int:
+    """The degree inside the melody's range that is of the chord and nearest; of two the lower."""
+    of_chord = {(root + step) % 7 for step in chord}
+    return min((d for d in MELODY_RANGE if d % 7 in of_chord), key=lambda d: abs(d - degree))

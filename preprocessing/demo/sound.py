@@ -6,6 +6,7 @@ Every function is pure, gives float32 at `SAMPLE_RATE`, and none loops over samp
 from functools import cache
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.signal import butter, sosfilt
 
 SAMPLE_RATE = 22_050  # Hz
@@ -33,7 +34,7 @@ def harmonics(frequency: float, most: int) -> np.ndarray:
 
 
 def partials(
-    frequency: np.ndarray, amplitude: np.ndarray, decay: np.ndarray | float, seconds: float
+    frequency: ArrayLike, amplitude: ArrayLike, decay: ArrayLike, seconds: float
 ) -> np.ndarray:
     """Sum of damped sine waves: y(t) = sum of amplitude * exp(-decay * t) * sin(2 pi frequency t).
 
@@ -43,11 +44,12 @@ def partials(
 
     Parameters
     ----------
-    frequency, amplitude, decay : ndarray of float, shape (H,)
+    frequency, amplitude, decay : array_like of float, of shapes that broadcast
         In Hz, in any unit, and in 1 / s. Waves above `HIGHEST` are left out.
     seconds : float
         Length of the signal.
     """
+    frequency, amplitude, decay = map(np.ravel, np.broadcast_arrays(frequency, amplitude, decay))
     heard = frequency < HIGHEST
     exponent = (2j * np.pi * frequency - decay)[heard] / SAMPLE_RATE
     n, block = round(seconds * SAMPLE_RATE), 256
@@ -58,21 +60,20 @@ def partials(
     return (left @ right).ravel()[:n]
 
 
+def modes(
+    frequency: float, seconds: float, ratio: ArrayLike, amplitude: ArrayLike, decay: ArrayLike
+) -> np.ndarray:
+    """Struck bar, plate or block: partials at these ratios to the frequency."""
+    return partials(frequency * np.array(ratio), amplitude, decay, seconds)
+
+
 def string(
     frequency: float, seconds: float, place: float, tilt: float, decay: tuple[float, float]
 ) -> np.ndarray:
     """Plucked string: it lacks the partials that have a node where it is plucked.
 
-    Parameters
-    ----------
-    frequency, seconds : float
-        Pitch in Hz and length of the signal.
-    place : float
-        Where it is plucked, as a share of its length: partial h is as strong as sin(pi h place).
-    tilt : float
-        How dark it is: partial h is divided by h ** tilt.
-    decay : tuple of float
-        Partial h dies away at decay[0] + decay[1] * h ** 2, in 1 / s.
+    Plucked at a share `place` of its length, partial h is as strong as sin(pi h place) / h ** tilt,
+    and dies away at decay[0] + decay[1] * h ** 2, in 1 / s.
     """
     h = harmonics(frequency, 40)
     amplitude = np.sin(np.pi * h * place) / h**tilt
@@ -88,8 +89,7 @@ def saws(
     """
     h = harmonics(frequency, 36)
     rate = closing * np.minimum((h * frequency / cutoff) ** 2, 3)
-    copies = np.outer([1 - spread, 1, 1 + spread], h * frequency).ravel()
-    return partials(copies, np.tile(1 / h, 3), np.tile(rate, 3), seconds)
+    return partials(np.outer([1 - spread, 1, 1 + spread], h * frequency), 1 / h, rate, seconds)
 
 
 def wavering(

@@ -12,6 +12,7 @@ from command_line import existing_file
 from dataset.files import (
     ITEM_FACTORS,
     ITEM_INDEX,
+    normal_form,
     read_npy,
     read_song_ids,
     read_tsv,
@@ -21,7 +22,8 @@ from dataset.files import (
     write_about,
 )
 from errors import UserError
-from preprocessing.listening.triplets import Plays, at_least, read_triplets
+from preprocessing.listening.triplets import Plays, at_least, read_item_index, read_triplets
+from preprocessing.next_step import print_next
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ def read_published(directory: Path) -> Factors:
         A file is missing, the two differ in length, an id stands twice, or a value is not finite.
     """
     index_file, factors_file = directory / ITEM_INDEX, directory / ITEM_FACTORS
-    song_ids = [fields[0].strip() for fields in read_tsv(index_file, 1)]
+    song_ids = read_item_index(directory)
     vectors = read_npy(factors_file)
     if vectors.ndim != 2 or vectors.dtype.kind not in "iuf":
         raise UserError(
@@ -116,24 +118,32 @@ def learn_factors(plays: Plays, options: AlsOptions) -> Factors:
 
 
 def read_id_map(path: Path) -> dict[str, str]:
-    """Read a TSV of listening-data id, song id; return song id -> listening-data id.
+    """Read a TSV of listening-data id and its song ids; return song id -> listening-data id.
 
-    The Taste Profile names songs (SO...), the tags name tracks (TR...): several tracks can share
-    a song's listening data, but a track has only one.
+    The Taste Profile names songs (SO...), the tags name tracks (TR...). As in the published
+    `taste_profile_song_to_tracks.txt` a song has none, one or several tracks, which share its
+    listening data, in one line or in several; but a track has only one song.
     """
     id_map: dict[str, str] = {}
-    for listening_id, song_id in read_tsv(path, 2):
-        if not (listening_id and song_id):
-            raise UserError(
-                f"{path} has a row without two columns ({listening_id or song_id!r}): each must be "
-                "listening-data id, tab, song id"
-            )
-        if id_map.setdefault(song_id, listening_id) != listening_id:
-            raise UserError(
-                f"{path} gives the song {song_id!r} two listening-data ids, "
-                f"{id_map[song_id]!r} and {listening_id!r}: keep one (columns: listening-data id, "
-                "song id)"
-            )
+    for line in read_tsv(path, None):
+        listening_id, *song_ids = (normal_form(field.strip()) for field in line)
+        for song_id in filter(None, song_ids):
+            if not listening_id:
+                raise UserError(
+                    f"{path} has a row without a listening-data id ({song_id!r}): each must be "
+                    "listening-data id, tab, song ids"
+                )
+            if id_map.setdefault(song_id, listening_id) != listening_id:
+                raise UserError(
+                    f"{path} gives the song {song_id!r} two listening-data ids, "
+                    f"{id_map[song_id]!r} and {listening_id!r}: keep one (columns: listening-data "
+                    "id, song ids)"
+                )
+    if not id_map:
+        raise UserError(
+            f"{path} maps nothing: each row must be listening-data id, tab, song ids, with tabs "
+            "between them"
+        )
     return id_map
 
 
@@ -159,13 +169,19 @@ def vectors_of_songs(
         Those songs.
     """
     row_of = {song_id: row for row, song_id in enumerate(factors.song_ids)}
-    listening_ids = song_ids if id_map is None else [id_map.get(song_id) for song_id in song_ids]
+    listening_ids = _listening_ids(song_ids, id_map)
     rows = np.array([row_of.get(listening_id, -1) for listening_id in listening_ids])
     found = np.flatnonzero(rows >= 0)
     vectors = np.zeros((len(song_ids), factors.vectors.shape[1]), dtype=np.float32)
     vectors[found] = factors.vectors[rows[found]]
     without = np.flatnonzero(~vectors.any(axis=1))
     return vectors, [song_ids[row] for row in without]
+
+
+def _listening_ids(song_ids: list[str], id_map: dict[str, str] | None) -> list[str | None]:
+    """Id that each song has in the listening data, as far as there is one."""
+    names = map(normal_form, song_ids)
+    return [name if id_map is None else id_map.get(name) for name in names]
 
 
 def write_published(directory: Path, is_subset: bool) -> None:
@@ -244,6 +260,7 @@ def _write(
         f"wrote {directory / file}: {vectors.shape[0]} songs x {vectors.shape[1]} factors, "
         f"mean {vectors.mean():.4f}, standard deviation {vectors.std():.4f}"
     )
+    print_next(directory, "step3", is_subset)
 
 
 def _print_plays(what: str, plays: Plays) -> None:
@@ -256,8 +273,7 @@ def _check_overlap(
 ) -> None:
     """Raise `UserError` before the long computation if no song of the dataset is listened to."""
     known = set(plays.song_ids)
-    asked = song_ids if id_map is None else [id_map.get(song_id) for song_id in song_ids]
-    if known.isdisjoint(asked):
+    if known.isdisjoint(_listening_ids(song_ids, id_map)):
         raise UserError(
             f"none of the {len(song_ids)} songs of existing_ids.npy is in {triplets} (which has "
             f"{some(sorted(known), 2)}): give the ids of the one for the other with --id_map=FILE"

@@ -6,6 +6,7 @@ file is read, and 8 in the matrix; `benchmarks/step3_memory.py` measures the who
 """
 
 import os
+import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import pandas as pd
 import scipy.sparse as sp
 from tqdm import tqdm
 
-from dataset.files import require_file
+from dataset.files import ITEM_INDEX, normal_form, read_tsv, require_file
 from errors import UserError
 
 CHUNK_ROWS = 250_000
@@ -57,10 +58,10 @@ def read_triplets(path: Path) -> Plays:
     """
     users, songs = _Codes(), _Codes()
     parts: dict[str, list[np.ndarray]] = {"user": [], "song": [], "count": []}
-    for chunk in _chunks(path):
+    for chunk in triplet_chunks(path):
         parts["user"].append(users.encode(chunk["user"]))
         parts["song"].append(songs.encode(chunk["song"]))
-        parts["count"].append(_counts(chunk["count"], path))
+        parts["count"].append(counts_of(chunk["count"], path))
     if not parts["user"]:
         raise UserError(f"{path} is empty: give a file of user, song, count rows")
     shape = len(users), len(songs)
@@ -70,11 +71,16 @@ def read_triplets(path: Path) -> Plays:
     return Plays(song_ids=songs.names(), user_song=user_song)
 
 
+def read_item_index(directory: Path) -> list[str]:
+    """Read `items_index_MSD.tsv`: the id of the song of each row of the factors, one a line."""
+    return [normal_form(song_id.strip()) for (song_id,) in read_tsv(directory / ITEM_INDEX, 1)]
+
+
 def songs_of_triplets(path: Path) -> set[str]:
     """Read only the song ids of a file of user, song, count rows."""
     songs: set[str] = set()
-    for chunk in _chunks(path):
-        songs.update(chunk["song"])
+    for chunk in triplet_chunks(path):
+        songs.update(map(normal_form, chunk["song"].unique()))
     return songs
 
 
@@ -102,14 +108,14 @@ class _Codes:
         """Return the int32 codes of a column of str; strings not seen before are added."""
         codes = self._code_of
         in_chunk, names = pd.factorize(column)
-        of_name = [codes.setdefault(name, len(codes)) for name in names]
+        of_name = [codes.setdefault(name, len(codes)) for name in map(normal_form, names)]
         return np.array(of_name, dtype=np.int32)[in_chunk]
 
     def names(self) -> np.ndarray:
         return np.array(list(self._code_of), dtype=object)
 
 
-def _chunks(path: Path) -> Iterator[pd.DataFrame]:
+def triplet_chunks(path: Path) -> Iterator[pd.DataFrame]:
     """Read the file chunk by chunk, with a progress bar."""
     _check_first_line(path)
     options = {
@@ -138,7 +144,10 @@ def _chunks(path: Path) -> Iterator[pd.DataFrame]:
         ) from None
 
 
-_UNREADABLE = (pd.errors.ParserError, ValueError, OSError, EOFError, LZMAError, zlib.error)
+_UNREADABLE = (  # whatever pandas and what decompresses raise
+    *(pd.errors.ParserError, ValueError, OSError, EOFError, ImportError),
+    *(LZMAError, zlib.error, zipfile.BadZipFile),
+)
 
 
 def _check_first_line(path: Path) -> None:
@@ -169,7 +178,7 @@ def _check_names(chunk: pd.DataFrame, path: Path) -> None:
             raise UserError(f"{path} has no {column} in row {row}: complete or remove the row")
 
 
-def _counts(column: pd.Series, path: Path) -> np.ndarray:
+def counts_of(column: pd.Series, path: Path) -> np.ndarray:
     """Return a column of play counts as float32, checked to be positive."""
     counts = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float32)
     bad = ~(np.isfinite(counts) & (counts > 0))

@@ -13,12 +13,13 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from dataset.files import SPLITS, read_tsv, some
+from dataset.files import SPLITS, Song, read_tsv, some
 from errors import UserError, one_line
-from preprocessing.raw_sets.raw_set import RawSet, Song, folder_of_audio
+from preprocessing.raw_sets.raw_set import RawSet, folder_of_audio
 from preprocessing.tags.cleaning import TAG_LISTS
 
 HOME = "the MTG-Jamendo dataset, https://github.com/MTG/mtg-jamendo-dataset (folder data)"
@@ -70,7 +71,8 @@ def read_jamendo(raw: Path, split: int = 0, audio_low: bool = False) -> RawSet:
     """Read whatever of autotagging*.tsv is in the folder `raw`, plain or packed (.xz, .gz).
 
     A song's tags are those of all files together. Where the split of the whole set is at hand,
-    nothing else is read: its files have all the tags that every split has.
+    nothing else is read: its files have all the tags that every split has. Tags that no file of the
+    split has are noted, for they do not belong to it.
 
     Parameters
     ----------
@@ -89,8 +91,9 @@ def read_jamendo(raw: Path, split: int = 0, audio_low: bool = False) -> RawSet:
     """
     files = _choose(_find(raw), raw, split)
     tracks: dict[str, Track] = {}
+    of_split: set[str] = set()
     for file in files:
-        _read_file(file, tracks)
+        _read_file(file, tracks, of_split)
     ending = ".low.mp3" if audio_low else ".mp3"
     songs = [
         Song(name, track.artist, "", track.audio.removesuffix(".mp3") + ending)
@@ -100,13 +103,18 @@ def read_jamendo(raw: Path, split: int = 0, audio_low: bool = False) -> RawSet:
     counts = [f"{part} {list(parts.values()).count(part)}" for part in SPLITS]
     told = ", ".join(counts) if parts else "none in RAW"
     print(f"read {len(files)} files: {len(tracks)} songs; split {split}: {told}")
+    annotations = _annotations(tracks)
+    facts: dict[str, Any] = {"split": split, "audio_low": audio_low}
+    if parts:
+        in_split = annotations["tag"].isin(of_split)
+        facts["split_tags"] = sorted(annotations["cleaned"][in_split].unique())
     return RawSet(
         name="jamendo",
-        annotations=_annotations(tracks),
+        annotations=annotations,
         songs=songs,
         parts=parts,
         audio=folder_of_audio(raw, songs),
-        facts={"split": split, "audio_low": audio_low},
+        facts=facts,
     )
 
 
@@ -139,8 +147,8 @@ def _choose(files: list[File], raw: Path, split: int) -> list[File]:
     return [file for file in files if not file.part] + of_split
 
 
-def _read_file(file: File, tracks: dict[str, Track]) -> None:
-    """Add what a file says to `tracks`; raise `UserError` where it contradicts them."""
+def _read_file(file: File, tracks: dict[str, Track], of_split: set[str]) -> None:
+    """Add what a file says to `tracks`, and if it is of a split its tags to `of_split`."""
     for line, row in _rows(file.path):
         song_id, artist, _, audio, _, *tags = row
         track = tracks.setdefault(song_id, Track(artist, audio))
@@ -159,11 +167,13 @@ def _read_file(file: File, tracks: dict[str, Track]) -> None:
                     f"again from {HOME}"
                 )
             track.tags.add((category, name))
+            if file.part:
+                of_split.add(name)
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield (line number, fields) of each row; the tags are the fields from the sixth on."""
-    opened = {".xz": lzma.open, ".gz": gzip.open}.get(path.suffix, open)
+    opened: Any = {".xz": lzma.open, ".gz": gzip.open}.get(path.suffix, open)
     try:
         with opened(path, "rt", encoding="utf-8", newline="\n") as lines:
             for number, line in enumerate(lines, start=1):

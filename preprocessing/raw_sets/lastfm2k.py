@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from dataset.files import TRIPLETS, some, write_tsv
+from dataset.files import TRIPLETS, Song, some, write_tsv
 from errors import UserError
-from preprocessing.raw_sets.raw_set import RawSet, Song
+from preprocessing.raw_sets.raw_set import RawSet
 from preprocessing.raw_sets.tables import LATIN, PLAIN, Form, read_table
 
 HOME = "the HetRec 2011 Last.fm set of GroupLens, https://grouplens.org/datasets/hetrec-2011/"

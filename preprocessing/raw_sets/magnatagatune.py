@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from dataset.files import Song
 from errors import UserError
-from preprocessing.raw_sets.raw_set import RawSet, Song, folder_of_audio
+from preprocessing.raw_sets.raw_set import RawSet, folder_of_audio, plain
 from preprocessing.raw_sets.tables import QUOTED, read_table
 
 HOME = "the MagnaTagATune set, https://mirg.city.ac.uk/codeapps/the-magnatagatune-dataset"
@@ -39,7 +40,7 @@ def read_magnatagatune(raw: Path) -> RawSet:
     info = _read(raw / "clip_info_final.csv", ("clip_id", "artist", "title"))
     info = info.reindex(clips.index, fill_value="")
     songs = [
-        Song(clip, _one_line(artist), _one_line(title), audio)
+        Song(clip, plain(artist), plain(title), audio)
         for clip, artist, title, audio in zip(
             clips.index, info["artist"], info["title"], clips["mp3_path"], strict=True
         )
@@ -85,7 +86,3 @@ def _part(song: Song, path: Path) -> str:
             f"of the folders 0 to f: {GET_AGAIN}"
         )
     return PART_OF_FOLDER[folder]
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

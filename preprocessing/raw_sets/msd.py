@@ -5,13 +5,14 @@ were learnt from the Echo Nest Taste Profile, one row for each line of the index
 carry no scores, so every annotation has the score 100.
 """
 
+import functools
 import shutil
 from pathlib import Path
 
-from dataset.files import ITEM_FACTORS, ITEM_INDEX
+from dataset.files import ITEM_FACTORS, ITEM_INDEX, Song
 from errors import UserError
 from preprocessing.listening.taste_profile import read_published
-from preprocessing.raw_sets.raw_set import RawSet, Song
+from preprocessing.raw_sets.raw_set import RawSet
 from preprocessing.raw_sets.tables import read_table
 
 HOME = (
@@ -32,7 +33,7 @@ def read_msd(raw: Path) -> RawSet:
     track_ids = read_published(raw).song_ids
     songs = read_table(raw / "songs.tsv", ["track_id", "song_id", "artist", "title"], GET_AGAIN)
     known = {
-        track: Song(track, _legible(artist), _legible(title))
+        track: Song(track, legible(artist), legible(title))
         for track, artist, title in zip(
             songs["track_id"], songs["artist"], songs["title"], strict=True
         )
@@ -49,16 +50,16 @@ def read_msd(raw: Path) -> RawSet:
         name="msd",
         annotations=annotations,
         songs=[known[track] for track in track_ids],
-        write_listening=lambda stage: _carry_over(raw, stage),
+        write_listening=functools.partial(carry_over, raw),
     )
 
 
-def _legible(text: str) -> str:
+def legible(text: str) -> str:
     """Mend the apostrophes of the metadata: some have lost the high byte of U+2019."""
     return text.replace("\x19", "’").strip()
 
 
-def _carry_over(raw: Path, stage: Path) -> None:
+def carry_over(raw: Path, stage: Path) -> None:
     """The factors and their index are in the published form already."""
     for name in (ITEM_FACTORS, ITEM_INDEX):
         shutil.copyfile(raw / name, stage / name)

@@ -1,10 +1,13 @@
 """Reader of one's own music: a table of audio files and their tags, and who listened to what.
 
-The song id is the path of the file as the table has it. Relative paths start from the folder of
-the table.
+The song id is the path of the file as the table has it, in the form in which names are compared;
+the file is opened by the name that it has. Relative paths start from the folder of the table.
 """
 
+import functools
 import math
+import os
+import re
 from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 
@@ -12,10 +15,10 @@ import pandas as pd
 import soundfile
 
 from command_line import existing_file
-from dataset.files import CATEGORIES, SONGS, TRIPLETS, some, write_tsv
+from dataset.files import CATEGORIES, SONGS, TRIPLETS, Song, normal_form, some, write_tsv
 from errors import UserError
 from preprocessing.mel.audio_files import READABLE
-from preprocessing.raw_sets.raw_set import RawSet, Song
+from preprocessing.raw_sets.raw_set import RawSet, plain
 from preprocessing.raw_sets.tables import SPREADSHEET, read_table
 
 REQUIRED = ("file", "tags")
@@ -29,18 +32,25 @@ _CORRECT_LISTENERS = (
 Play = tuple[str, str, str]  # user, song id, count
 
 
-def read_own_table(path: Path, listeners: Path | None = None, skip_missing: bool = False) -> RawSet:
+def read_own_table(
+    path: Path,
+    listeners: Path | None = None,
+    skip_missing: bool = False,
+    tag_separator: str = BETWEEN_TAGS,
+) -> RawSet:
     """Read a table of audio files and their tags.
 
     Parameters
     ----------
     path : Path
-        CSV with a header (fields separated by comma, semicolon or tab; UTF-8): columns file, tags
-        (separated by `|`), and optionally artist, title and category.
+        CSV with a header (fields separated by comma, semicolon or tab; UTF-8, or UTF-16 with its
+        mark): columns file, tags, and optionally artist, title and category.
     listeners : Path, optional
         Rows of user, file, count.
     skip_missing : bool
         Leave out files that do not exist.
+    tag_separator : str
+        What stands between tags; a line break always does.
 
     Raises
     ------
@@ -53,12 +63,13 @@ def read_own_table(path: Path, listeners: Path | None = None, skip_missing: bool
         existing_file(listeners, "give an existing file as --listeners")
     table = read_table(path, REQUIRED, _CORRECT_TABLE, SPREADSHEET)
     _tell_unused(table)
+    _tell_other_separator(table["tags"], tag_separator)
     table["file"] = [_checked_file(file, line, path) for line, file in table["file"].items()]
-    _check_once(table["file"], path)
+    _check_once(table["file"], path, tag_separator)
     table = _existing(table, path, skip_missing)
-    _check_format(table["file"], path)
+    _check_format(table["audio"], path)
     annotations = pd.DataFrame(
-        _annotations(table, path), columns=["song", "tag", "category", "score"]
+        _annotations(table, path, tag_separator), columns=["song", "tag", "category", "score"]
     )
     if annotations.empty:
         raise UserError(f"no file of {path} has a tag: fill the column tags")
@@ -96,7 +107,7 @@ def _tell_unused(table: pd.DataFrame) -> None:
 def _checked_file(file: str, line: int, path: Path) -> str:
     if not file.strip():
         raise UserError(f"{path} has no file in line {line}: {_CORRECT_TABLE}")
-    if any(char in file.strip() for char in "\t\r\n"):
+    if any(ord(char) < 32 for char in file.strip()):
         raise UserError(
             f"{path} has a file with a tab or line break in its name in line {line}: rename it"
         )
@@ -106,25 +117,42 @@ def _checked_file(file: str, line: int, path: Path) -> str:
 def plain_path(file: str, folder: Path) -> str:
     """Write a path plainly: a/b.mp3 for ./a//b.mp3 and, where no file is called so, a\\b.mp3."""
     file = file.strip()
-    if "\\" in file and not (folder / file).exists():
+    if "\\" in file and not os.path.exists(folder / file):
         file = file.replace("\\", "/")
-    return PurePosixPath(file).as_posix()
+    return normal_form(PurePosixPath(file).as_posix())
 
 
-def _check_once(files: pd.Series, path: Path) -> None:
+def name_on_disk(file: str, folder: Path) -> str:
+    """Path of a file as the disk writes it, where that differs in its Unicode form alone."""
+    found = folder
+    for part in PurePosixPath(file).parts:
+        there = found / part
+        found = there if os.path.exists(there) else found / _names_in(found).get(part, part)
+    return file if found == folder / file else found.relative_to(folder).as_posix()
+
+
+@functools.cache
+def _names_in(folder: Path) -> dict[str, str]:
+    """Names in a folder by their normal form."""
+    return {normal_form(name): name for name in os.listdir(folder)} if folder.is_dir() else {}
+
+
+def _check_once(files: pd.Series, path: Path, tag_separator: str) -> None:
     again = files[files.duplicated()]
     if len(again):
         file = again.iloc[0]
         lines = files.index[files == file]
         raise UserError(
             f"{path} names the file {file!r} in lines {lines[0]} and {lines[1]}: keep one row with "
-            f"all its tags, separated by {BETWEEN_TAGS}"
+            f"all its tags, separated by {tag_separator}"
         )
 
 
 def _existing(table: pd.DataFrame, path: Path, skip_missing: bool) -> pd.DataFrame:
     """Return the rows whose file exists; raise `UserError` for others, if not to be skipped."""
-    exists = table["file"].map(lambda file: (path.parent / file).is_file())
+    _names_in.cache_clear()
+    table["audio"] = [name_on_disk(file, path.parent) for file in table["file"]]
+    exists = table["audio"].map(lambda file: os.path.isfile(path.parent / file))
     missing = table["file"][~exists].tolist()
     if len(missing) == len(table):
         raise UserError(
@@ -166,36 +194,55 @@ def _opens(file: Path) -> bool:
 
 def _songs(table: pd.DataFrame) -> Iterator[Song]:
     texts = {name: table[name] if name in table else [""] * len(table) for name in OPTIONAL}
-    for file, artist, title in zip(table["file"], texts["artist"], texts["title"], strict=True):
-        yield Song(file, _one_line(artist), _one_line(title), file)
+    columns = table["file"], texts["artist"], texts["title"], table["audio"]
+    for file, artist, title, audio in zip(*columns, strict=True):
+        yield Song(file, plain(artist), plain(title), audio)
 
 
 # ---------------------------------------------------------------- the tags
 
 
-def _annotations(table: pd.DataFrame, path: Path) -> Iterator[tuple[str, str, str, float]]:
+def _tell_other_separator(tags: pd.Series, separator: str) -> None:
+    """Say so where tags look as if something else stood between them: 'rock, pop' is one tag."""
+    lists = tags[tags.str.strip() != ""]
+    if lists.str.contains(separator, regex=False).any():
+        return
+    for other in ",;|/":
+        n_with = int(lists.str.contains(other, regex=False).sum())
+        if 2 * n_with > len(lists):
+            print(
+                f"no list of tags has {separator} in it, and {n_with} of {len(lists)} have "
+                f"{other}: where that stands between tags, give --tag_separator='{other}'"
+            )
+            return
+
+
+def _annotations(
+    table: pd.DataFrame, path: Path, separator: str
+) -> Iterator[tuple[str, str, str, float]]:
     """Rows of song, tag, category, score."""
     if "category" not in table:
         table = table.assign(category="")
     rows = table[["file", "tags", "category"]].itertuples(name=None)
     for line, file, joined_tags, joined_categories in rows:
-        tags = joined_tags.split(BETWEEN_TAGS)
-        categories = joined_categories.split(BETWEEN_TAGS)
+        tags = _split(joined_tags, separator)
+        categories = _split(joined_categories, separator)
         if len(categories) not in (1, len(tags)):
             raise UserError(
                 f"{path} has {len(tags)} tags but {len(categories)} categories in line {line}: "
                 f"give one category for all tags of a file, or one for each, separated by "
-                f"{BETWEEN_TAGS}"
+                f"{separator}"
             )
         if len(categories) == 1:
             categories *= len(tags)
-        for tag, category in zip(tags, categories, strict=True):
-            if tag.strip():
-                yield file, _one_line(tag), _one_line(category), 100.0
+        for tag, category in zip(map(plain, tags), map(plain, categories), strict=True):
+            if tag:
+                yield file, tag, category, 100.0
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+def _split(text: str, separator: str) -> list[str]:
+    """Split at the separator and at line breaks, which spreadsheets write within a cell."""
+    return separator.join(text.splitlines()).split(separator)
 
 
 # ---------------------------------------------------------------- the listeners
@@ -246,15 +293,19 @@ def _rows(path: Path) -> Iterator[Play]:
         columns
     ]
     for line, user, file, count in table.itertuples(name=None):
-        user = _one_line(user)
-        if not (user and _is_positive(count)):
+        user = plain(user)
+        plays = _number(count)
+        if not (user and 0 < plays < math.inf):
             what = f"the count {count!r}, which is no number above 0" if user else "no user"
             raise UserError(f"{path} has {what}, in line {line}: {_CORRECT_LISTENERS}")
-        yield user, file, f"{float(count):.10g}"
+        yield user, file, f"{plays:.10g}"
 
 
-def _is_positive(count: str) -> bool:
+def _number(count: str) -> float:
+    """Read a number with a decimal point or comma; NaN if it is none, or if 1,234 may be 1234."""
+    if re.fullmatch(r"\s*\d*,(?!\d{3}\s*$)\d+\s*", count):
+        count = count.replace(",", ".")
     try:
-        return 0 < float(count) < math.inf
+        return float(count)
     except ValueError:
-        return False
+        return math.nan

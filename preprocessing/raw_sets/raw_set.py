@@ -1,10 +1,10 @@
 """What the readers of raw sets have in common: the form they return, and writing it."""
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 
@@ -14,6 +14,8 @@ from dataset.files import (
     SONGS,
     TRACK_TAGS,
     TRIPLETS,
+    Song,
+    normal_form,
     read_about,
     staged,
     user_path,
@@ -21,17 +23,11 @@ from dataset.files import (
     write_tsv,
 )
 from errors import UserError
+from preprocessing.next_step import print_next
 from preprocessing.tags.categories import most_common_categories
 from preprocessing.tags.cleaning import categories_of
 
-
-class Song(NamedTuple):
-    """A line of songs.tsv; `audio` is the path of its file."""
-
-    song_id: str
-    artist: str = ""
-    title: str = ""
-    audio: str = ""
+INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")  # not U+200C and U+200D, which join letters
 
 
 @dataclass(frozen=True)
@@ -76,7 +72,7 @@ def write_dataset(raw_set: RawSet, data_path: Path, choose_tags: Callable, optio
     data_path : Path
         Dataset directory to write.
     choose_tags : callable
-        `tag_cleaning.clean_tags` or `given_tags.take_tags`.
+        `cleaning.clean_tags` or `given_tags.take_tags`.
     options : CleanUp or GivenTags
         What it is to do.
 
@@ -87,7 +83,8 @@ def write_dataset(raw_set: RawSet, data_path: Path, choose_tags: Callable, optio
     """
     refuse_other_set(data_path, raw_set.name)
     song_ids = {song.song_id for song in raw_set.songs}
-    table, report = choose_tags(raw_set.annotations, song_ids, options)
+    table, report = choose_tags(_in_normal_form(raw_set.annotations), song_ids, options)
+    songs = [Song(s, normal_form(a), normal_form(t), audio) for s, a, t, audio in raw_set.songs]
     categories = _categories(table)
     earlier = read_about(data_path).get("steps", {}).get("step0", {})
     facts = {"set": raw_set.name, **raw_set.facts, **vars(options), "rules": report}
@@ -97,7 +94,7 @@ def write_dataset(raw_set: RawSet, data_path: Path, choose_tags: Callable, optio
         with staged(data_path) as stage:
             (stage / TRACK_TAGS).parent.mkdir()
             write_tsv(stage / TRACK_TAGS, _track_tags(table, categories))
-            write_tsv(stage / SONGS, raw_set.songs)
+            write_tsv(stage / SONGS, songs)
             write_tsv(stage / CATEGORIES, categories.items())
             if raw_set.write_listening:
                 raw_set.write_listening(stage)
@@ -111,6 +108,18 @@ def write_dataset(raw_set: RawSet, data_path: Path, choose_tags: Callable, optio
         ) from None
     _remove_left_over(data_path, earlier, facts)
     _print_density(table, data_path)
+    print_next(data_path, "step0")
+
+
+def _in_normal_form(annotations: pd.DataFrame) -> pd.DataFrame:
+    """Write tags and categories in the one form in which they are compared."""
+    texts = [name for name in ("tag", "cleaned", "category") if name in annotations]
+    return annotations.assign(**{name: annotations[name].map(normal_form) for name in texts})
+
+
+def plain(text: str) -> str:
+    """Text on one line, single blanks between words, without characters that nobody sees."""
+    return " ".join(INVISIBLE.sub("", text).split())
 
 
 def folders(raw: str, data_path: str, home: str) -> tuple[Path, Path]:

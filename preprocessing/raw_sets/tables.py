@@ -1,7 +1,9 @@
 """Strict reading of delimited text files with a header: every line is checked, all is text."""
 
+import codecs
 import csv
 import io
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +12,8 @@ import pandas as pd
 
 from command_line import existing_file
 from errors import UserError, one_line
+
+SEP_LINE = re.compile(r'\A"?sep=.?"?[ ,;\t]*(?=[\r\n])', re.IGNORECASE)  # Excel asks for it
 
 
 @dataclass(frozen=True)
@@ -22,22 +26,28 @@ class Form:
         Arguments of `csv.reader`.
     delimiters : str
         Characters that may separate the fields: the first with which the header makes sense.
-    any_case : bool
-        Whether capitals and spaces in the header do not count.
+    by_hand : bool
+        Whether it comes from a spreadsheet: capitals and spaces in the header do not count, nor
+        do empty columns and rows, nor a first line such as sep=;; UTF-16 with its mark is read.
     encoding : str
         Encoding of the text.
     """
 
     quoting: dict = field(default_factory=lambda: {"quoting": csv.QUOTE_NONE})
     delimiters: str = "\t"
-    any_case: bool = False
+    by_hand: bool = False
     encoding: str = "utf-8-sig"
+
+    @property
+    def lenient(self) -> dict:
+        """Arguments of `csv.reader` for a line that may be of another form."""
+        return self.quoting | {"strict": False}
 
 
 PLAIN = Form()  # quotation marks are letters like any other
 LATIN = Form(encoding="latin-1")
 QUOTED = Form({"quoting": csv.QUOTE_MINIMAL})
-SPREADSHEET = Form({"strict": True, "skipinitialspace": True}, "\t;,", any_case=True)
+SPREADSHEET = Form({"strict": True, "skipinitialspace": True}, "\t;,", by_hand=True)
 
 
 def read_table(
@@ -73,41 +83,87 @@ def read_table(
         The file is missing, has another header, a line with more or fewer fields, or no rows.
     """
     text = read_text(path, way_out, form)
-    first_line = io.StringIO(text, newline="").readline().strip("\r\n")
-    for delimiter in form.delimiters:
-        header = _header(first_line, delimiter, form)
-        has_header = set(columns) <= set(header)
-        if has_header or (may_lack_header and len(header) == len(columns)):
-            break
-    else:
-        raise UserError(
-            f"{path} must begin with a header that names {' '.join(columns)}, not "
-            f"{first_line[:60]!r}: {way_out}"
-        )
-    header = header if has_header else list(columns)
-    if len(set(header)) < len(header):
-        raise UserError(f"{path} names a column twice in its header: {way_out}")
+    header, delimiter, is_row = _find_header(text, columns, path, way_out, form, may_lack_header)
+    twice = [name for name in header if name and header.count(name) > 1]
+    if twice:
+        raise UserError(f"{path} names a column twice in its header, {twice[0]!r}: {way_out}")
     lines, rows = [], []
     for line, row in split_rows(text, path, way_out, form, delimiter):
-        if len(row) != len(header):
+        fields = _fitted(row, header) if form.by_hand else row
+        if len(fields) != len(header):
             raise UserError(
                 f"{path} has {len(row)} instead of {len(header)} fields in line {line}: {way_out}"
             )
         lines.append(line)
-        rows.append(row)
-    if len(rows) == has_header:
+        rows.append(fields)
+    if len(rows) == (not is_row):
         raise UserError(f"{path} has a header and no rows: {way_out}")
-    return pd.DataFrame(rows[has_header:], columns=header, index=lines[has_header:], dtype=str)
+    first = 0 if is_row else 1
+    table = pd.DataFrame(rows[first:], columns=header, index=lines[first:], dtype=str)
+    return _without_empty_columns(table) if form.by_hand else table
+
+
+def _find_header(
+    text: str,
+    columns: Collection[str],
+    path: Path,
+    way_out: str,
+    form: Form,
+    may_lack_header: bool,
+) -> tuple[list[str], str, bool]:
+    """Return the names of the columns, the delimiter, and whether the first line is a row."""
+    first_line = text.lstrip("\r\n").splitlines()[0] if text.strip("\r\n") else ""
+    for delimiter in form.delimiters:
+        line = next(csv.reader([first_line], delimiter=delimiter, **form.lenient), [])
+        header = [name.strip().lower() for name in line] if form.by_hand else line
+        if set(columns) <= set(header):
+            return header, delimiter, False
+        if may_lack_header and len(header) == len(columns):
+            return list(columns), delimiter, True
+    raise UserError(
+        f"{path} must begin with a header that names {' '.join(columns)}, not "
+        f"{first_line[:60]!r}: {way_out}"
+    )
+
+
+def _fitted(row: list[str], header: list[str]) -> list[str]:
+    """Add or drop the empty fields at the end by which a spreadsheet's rows differ in length."""
+    width = max(number for number, name in enumerate(header, start=1) if name)
+    if len(row) < width or any(row[len(header) :]):
+        return row
+    return (row + [""] * len(header))[: len(header)]
+
+
+def _without_empty_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """Drop columns without name and content; give a name to those without name alone."""
+    kept = [bool(name) or (table.iloc[:, at] != "").any() for at, name in enumerate(table.columns)]
+    names = [name or f"number {at}, without a name" for at, name in enumerate(table.columns, 1)]
+    return table.set_axis(names, axis=1).loc[:, kept]
 
 
 def read_text(path: Path, way_out: str, form: Form = PLAIN) -> str:
     """Read a text file; raise `UserError` if it is missing or in another encoding."""
+    content = existing_file(path, way_out).read_bytes()
+    encoding = form.encoding
+    if form.by_hand and content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding = "utf-16"  # which Excel calls Unicode text
     try:
-        return existing_file(path, way_out).read_bytes().decode(form.encoding)
+        text = content.decode(encoding)
     except UnicodeDecodeError:
-        raise UserError(
-            f"{path} is not {form.encoding.removesuffix('-sig')} text: {way_out}"
-        ) from None
+        name = encoding.removesuffix("-sig")
+        raise UserError(f"{path} is not {name} text{_looks_like(content)}: {way_out}") from None
+    return SEP_LINE.sub("", text) if form.by_hand else text
+
+
+def _looks_like(content: bytes) -> str:
+    """Say what a file is that is not in UTF-8."""
+    if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        return " but a workbook: save it as 'CSV UTF-8'"
+    word = re.search(rb"[!-~]*[\x80-\xff][!-~\x80-\xff]*", content)
+    if not word or re.search(rb"[\x00-\x08]", content):
+        return ""
+    as_windows = word[0][:40].decode("cp1252", "replace")
+    return f" (read as Windows-1252, it says {as_windows!r}): save it as 'CSV UTF-8'"
 
 
 def split_rows(
@@ -117,14 +173,9 @@ def split_rows(
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, **form.quoting)
     try:
         for row in reader:
-            if any(row):
+            if any(field.strip() for field in row) if form.by_hand else any(row):
                 yield reader.line_num, row
     except csv.Error as error:
         raise UserError(
             f"{path} cannot be read from line {reader.line_num} on ({one_line(error)}): {way_out}"
         ) from None
-
-
-def _header(line: str, delimiter: str, form: Form) -> list[str]:
-    names = next(csv.reader([line], delimiter=delimiter, **form.quoting | {"strict": False}), [])
-    return [name.strip().lower() for name in names] if form.any_case else names

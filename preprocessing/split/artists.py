@@ -1,10 +1,13 @@
 """Who made which song: `songs.tsv`, and the groups of songs that a split should not part."""
 
+import functools
+import unicodedata
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 
-from dataset.files import SONGS, read_tsv, some
+from dataset.files import SONGS, normal_form, read_songs, some
 from errors import UserError
 
 _OR_BY_SONG = "or split by song with --split_by=song"
@@ -28,7 +31,7 @@ def artist_groups(directory: Path, song_ids: list[str], all_known: bool = True) 
         The artist of a song is not known.
     """
     file = directory / SONGS
-    artist_of = read_artists(file) if all_known or file.is_file() else {}
+    artist_of = read_artists(directory, all_known)
     unknown = [song_id for song_id in song_ids if not artist_of.get(song_id)]
     if unknown and all_known:
         raise UserError(
@@ -37,21 +40,44 @@ def artist_groups(directory: Path, song_ids: list[str], all_known: bool = True) 
         )
     if unknown:
         print(f"the artist of {len(unknown)} of {len(song_ids)} songs is not known")
-    artists = [artist_of.get(song_id, "") for song_id in song_ids]
+    artists = _one_name_each([artist_of.get(song_id, "") for song_id in song_ids])
     names = [(a, "" if a else song_id) for a, song_id in zip(artists, song_ids, strict=True)]
     number_of = {name: number for number, name in enumerate(sorted(set(names)))}
     return np.array([number_of[name] for name in names])
 
 
-def read_artists(path: Path) -> dict[str, str]:
-    """Read the artist of each song from `songs.tsv`: song id, artist, title, audio path."""
-    if not path.is_file():
+def _one_name_each(artists: list[str]) -> list[str]:
+    """Give an artist one name who is written in several ways, the first by code point; say so.
+
+    Names that differ only in capitals, blanks and characters that nobody sees are one artist's: to
+    keep two artists together costs nothing, to part one would put him into training and test.
+    """
+    spellings = defaultdict(set)
+    for name in artists:
+        spellings[_seen(name)].add(name)
+    several = [" = ".join(sorted(names)) for names in spellings.values() if len(names) > 1]
+    if several:
+        print(f"artists written in several ways, each taken for one: {some(sorted(several))}")
+    return [min(spellings[_seen(name)]) for name in artists]
+
+
+@functools.cache
+def _seen(name: str) -> str:
+    """A name without what does not show when it is read aloud."""
+    shown = "".join(char for char in name if unicodedata.category(char) != "Cf")
+    return normal_form(" ".join(shown.split()).casefold())
+
+
+def read_artists(directory: Path, all_known: bool = True) -> dict[str, str]:
+    """Read the artist of each song from `songs.tsv`, which may be missing if not all are known."""
+    path = directory / SONGS
+    if all_known and not path.is_file():
         raise UserError(
             f"{path} is missing, so the artists are not known: write it (song id, artist, title, "
             f"audio path), {_OR_BY_SONG}"
         )
     artist_of: dict[str, str] = {}
-    for song_id, artist in read_tsv(path, 2):
+    for song_id, artist, *_ in read_songs(directory):
         artist = artist.strip()
         if artist_of.setdefault(song_id, artist) != artist:
             raise UserError(

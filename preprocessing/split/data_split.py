@@ -5,6 +5,7 @@
 A split that was published with the data can take the place of our own.
 """
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,12 +16,13 @@ import scipy.sparse as sp
 from dataset.files import (
     ITEM_INDEX,
     PUBLISHED_SPLIT,
-    SONGS,
     SPLITS,
     TRACK_TAGS,
     TRIPLETS,
-    read_tsv,
+    normal_form,
+    read_songs,
     require_file,
+    some,
     staged,
     subset_prefix,
     write_about,
@@ -28,14 +30,18 @@ from dataset.files import (
 )
 from dataset.mel_store import published_file, read_index, skipped_songs
 from errors import UserError, one_line
-from preprocessing.listening.triplets import songs_of_triplets
+from preprocessing.listening.triplets import read_item_index, songs_of_triplets
+from preprocessing.next_step import print_next
+from preprocessing.rules import Report, leaves
 from preprocessing.split.artist_split import split_groups
 from preprocessing.split.artists import artist_groups
 from preprocessing.split.published_split import (
     in_each_part,
+    of_the_split,
     print_overlap,
     read_published_split,
 )
+from preprocessing.split.same_audio import join_groups, number_audio, print_same_audio
 from preprocessing.tags.categories import add_categories
 
 
@@ -64,20 +70,39 @@ def write_data_split(directory: Path, options: SplitOptions) -> None:
     part_of = read_published_split(directory) if published else None
     annotations = select(read_annotations(directory / TRACK_TAGS), directory, options, part_of)
     tags, song_ids, song_tags = to_matrix(annotations)
-    groups = _groups(directory, song_ids, options.split_by)
+    artists = _artists(directory, song_ids, options.split_by)
+    audio = number_audio(directory, song_ids)
     if part_of is None:
-        split_of_song = split_groups(song_tags, groups, tags, options.minimum, options.seed)
+        split_of_song = _own_split(song_tags, artists, audio, tags, options)
     else:
         split_of_song = np.array([SPLITS.index(part_of[song_id]) for song_id in song_ids])
     splits = {name: np.flatnonzero(split_of_song == part) for part, name in enumerate(SPLITS)}
-    _print_splits(song_tags, splits, groups, options.split_by)
+    _print_splits(song_tags, splits, artists, options.split_by)
     if published:
-        print_overlap(groups, splits)
+        print_overlap(artists, splits)
+    print_same_audio(song_ids, audio, split_of_song)
     _write(directory, options, annotations, (tags, song_ids, song_tags, splits))
 
 
-def _groups(directory: Path, song_ids: list[str], split_by: str) -> np.ndarray:
-    """Number of the group of each song: its artist's, or its own; (N,) int64."""
+def _own_split(
+    song_tags: sp.csr_array,
+    artists: np.ndarray,
+    audio: np.ndarray,
+    tags: list[str],
+    options: SplitOptions,
+) -> np.ndarray:
+    """Split by artist (N,), songs of the same audio (N,) in one part where that can be."""
+    minimum, seed = options.minimum, options.seed
+    if len(np.unique(audio)) < len(audio):
+        try:
+            return split_groups(song_tags, join_groups(artists, audio), tags, minimum, seed)
+        except UserError:
+            print("no split was found that keeps songs of the same audio in one part")
+    return split_groups(song_tags, artists, tags, minimum, seed)
+
+
+def _artists(directory: Path, song_ids: list[str], split_by: str) -> np.ndarray:
+    """Number of the artist of each song, or its own number; (N,) int64."""
     if split_by == "song":
         return np.arange(len(song_ids))
     return artist_groups(directory, song_ids, all_known=split_by == "artist")
@@ -96,17 +121,18 @@ def read_annotations(path: Path) -> pd.DataFrame:
     """
     columns = ["song", "original", "tag", "category", "score"]
     try:
-        rows = pd.read_csv(
-            require_file(path),
-            sep="\t",
-            header=None,
-            names=columns,
-            index_col=False,
-            dtype=object,
-            keep_default_na=False,  # a tag may be called 'null'
-            quoting=3,  # quotation marks are letters like any other
-        )
-    except (ValueError, OSError) as error:
+        with warnings.catch_warnings(action="error"):  # of fields beyond the fifth
+            rows = pd.read_csv(
+                require_file(path),
+                sep="\t",
+                header=None,
+                names=columns,
+                index_col=False,
+                dtype=object,
+                keep_default_na=False,  # a tag may be called 'null'
+                quoting=3,  # quotation marks are letters like any other
+            )
+    except (ValueError, OSError, pd.errors.ParserWarning) as error:
         raise UserError(
             f"{path} is not a file of five columns separated by tabs ({one_line(error)}): make it "
             "again with step 0"
@@ -119,6 +145,9 @@ def read_annotations(path: Path) -> pd.DataFrame:
             f"{path} {where}: each row must be song_id, original_tag, cleaned_tag, tag_category "
             "and a score, separated by tabs, without a header"
         )
+    for name in ("song", "tag", "category"):
+        known = {text: normal_form(text) for text in rows[name].unique()}
+        rows[name] = rows[name].map(known)
     return rows[["song", "tag", "category", "score"]]
 
 
@@ -133,32 +162,28 @@ def select(
     `part_of` is the part of each song in a published split that is to be used.
     """
     score, n_tags, minimum = options.minimum_score, options.top_n_tags, options.minimum
-    rows = _told(f"annotations with a score >= {score:g}", rows, scored(rows, score))
-    rows = _told("each tag of a song once", rows, rows.drop_duplicates(["song", "tag"]))
+    report: Report = []
+
+    def keep(rule: str, left: pd.DataFrame) -> pd.DataFrame:
+        if leaves(report, rule, left).empty:
+            raise UserError(
+                f"no annotation of {TRACK_TAGS} is left after the rule '{rule}': relax it"
+            )
+        return left
+
+    keep("all annotations", rows)
+    rows = keep(f"annotations with a score >= {score:g}", scored(rows, score))
+    rows = keep("each tag of a song once", rows.drop_duplicates(["song", "tag"]))
     for source in options.vectors:
-        rows = _told(
-            f"tags with a word vector in {source}", rows, with_vector(rows, directory, source)
-        )
+        rows = keep(f"tags with a word vector in {source}", with_vector(rows, directory, source))
     for kind, songs in _songs_with_data(directory, rows):
-        rows = _told(f"songs with {kind}", rows, of_songs(rows, songs))
+        rows = keep(f"songs with {kind}", of_songs(rows, songs))
     if part_of is not None:
-        rows = _told(f"songs in {PUBLISHED_SPLIT}", rows, of_songs(rows, set(part_of)))
+        rows = keep(f"songs in {PUBLISHED_SPLIT}", of_songs(rows, set(part_of)))
+        rows = keep("tags of the published split", of_the_split(rows, directory))
         kept = in_each_part(rows, part_of, minimum)
-        rows = _told(f"tags with at least {minimum} songs in each part", rows, kept)
-    return _told(f"the {n_tags} tags with the most songs", rows, top_tags(rows, n_tags))
-
-
-def _told(what: str, before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
-    """Print rows, songs and tags before and after a rule; raise `UserError` if nothing is left."""
-    pairs = zip(_counts(before).items(), _counts(after).values(), strict=True)
-    print(f"{what}: {', '.join(f'{name} {old} -> {new}' for (name, old), new in pairs)}")
-    if after.empty:
-        raise UserError(f"no annotation of {TRACK_TAGS} is left after the rule '{what}': relax it")
-    return after
-
-
-def _counts(rows: pd.DataFrame) -> dict[str, int]:
-    return {"rows": len(rows), "songs": rows["song"].nunique(), "tags": rows["tag"].nunique()}
+        rows = keep(f"tags with at least {minimum} songs in each part", kept)
+    return keep(f"the {n_tags} tags with the most songs", top_tags(rows, n_tags))
 
 
 def scored(rows: pd.DataFrame, minimum_score: float) -> pd.DataFrame:
@@ -172,8 +197,10 @@ def with_vector(rows: pd.DataFrame, directory: Path, source: str) -> pd.DataFram
     from preprocessing.words.word_vectors import open_vectors
 
     vectors = open_vectors(directory, source)
-    known = {tag for tag in rows["tag"].unique() if tag_vector(vectors, tag) is not None}
-    return rows[rows["tag"].isin(known)]
+    without = {tag for tag in rows["tag"].unique() if tag_vector(vectors, tag) is None}
+    if without:
+        print(f"tags without a word vector in {source}: {some(sorted(without), 10)}")
+    return rows[~rows["tag"].isin(without)]
 
 
 def of_songs(rows: pd.DataFrame, songs: set[str]) -> pd.DataFrame:
@@ -192,13 +219,13 @@ def _songs_with_data(directory: Path, annotations: pd.DataFrame) -> list[tuple[s
     """The songs with listening data, and those with audio, for each kind that is at hand."""
     kinds = []
     if (directory / ITEM_INDEX).is_file():
-        ids = {fields[0].strip() for fields in read_tsv(directory / ITEM_INDEX, 1)}
-        kinds.append((f"listening data ({ITEM_INDEX})", ids))
+        kinds.append((f"listening data ({ITEM_INDEX})", set(read_item_index(directory))))
     elif (directory / TRIPLETS).is_file():
         kinds.append((f"listening data ({TRIPLETS})", songs_of_triplets(directory / TRIPLETS)))
     with_audio = _songs_with_audio(directory, annotations["song"].unique())
     if with_audio:
-        kinds.append(("audio that can be read", with_audio - skipped_songs(directory).keys()))
+        skipped = set(map(normal_form, skipped_songs(directory)))
+        kinds.append(("audio that can be read", with_audio - skipped))
     if not kinds:
         print(f"no listening data and no audio in {directory}: songs are kept without either")
     return kinds
@@ -206,9 +233,8 @@ def _songs_with_data(directory: Path, annotations: pd.DataFrame) -> list[tuple[s
 
 def _songs_with_audio(directory: Path, song_ids: np.ndarray) -> set[str]:
     """Songs with a mel spectrogram, or with an audio path in `songs.tsv`."""
-    rows = read_tsv(directory / SONGS, 4) if (directory / SONGS).is_file() else []
-    with_audio = {song_id for song_id, _, _, audio in rows if audio}
-    with_audio.update(song.song_id for song in read_index(directory))
+    with_audio = {song.song_id for song in read_songs(directory) if song.audio}
+    with_audio.update(normal_form(song.song_id) for song in read_index(directory))
     if (directory / "spec").is_dir():
         with_audio.update(name for name in song_ids if published_file(directory, name).is_file())
     return with_audio
@@ -264,6 +290,7 @@ def _write(directory: Path, options: SplitOptions, annotations: pd.DataFrame, sp
     print(f"wrote the split of {len(song_ids)} songs and {len(tags)} tags to {directory}")
     for line in stale:
         print(line)
+    print_next(directory, "step1", options.is_subset)
 
 
 def _stale_after(directory: Path, prefix: str, tags: list[str], song_ids: list[str]) -> list[str]:

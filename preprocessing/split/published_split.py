@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from command_line import existing_file
-from dataset.files import PUBLISHED_SPLIT, SPLITS, read_tsv, some
+from dataset.files import PUBLISHED_SPLIT, SPLITS, normal_form, read_about, read_tsv, some
 from errors import UserError
 
 
@@ -28,6 +28,7 @@ def read_published_split(directory: Path) -> dict[str, str]:
     )
     part_of: dict[str, str] = {}
     for song_id, part in read_tsv(path, 2):
+        song_id = normal_form(song_id)
         if part not in SPLITS:
             raise UserError(
                 f"{path} puts the song {song_id!r} into {part!r}: the parts are {', '.join(SPLITS)}"
@@ -39,6 +40,20 @@ def read_published_split(directory: Path) -> dict[str, str]:
     if not part_of:
         raise UserError(f"{path} is empty: write song id, tab, train, valid or test in each line")
     return part_of
+
+
+def of_the_split(rows: pd.DataFrame, directory: Path) -> pd.DataFrame:
+    """Keep the tags that the files of the split have, where step 0 noted them; print the others.
+
+    Other files of the set may have brought tags that the split leaves out.
+    """
+    of_split = read_about(directory).get("steps", {}).get("step0", {}).get("split_tags")
+    if of_split is None:
+        return rows
+    others = sorted(set(rows["tag"]) - set(of_split))
+    if others:
+        print(f"tags that are in no file of the split: {some(others, 10)}")
+    return rows[~rows["tag"].isin(set(others))]
 
 
 def in_each_part(rows: pd.DataFrame, part_of: dict[str, str], minimum: int) -> pd.DataFrame:

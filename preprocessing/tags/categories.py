@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from dataset.files import CATEGORIES, read_tsv, write_tsv
+from dataset.files import CATEGORIES, normal_form, read_tsv, write_tsv
 
 
 def most_common_categories(annotations: pd.DataFrame) -> dict[str, str]:
@@ -35,6 +35,7 @@ def add_categories(
     """
     file = directory / CATEGORIES
     rows = read_tsv(file, 2) if file.is_file() else []
+    rows = [[normal_form(tag), category] for tag, category in rows]
     known = {tag for tag, category in rows if category}
     category_of = most_common_categories(annotations)
     added = [(tag, category_of[tag]) for tag in tags if tag in category_of and tag not in known]

@@ -13,18 +13,18 @@ a pandas DataFrame with a row for each annotation:
 as data: `tag_lists/not_music.txt`, tags that describe no music, and `tag_lists/categories.tsv`.
 """
 
+import functools
 import re
 import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import pandas as pd
 
-from command_line import flag, number, whole_number
 from dataset.files import read_tsv
 from errors import UserError
+from preprocessing.rules import Report, leaves
 
 TAG_LISTS = Path(__file__).parent / "tag_lists"
 OTHER = "other"  # category of a tag that categories.tsv does not know
@@ -32,7 +32,7 @@ OTHER = "other"  # category of a tag that categories.tsv does not know
 SUFFIXES = {"music", "song", "songs", "tag", "tags"}
 NO_PLURALS = {"blues"}  # words that mean something else without their s
 AND = re.compile(r"['’‘`´]\s*n\s*['’‘`´]|&|\band\b")
-DECADE = re.compile(r"\b(?:19(?=[2-9])|20)(\d0s)\b")
+DECADE = re.compile(r"\b(?:19(?=[3-9])|20(?=[01]))(\d0s)\b")  # of the 20s, there are two
 
 
 @dataclass(frozen=True)
@@ -56,18 +56,10 @@ class CleanUp:
     min_songs: int = 100
     keep_not_music: bool = False
 
-    def __post_init__(self):
-        if number("--min_score", self.min_score, 0) > 100:
-            raise UserError(f"--min_score must be at most 100, not {self.min_score!r}")
-        if self.max_tags is not None:  # None is no limit
-            whole_number("--max_tags", self.max_tags, 1)
-        whole_number("--min_songs", self.min_songs, 1)
-        flag("--keep_not_music", self.keep_not_music)
-
 
 def clean_tags(
     annotations: pd.DataFrame, listened: Collection[str], options: CleanUp
-) -> tuple[pd.DataFrame, list[dict]]:
+) -> tuple[pd.DataFrame, Report]:
     """Apply the rules in the paper's order and print what each leaves.
 
     Parameters
@@ -91,17 +83,9 @@ def clean_tags(
     UserError
         Nothing is left.
     """
-    report = [_count("raw annotations", annotations)]
-
-    def note(rule: str, left: pd.DataFrame) -> pd.DataFrame:
-        report.append(_count(rule, left))
-        before, after = report[-2]["rows"], report[-1]
-        print(
-            f"{rule}: {before} -> {after['rows']} rows "
-            f"({after['songs']} songs, {after['tags']} tags)"
-        )
-        return left
-
+    report: Report = []
+    note = functools.partial(leaves, report)
+    note("raw annotations", annotations)
     table = note("songs in the listening data", keep_listened(annotations, listened))
     if options.min_score > 0:
         rule = f"score of at least {options.min_score:g}"
@@ -194,7 +178,7 @@ def keep_tags(annotations: pd.DataFrame, min_songs: int = 100) -> pd.DataFrame:
 # ---------------------------------------------------------------- names of tags
 
 
-@cache
+@functools.cache
 def preprocess_tag(tag: str) -> str:
     """Write a tag plainly: lower case, one word for 'and', no punctuation or suffix.
 
@@ -212,20 +196,27 @@ def preprocess_tag(tag: str) -> str:
     return " ".join(words)
 
 
-@cache
+@functools.cache
 def lemma(tag: str) -> str:
-    """What the spellings of a tag have in common: its key, not its name.
+    """What the spellings of a tag have in common in the clean-up: its key, not its name.
 
-    Beyond `preprocess_tag`: no plural, no accents, no spaces, decades without their century, so
-    that hip-hop, hip hop and hiphop are one, and so are female vocalist and female vocalists.
+    Beyond `preprocess_tag`: no plural, no accents, no spaces but between numbers, decades without
+    their century, so that hip-hop, hip hop and hiphop are one, and so are female vocalist and
+    female vocalists.
 
     Examples
     --------
     >>> lemma("Hip-Hop music"), lemma("female vocalists"), lemma("1980's")
     ('hiphop', 'femalevocalist', '80s')
     """
-    plain = DECADE.sub(r"\1", _without_accents(preprocess_tag(tag)))
-    return "".join(_singular(word) for word in plain.split())
+    return key_of_words(preprocess_tag(tag))
+
+
+def key_of_words(words: str) -> str:
+    """Bring words apart by spaces into the form that is the same for all their spellings."""
+    plain = DECADE.sub(r"\1", _without_accents(words))
+    joined = " ".join(_singular(word) for word in plain.split())
+    return re.sub(r"(?<!\d) | (?!\d)", "", joined)  # 3 4 is not 34
 
 
 def categories_of(
@@ -252,8 +243,8 @@ def _without_accents(text: str) -> str:
 
 
 def _singular(word: str) -> str:
-    """Drop a plural s; y and ie become one (lady, ladies). Short words and 80s stay."""
-    if len(word) > 4 and re.search("[^su]s$", word) and word not in NO_PLURALS:
+    """Drop a plural s; y and ie become one (lady, ladies). Short words and decades stay."""
+    if len(word) > 4 and re.search(r"[^su\d]s$", word) and word not in NO_PLURALS:
         word = word[:-1]
     return re.sub("(?<=..)ie$", "y", word)
 
@@ -266,7 +257,7 @@ def _member_name(tag: str) -> str:
 # ---------------------------------------------------------------- behind the rules
 
 
-@cache
+@functools.cache
 def _read_not_music(path: Path) -> tuple[set[str], re.Pattern]:
     """Read not_music.txt as a set of lemmas and one pattern."""
     lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
@@ -274,14 +265,3 @@ def _read_not_music(path: Path) -> tuple[set[str], re.Pattern]:
     patterns = [line[1:-1] for line in lines if line.startswith("/") and line.endswith("/")]
     lemmas = {lemma(line) for line in lines if not line.startswith("/")}
     return lemmas, re.compile("|".join(f"(?:{pattern})" for pattern in patterns) or "(?!)")
-
-
-def _count(rule: str, table: pd.DataFrame) -> dict:
-    """Count what is left, by the most finished form of the tag that the table has."""
-    form = next(column for column in ("cleaned", "lemma", "tag") if column in table)
-    return {
-        "rule": rule,
-        "rows": len(table),
-        "songs": int(table["song"].nunique()),
-        "tags": int(table[form].nunique()),
-    }

@@ -1,19 +1,24 @@
-"""Tags taken as their set gives them: the alternative to the clean-up of `tag_cleaning`.
+"""Tags taken as their set gives them: the alternative to the clean-up of `cleaning`.
 
 Someone's own tags mean what they say: 'Rock' is not rewritten, 'favourites' stays. Only tags of
 too few songs are dropped, and different spellings become one tag if that is asked for.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 
 import pandas as pd
 
-from command_line import flag, whole_number
 from dataset.files import some
 from errors import UserError
-from preprocessing.tags.cleaning import add_lemmas, group_by_lemma, keep_tags, lemma
+from preprocessing.rules import Report, leaves
+from preprocessing.tags.cleaning import AND, group_by_lemma, keep_tags, key_of_words
+
+BETWEEN_WORDS = re.compile(r"[-‐-―_/\\,;:!?()\[\]{}\"“”„«»·•]")
+HASH = re.compile(r"^#(?=[^\W\d])")  # of #rock, not of #1 or c#
+DOT = re.compile(r"(?<=\d)[.’'](?=\d)")  # of 7.1, not of r.e.m.
 
 
 @dataclass(frozen=True)
@@ -32,14 +37,10 @@ class GivenTags:
     min_songs: int = 1
     merge_spellings: bool = False
 
-    def __post_init__(self):
-        whole_number("--min_songs", self.min_songs, 1)
-        flag("--merge_spellings", self.merge_spellings)
-
 
 def take_tags(
     annotations: pd.DataFrame, songs: Collection[str], options: GivenTags
-) -> tuple[pd.DataFrame, list[dict]]:
+) -> tuple[pd.DataFrame, Report]:
     """Name the tags as they are and drop those of too few songs; print what each rule leaves.
 
     Parameters
@@ -66,15 +67,17 @@ def take_tags(
     if "cleaned" not in annotations:
         annotations = annotations.assign(cleaned=annotations["tag"])
     annotations = annotations[annotations["song"].isin(set(songs))]
+    report: Report = []
+    leaves(report, "annotations", annotations)
     table = annotations.drop_duplicates(["song", "cleaned"])
-    report = [_told("each tag of a song once", table)]
+    leaves(report, "each tag of a song once", table)
     if options.merge_spellings:
-        table = group_by_lemma(add_lemmas(table))
-        report.append(_told("spellings merged", table))
+        table = table.assign(lemma=table["tag"].map(spelling))
+        table = leaves(report, "spellings merged", group_by_lemma(table))
     else:
         _tell_spellings(table)
     left = keep_tags(table, options.min_songs)
-    report.append(_told(f"tags with at least {options.min_songs} songs", left))
+    leaves(report, f"tags with at least {options.min_songs} songs", left)
     if left.empty:
         counts = table["cleaned"].value_counts()
         raise UserError(
@@ -84,23 +87,33 @@ def take_tags(
     return left, report
 
 
-def _told(rule: str, table: pd.DataFrame) -> dict:
-    """Print and return what a rule has left."""
-    left = {
-        "rule": rule,
-        "rows": len(table),
-        "songs": int(table["song"].nunique()),
-        "tags": int(table["cleaned"].nunique()),
-    }
-    print(f"{rule}: {left['rows']} rows ({left['songs']} songs, {left['tags']} tags)")
-    return left
+def spelling(tag: str) -> str:
+    """What the ways to write a tag have in common: the key by which given tags are merged.
+
+    Capitals, hyphens, plurals, accents, `and` for `&` make no difference. Unlike in `lemma`,
+    nothing is lost that tells two tags apart: signs that are no punctuation stay, as do words
+    without a letter or digit, and endings such as music.
+
+    Examples
+    --------
+    >>> spelling("Hip-Hop") == spelling("hiphop"), spelling("c++") == spelling("c#")
+    (True, False)
+    """
+    words = []
+    for word in AND.sub(" n ", tag.lower()).split():
+        if any(char.isalnum() for char in word):
+            word = DOT.sub(" ", HASH.sub("", word))
+            words.append(BETWEEN_WORDS.sub(" ", re.sub(r"['’‘`´.]", "", word)))
+        else:  # a face, a heart; but not the dash of 'hip - hop'
+            words.append(word.strip("-‐‑‒–—―_/,;") or (word if word == tag.strip() else ""))
+    return key_of_words(" ".join(words).replace("\ufe0f", "")) or tag
 
 
 def _tell_spellings(table: pd.DataFrame) -> None:
     """Say which tags look like one: nobody expects 'Rock' and 'rock' to compete unnoticed."""
     spellings = defaultdict(list)
     for tag in sorted(set(table["cleaned"])):
-        spellings[lemma(tag)].append(tag)
+        spellings[spelling(tag)].append(tag)
     alike = [" = ".join(tags) for tags in spellings.values() if len(tags) > 1]
     if alike:
         print(f"tags that may be the same: {some(alike)}; --merge_spellings makes them one")

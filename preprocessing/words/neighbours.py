@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 from gensim.models import KeyedVectors
 
-from errors import UserError
-from preprocessing.words.tag_lookup import part_keys, tag_vector, whole_key
+from preprocessing.words.tag_lookup import tag_keys, tag_vector, whole_key
 from preprocessing.words.vector_files import load_vectors
-from preprocessing.words.word_vectors import choose_sources
+from preprocessing.words.word_vectors import choose_sources, from_each
 
 
 @dataclass(frozen=True)
@@ -51,12 +50,12 @@ def find_neighbours(vectors: KeyedVectors, word: str, top: int = 10) -> Neighbou
     query = tag_vector(vectors, word)
     if query is None:
         return None
-    key = whole_key(vectors, word)
-    parts = part_keys(vectors, word) if key is None else []
+    keys = tag_keys(vectors, word)
+    parts = keys if whole_key(vectors, word) is None else []
     with np.errstate(all="ignore"):  # vectors of zeros or NaN are nobody's neighbours
         vectors.fill_norms()
         similarity = vectors.vectors @ query / (vectors.norms * np.linalg.norm(query))
-    similarity[[vectors.key_to_index[itself] for itself in parts or [key]]] = -np.inf
+    similarity[[vectors.key_to_index[itself] for itself in keys]] = -np.inf
     order = np.argsort(-similarity, kind="stable")[:top]  # NaN comes last
     nearest = [
         (vectors.index_to_key[row], float(similarity[row]))
@@ -82,18 +81,11 @@ def neighbours_in(file: Path, words: Sequence[str], top: int = 10) -> dict[str, 
 
 def print_neighbours(data_path: Path, words: list[str], top: int) -> None:
     """Print the nearest words to each of `words`, a column for each source in `data_path`."""
-    columns = {}
-    for name, file in choose_sources(data_path, given={}).items():
-        try:
-            found = neighbours_in(file, words, top)
-        except UserError as error:
-            print(f"{name}: left out, for {error}")
-            continue
-        columns[name] = [[name, *_lines(found[word])] for word in words]
-    if not columns:
-        raise UserError(f"no word vectors in {data_path} can be read: give other files")
-    for word, row in zip(words, zip(*columns.values(), strict=True), strict=True):
-        print(f"\n{word}\n{_side_by_side(row)}")
+    files = choose_sources(data_path, given={})
+    found = from_each(data_path, files, lambda file: neighbours_in(file, words, top))
+    for word in words:
+        columns = [[name, *_lines(near[word])] for name, near in found.items()]
+        print(f"\n{word}\n{_side_by_side(columns)}")
 
 
 def _lines(found: Neighbours | None) -> list[str]:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from gensim.models import KeyedVectors
 
+from dataset.files import normal_form
+
 # Words that join others; Google News has no vector for most of them, and in a mean over the words
 # of a tag they say nothing.
 _JOINING_WORDS = frozenset(
@@ -37,7 +39,7 @@ def tag_vector(vectors: KeyedVectors, tag: str) -> np.ndarray | None:
     Parameters
     ----------
     vectors : gensim.models.KeyedVectors
-        Word vectors.
+        Word vectors, by words in `normal_form`.
     tag : str
         A tag of one or more words.
 
@@ -47,11 +49,16 @@ def tag_vector(vectors: KeyedVectors, tag: str) -> np.ndarray | None:
         The vector of the whole tag in the first of its `spellings` that has one, else the mean of
         the vectors of its parts (`part_keys`), else None.
     """
-    key = whole_key(vectors, tag)
-    keys = [key] if key is not None else part_keys(vectors, tag)
+    keys = tag_keys(vectors, tag)
     if not keys:
         return None
-    return np.mean([vectors[key] for key in keys], axis=0, dtype=np.float32)
+    return np.stack([vectors[key] for key in keys]).mean(axis=0, dtype=np.float32)
+
+
+def tag_keys(vectors: KeyedVectors, tag: str) -> list[str]:
+    """Words of the vocabulary that stand for a tag: one for the whole, or its parts, or none."""
+    key = whole_key(vectors, tag)
+    return part_keys(vectors, tag) if key is None else [key]
 
 
 def whole_key(vectors: KeyedVectors, tag: str) -> str | None:
@@ -112,7 +119,7 @@ def spellings(tag: str) -> Iterator[str]:
 
 def _rewritings(tag: str) -> Iterator[str]:
     """Other ways to write a tag: synonyms and decades, and/&/n, apostrophes, without accents."""
-    tag = tag.strip().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
+    tag = normal_form(tag).strip().replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
     yield tag
     for group in _SYNONYMS:
         if tag.lower() in group:
@@ -122,4 +129,5 @@ def _rewritings(tag: str) -> Iterator[str]:
     yield tag.replace("'", "")
     yield re.sub(r"(?<=[^\W\d])'s\b", "", tag)  # but 80's is not 80
     yield re.sub(r"(?<=\w\w)s\b", "'s", tag)  # the clean-up of step 0 removes punctuation
-    yield "".join(c for c in unicodedata.normalize("NFKD", tag) if not unicodedata.combining(c))
+    letters = unicodedata.normalize("NFKD", tag)
+    yield normal_form("".join(c for c in letters if not unicodedata.combining(c)))

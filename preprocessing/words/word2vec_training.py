@@ -4,12 +4,7 @@ A general text knows 'house' as a building and 'jungle' as a forest. The paper (
 word vectors from a text on music instead, with multi-word terms such as 'smooth jazz' as one word.
 """
 
-import bz2
-import contextlib
-import gzip
 import io
-import lzma
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -19,15 +14,13 @@ import gensim
 from gensim.models import Word2Vec
 from gensim.models.phrases import ENGLISH_CONNECTOR_WORDS, FrozenPhrases, Phrases
 from tqdm import tqdm
-from tqdm.utils import CallbackIOWrapper
 
 from command_line import existing_file
-from dataset.files import staged, write_about
+from dataset.files import normal_form, staged, write_about
 from errors import UserError
+from preprocessing.words.packed_files import DAMAGE, open_unpacked
 from preprocessing.words.vector_files import model_files
 from preprocessing.words.word_vectors import FOLDER_SUFFIX
-
-_OPENERS = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 
 
 @dataclass(frozen=True)
@@ -37,29 +30,7 @@ class Recipe:
     The defaults were chosen by looking at the neighbours of tags on a text of 3.5 million words.
     With them CBOW finds drum_and_bass, breakcore and techstep next to jungle; with gensim's own
     (learning rate 0.025, `sample` 0.001) it finds little, and skip-gram takes longer and brings up
-    the rare words of single sentences.
-
-    Attributes
-    ----------
-    dimensions : int
-        Length of a vector.
-    epochs : int
-        How often to read the text; each time a sentence comes with its words and with its phrases.
-    window : int
-        Words to either side that count as context.
-    negative : int
-        Noise words drawn for each pair.
-    sample : float
-        Share of the text above which a word is thinned out.
-    min_count : int
-        Leave out rarer words and phrases.
-    phrase_threshold : float
-        Score (Mikolov et al. 2013, arXiv 1310.4546, equation 6) that makes two words a phrase.
-    seed : int
-        Of the initial vectors, the thinning and the noise words.
-    workers : int
-        Threads. With 1 the same seed gives the same file; with more, they overwrite each other's
-        updates in an order that differs each time.
+    the rare words of single sentences. The options of `step2_word_embedding.py train` explain each.
     """
 
     dimensions: int = 300
@@ -82,7 +53,7 @@ def train_word_vectors(data_path: Path, corpus: Path, name: str, recipe: Recipe)
         The dataset directory.
     corpus : Path
         UTF-8 text, one sentence a line, words separated by blanks and taken as they are; plain or
-        compressed (.gz, .bz2, .xz). It is read three times and never held in memory.
+        compressed (gzip, bzip2, xz). It is read three times and never held in memory.
     name : str
         What to call the vectors; `--w2v_type` of main.py chooses by it.
     recipe : Recipe
@@ -100,7 +71,12 @@ def train_word_vectors(data_path: Path, corpus: Path, name: str, recipe: Recipe)
     """
     target = Path(f"{name}{FOLDER_SUFFIX}", f"{name}_trigrams_{recipe.dimensions}.model")
     existing_file(corpus, "give a text file, one sentence a line, as CORPUS")
-    _require_room(data_path / target)
+    folder = data_path / target.parent
+    others = [file.name for file in model_files(folder) if file.name != target.name]
+    if others:
+        raise UserError(
+            f"{folder} already holds {', '.join(others)}: choose another --name, or move it away"
+        )
     with staged(data_path) as stage:
         phrased = stage / "phrased.txt"
         counts = _write_phrased(corpus, phrased, recipe)
@@ -122,16 +98,6 @@ def train_word_vectors(data_path: Path, corpus: Path, name: str, recipe: Recipe)
     return data_path / target
 
 
-def _require_room(target: Path) -> None:
-    """Raise `UserError` if there are other vectors where `target` is to be."""
-    folder = target.parent
-    others = [file.name for file in model_files(folder) if file != target]
-    if others:
-        raise UserError(
-            f"{folder} already holds {', '.join(others)}: choose another --name, or move it away"
-        )
-
-
 # ---------------------------------------------------------------- text and phrases
 
 
@@ -143,18 +109,14 @@ class Sentences:
         self.count_bytes = count_bytes
 
     def __iter__(self) -> Iterator[list[str]]:
-        opener = _OPENERS.get(self.file.suffix, contextlib.nullcontext)
-        with (
-            open(self.file, "rb", buffering=0) as raw,
-            opener(CallbackIOWrapper(self.count_bytes, raw, "read")) as stream,
-            io.TextIOWrapper(stream, encoding="utf-8") as lines,
-        ):
-            try:
-                yield from (words for line in lines if (words := line.split()))
-            except UnicodeDecodeError:
-                raise UserError(f"{self.file} is not UTF-8 text: convert it to UTF-8") from None
-            except (OSError, EOFError, lzma.LZMAError, zlib.error) as error:
-                raise UserError(f"{self.file} is damaged ({error}): get it again") from None
+        try:
+            with open_unpacked(self.file, self.count_bytes) as stream:
+                lines = io.TextIOWrapper(stream, encoding="utf-8-sig")
+                yield from (words for line in lines if (words := normal_form(line).split()))
+        except UnicodeDecodeError:
+            raise UserError(f"{self.file} is not UTF-8 text: convert it to UTF-8") from None
+        except DAMAGE as error:
+            raise UserError(f"{self.file} is damaged ({error}): get it again") from None
 
 
 def _write_phrased(corpus: Path, phrased: Path, recipe: Recipe) -> Counter[str]:

@@ -7,9 +7,10 @@ A *source* is a set of word vectors with a name. `google` is Google News in the 
 """
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import gensim.downloader
 import numpy as np
@@ -18,6 +19,7 @@ from gensim.models import KeyedVectors
 from dataset.directory import write_split_without
 from dataset.files import (
     existing_directory,
+    normal_form,
     read_tags,
     some,
     staged,
@@ -28,16 +30,17 @@ from dataset.files import (
 )
 from errors import UserError, one_line
 from preprocessing.words.tag_lookup import part_keys, tag_vector, whole_key
-from preprocessing.words.vector_files import (
-    BINARY_SUFFIXES,
-    GENSIM_SUFFIXES,
-    load_vectors,
-    model_files,
-)
+from preprocessing.words.vector_files import load_vectors, model_files
+
+T = TypeVar("T")
 
 GOOGLE_NEWS = "GoogleNews-vectors-negative300"
 GOOGLE_NEWS_DOWNLOAD = "word2vec-google-news-300"
 FOLDER_SUFFIX = "_w2v"
+_GOOGLE_FILES = (
+    *(f"{GOOGLE_NEWS}{suffix}" for suffix in (".bin", ".bin.gz", ".kv", ".model")),
+    f"{GOOGLE_NEWS_DOWNLOAD}.gz",
+)
 _HINTS = {
     "google": f"put {GOOGLE_NEWS}.bin there, or give --google=FILE or --google=download (1.7 GB)",
     "music": "put a gensim model into its folder music_w2v, or give --music=FILE",
@@ -51,47 +54,21 @@ _HOW_TO_GET = (
 
 
 def find_sources(data_path: str | Path) -> dict[str, Path]:
-    """Find every set of word vectors at hand.
+    """Find every set of word vectors at hand: name -> file, `google` first.
 
-    Parameters
-    ----------
-    data_path : str or Path
-        The dataset directory.
-
-    Returns
-    -------
-    dict of str to Path
-        Name -> file, `google` first; for a folder `<name>_w2v` with several files, the folder,
-        which `load_vectors` refuses.
-
-    Raises
-    ------
-    UserError
-        `data_path` is no directory.
+    For a folder `<name>_w2v` with several files it is the folder, which `load_vectors` refuses.
     """
     data_path = existing_directory(data_path)
-    sources = {}
-    for folder in (data_path, _download_folder()):
-        google = [folder / f"{stem}{suffix}" for stem, suffix in _google_names()]
-        for file in google:
-            if file.is_file():
-                sources.setdefault("google", file)
+    downloads = Path(gensim.downloader.BASE_DIR) / GOOGLE_NEWS_DOWNLOAD
+    google = [folder / name for folder in (data_path, downloads) for name in _GOOGLE_FILES]
+    found = next((file for file in google if file.is_file()), None)
+    sources = {} if found is None else {"google": found}
     for folder in sorted(data_path.glob(f"*{FOLDER_SUFFIX}")):
         files = model_files(folder)
         if files:
-            name = folder.name.removesuffix(FOLDER_SUFFIX)
+            name = normal_form(folder.name.removesuffix(FOLDER_SUFFIX))
             sources.setdefault(name, files[0] if len(files) == 1 else folder)
     return sources
-
-
-def _google_names() -> Iterator[tuple[str, str]]:
-    for suffix in (*BINARY_SUFFIXES, *GENSIM_SUFFIXES):
-        yield GOOGLE_NEWS, suffix
-    yield GOOGLE_NEWS_DOWNLOAD, ".gz"
-
-
-def _download_folder() -> Path:
-    return Path(gensim.downloader.BASE_DIR) / GOOGLE_NEWS_DOWNLOAD
 
 
 def choose_sources(
@@ -114,6 +91,7 @@ def choose_sources(
         No source is left, or `only` names one that is not there.
     """
     sources = find_sources(data_path)
+    only = None if only is None else [normal_form(name) for name in only]
     for name, file in given.items():
         if only is not None and name not in only:
             continue
@@ -169,8 +147,8 @@ def open_vectors(data_path: str | Path, name_or_path: str | Path) -> KeyedVector
     data_path : str or Path
         The dataset directory.
     name_or_path : str or Path
-        Name of a source in the directory (`google`, `music`, ...), or a file: word2vec binary
-        (`.bin`, `.bin.gz`, `.gz`) or gensim's own format (`.kv`, `.model`, from version 3.8 on).
+        Name of a source in the directory (`google`, `music`, ...), or a file as `load_vectors`
+        reads it.
 
     Returns
     -------
@@ -183,8 +161,9 @@ def open_vectors(data_path: str | Path, name_or_path: str | Path) -> KeyedVector
         There is no such source or file, or it cannot be read, or it holds more than vectors.
     """
     sources = find_sources(data_path)
-    if str(name_or_path) in sources:
-        return load_vectors(sources[str(name_or_path)])
+    name = normal_form(str(name_or_path))
+    if name in sources:
+        return load_vectors(sources[name])
     file = user_path(name_or_path)
     if not file.is_file():
         at_hand = f"at hand: {', '.join(sources)}" if sources else "none are at hand"
@@ -236,22 +215,27 @@ def cover(tags: list[str], file: Path) -> Coverage:
     vectors = load_vectors(file)
     found = {tag: tag_vector(vectors, tag) for tag in tags}
     present = {tag: vector for tag, vector in found.items() if vector is not None}
-    return Coverage(
-        file=file,
-        vectors=present,
-        by_parts={
-            tag: part_keys(vectors, tag) for tag in present if whole_key(vectors, tag) is None
-        },
-        missing=[tag for tag in tags if tag not in present],
-    )
+    parts = {tag: part_keys(vectors, tag) for tag in present if whole_key(vectors, tag) is None}
+    return Coverage(file, present, parts, [tag for tag in tags if tag not in present])
+
+
+def from_each(data_path: Path, files: dict[str, Path], work: Callable[[Path], T]) -> dict[str, T]:
+    """Return what `work` makes of each file; tell of one that cannot be read, and leave it out."""
+    made = {}
+    for name, file in files.items():
+        try:
+            made[name] = work(file)
+        except UserError as error:
+            print(f"{name}: left out, for {error}")
+    if not made:
+        raise UserError(f"no word vectors can be read for {data_path}: {_HOW_TO_GET}")
+    return made
 
 
 def embed_tags(
     data_path: Path, files: dict[str, Path], drop_missing: bool = False, is_subset: bool = False
 ) -> None:
     """Write `<name>_emb.pkl` for each source: a dict tag -> (D,) float32.
-
-    A source that cannot be read is reported and left out.
 
     Parameters
     ----------
@@ -271,15 +255,9 @@ def embed_tags(
     """
     prefix = subset_prefix(is_subset)
     tags = read_tags(data_path, prefix)
-    coverage = {}
-    for name, file in files.items():
-        try:
-            coverage[name] = cover(tags, file)
-            print(f"{name}: {coverage[name]}")
-        except UserError as error:
-            print(f"{name}: left out, for {error}")
-    if not coverage:
-        raise UserError(f"no word vectors could be read for {data_path}: {_HOW_TO_GET}")
+    coverage = from_each(data_path, files, lambda file: cover(tags, file))
+    for name, found in coverage.items():
+        print(f"{name}: {found}")
     missing = {name: found.missing for name, found in coverage.items() if found.missing}
     if missing and not drop_missing:
         raise UserError(

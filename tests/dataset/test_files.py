@@ -309,7 +309,7 @@ def test_damaged_pickle_reads_or_is_refused_in_one_line(tmp_path_factory, data):
         (b"a\tb\r\nc\td\r\n", [["a", "b"], ["c", "d"]]),
         (b"a\tb\nc\td", [["a", "b"], ["c", "d"]]),
         (b"a\n\n\r\nc\td\n", [["a", ""], ["c", "d"]]),
-        (b"a\tb\tc\n", [["a", "b"]]),
+        (b"a\tb\t\t\n", [["a", "b"]]),
         (b"\tb\n", [["", "b"]]),
         (b"\t\n", [["", ""]]),
         (b"\xef\xbb\xbfa\tb\n", [["a", "b"]]),
@@ -321,6 +321,13 @@ def test_damaged_pickle_reads_or_is_refused_in_one_line(tmp_path_factory, data):
 def test_read_tsv(tmp_path, content, rows):
     (tmp_path / "x.tsv").write_bytes(content)
     assert read_tsv(tmp_path / "x.tsv", 2) == rows
+
+
+def test_no_field_is_dropped_in_silence(tmp_path):
+    (tmp_path / "x.tsv").write_bytes(b"a\tb\nc\td\te\n")
+    with pytest.raises(UserError, match=r"x\.tsv has 3 fields in line 2, where 2 belong"):
+        read_tsv(tmp_path / "x.tsv", 2)
+    assert read_tsv(tmp_path / "x.tsv", None) == [["a", "b"], ["c", "d", "e"]]
 
 
 def test_read_tsv_refuses_what_is_not_utf8(tmp_path):

@@ -7,6 +7,7 @@ import soundfile
 from dataset.directory import open_dataset
 from dataset.files import SONGS, write_tsv
 from experiments.mfcc import baseline_scores, mfcc_statistics, run_baseline
+from options import merge_options
 from planted import write_planted
 
 
@@ -37,7 +38,7 @@ def test_statistics_are_means_and_deviations(tmp_path):
 
 
 def test_the_baseline_hears_the_tag_that_sounds(dataset):
-    results = run_baseline(dataset, {"seed": 0})
+    results = run_baseline(dataset, merge_options({}))
     assert results["tags"][dataset.tags[0]]["map"] == 1
     assert results["n_songs"] == 8
     assert results["made_by"]["baseline"]["strength"] > 0

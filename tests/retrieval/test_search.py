@@ -132,7 +132,7 @@ def test_names():
     assert [song_name(index, row) for row in range(3)] == ["Ann - First", "Second", "C"]
 
 
-def test_written_as_table_and_playlist(tmp_path):
+def test_written_as_table_and_playlist(tmp_path, capsys):
     index = make_index(n_songs=3, songs=NAMES)
     hits = Searcher(index).find(["Blues"], 3)
     write_hits(index, ["Blues"], hits, tmp_path / "found.tsv")
@@ -142,6 +142,12 @@ def test_written_as_table_and_playlist(tmp_path):
     write_hits(index, ["Blues", "sad"], hits[:1], tmp_path / "found.m3u")
     text = (tmp_path / "found.m3u").read_text()
     assert text == "#EXTM3U\n#PLAYLIST:Blues, sad\n#EXTINF:-1,Ann - First\n/a.mp3\n"
+    assert capsys.readouterr().out == ""
+    for name, says in (("found.m3u", "found.m3u is UTF-8"), ("found.m3u8", "")):
+        write_hits(index, ["café"], hits[:1], tmp_path / name)
+        assert "#PLAYLIST:café\n" in (tmp_path / name).read_text(encoding="utf-8")
+        told = capsys.readouterr().out
+        assert says in told and bool(told) == bool(says)
     silent = make_index(n_songs=3)
     with pytest.raises(UserError, match="names no audio file"):
         write_hits(silent, ["Blues"], hits, tmp_path / "none.m3u")

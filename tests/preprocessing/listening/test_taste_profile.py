@@ -277,12 +277,24 @@ def test_wrong_numbers_are_explained(directory, name, value):
 
 @pytest.mark.parametrize(
     "text, message",
-    [("SO1\tTR1\nSO2\tTR1\n", "two listening-data ids, 'SO1' and 'SO2'"), ("SO1\n", "two columns")],
+    [
+        ("SO1\tTR1\nSO2\tTR1\n", "two listening-data ids, 'SO1' and 'SO2'"),
+        ("SO1\nSO2\n", "maps nothing"),
+        ("SO1 TR1\n", "maps nothing"),
+        ("SO1\tTR1\n\tTR2\n", "without a listening-data id"),
+    ],
 )
 def test_id_map_mistakes(tmp_path, text, message):
     (tmp_path / "map.tsv").write_text(text, encoding="utf-8")
     with pytest.raises(UserError, match=message):
         read_id_map(tmp_path / "map.tsv")
+
+
+def test_id_map_as_published(tmp_path):
+    text = "SO1\tTR1\tTR2\r\nSO2\r\nSO3\tTR3\r\nSO3\tTR4\t\r\n"
+    (tmp_path / "map.tsv").write_text(text, encoding="utf-8")
+    expected = {"TR1": "SO1", "TR2": "SO1", "TR3": "SO3", "TR4": "SO3"}
+    assert read_id_map(tmp_path / "map.tsv") == expected
 
 
 def test_vectors_of_songs_by_hand():

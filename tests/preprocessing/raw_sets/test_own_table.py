@@ -3,6 +3,7 @@
 import csv
 import os
 import shutil
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import soundfile
 
 from commands import ROOT, assert_user_error, run_command
 from dataset.directory import open_dataset
-from dataset.files import read_about, read_categories, read_tsv, write_pickle
+from dataset.files import read_about, read_categories, read_songs, read_tsv, write_pickle
 from real_data import real_data
 from step0_runs import done_well, files_of, from_shell, refused, step0, write_lines
 
@@ -80,7 +81,7 @@ def test_rare_tags_go_unless_asked_for(music, tmp_path):
     assert refused(step0("table", music / "table.csv", tmp_path / "d"), "no tag has 5 songs", "3")
     told = done_well(step0("table", music / "table.csv", tmp_path / "d", "--min_songs", 2))
     assert {row[2] for row in track_tags(tmp_path / "d")} == {"Rock"}
-    assert "tags with at least 2 songs: 3 rows (3 songs, 1 tags)" in told
+    assert "tags with at least 2 songs: rows 5 -> 3, songs 3 -> 3, tags 3 -> 1" in told
 
 
 def test_tags_are_rewritten_only_on_request(music, tmp_path):
@@ -91,6 +92,74 @@ def test_tags_are_rewritten_only_on_request(music, tmp_path):
     again = ("--min_songs", 1, "--merge_spellings")
     done_well(step0("table", music / "t.csv", tmp_path / "d", *again))
     assert [row[2] for row in track_tags(tmp_path / "d")] == ["hip-hop", "hip-hop", "seen live"]
+
+
+NFC, NFD = (unicodedata.normalize(form, "Café é") for form in ("NFC", "NFD"))
+
+
+def test_one_form_of_names_and_files_by_the_name_they_have(music, tmp_path):
+    write_lines(music / f"{NFD}/{NFC}.wav", [])
+    lines = [f"{NFC}/{NFD}.wav,{NFD},{NFC}", f"rock/a.wav,{NFC},{NFD}\u200b"]
+    write_lines(music / "t.csv", ["file,tags,artist", *lines])
+    write_lines(music / "plays.csv", [f"u,{NFD}/{NFC}.wav,3"])
+    options = ("--min_songs", 1, "--listeners", music / "plays.csv")
+    done_well(step0("table", music / "t.csv", tmp_path / "d", *options))
+    assert {row[2] for row in track_tags(tmp_path / "d")} == {NFC}
+    assert read_tsv(tmp_path / "d/songs.tsv", 4) == [
+        [f"{NFC}/{NFC}.wav", NFC, "", f"{NFD}/{NFC}.wav"],
+        ["rock/a.wav", NFC, "", "rock/a.wav"],
+    ]
+    assert plays_of(tmp_path / "d") == [("u", f"{NFC}/{NFC}.wav", "3")]
+
+
+def test_a_file_in_two_forms_is_one_file(music, tmp_path):
+    write_lines(music / f"{NFD}.wav", [])
+    write_lines(music / "t.csv", ["file,tags", f"{NFD}.wav,x", f"{NFC}.wav,y"])
+    assert refused(step0("table", music / "t.csv", tmp_path / "d"), "in lines 2 and 3")
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (['rock/a.wav,"x, y"', 'rock/b.mp3,"x, z"'], "2 of 2 have ,"),
+        (["rock/a.wav,x;y;z", "rock/b.mp3,x", "c d.flac,y;z"], "2 of 3 have ;"),
+        (["rock/a.wav,x/y", "rock/b.mp3,x/y", "c d.flac,"], "2 of 2 have /"),
+        (["rock/a.wav,x;y|z", "rock/b.mp3,x;y"], ""),
+        (["rock/a.wav,x", 'rock/b.mp3,"x, y"', "c d.flac,z"], ""),
+    ],
+)
+def test_another_sign_between_tags_is_told(music, tmp_path, lines, told):
+    write_lines(music / "t.csv", ["file,tags", *lines])
+    out = done_well(step0("table", music / "t.csv", tmp_path / "d", "--min_songs", 1))
+    assert ("no list of tags has | in it" in out) == bool(told)
+    assert told in out
+
+
+@pytest.mark.parametrize("separator", [",", ";", " / ", "|"])
+def test_the_sign_between_tags_can_be_chosen(music, tmp_path, separator):
+    cells = separator.join(["x", "y a"]), separator.join(["k", ""])
+    write_lines(music / "t.csv", ["file\ttags\tcategory", "\t".join(["rock/a.wav", *cells])])
+    options = ("--min_songs", 1, f"--tag_separator={separator}")
+    told = done_well(step0("table", music / "t.csv", tmp_path / "d", *options))
+    assert [row[2] for row in track_tags(tmp_path / "d")] == ["x", "y a"]
+    assert read_categories(tmp_path / "d") == {"x": "k", "y a": "other"}
+    assert "tag_separator" not in told
+    empty = step0("table", music / "t.csv", tmp_path / "e", "--tag_separator=")
+    assert refused(empty, "--tag_separator must be")
+
+
+def test_a_line_break_in_a_cell_stands_between_tags(music, tmp_path):
+    content = 'file,tags,category\nrock/a.wav,"x\ny z","k\r\nl"\n"rock/b.mp3","x\n",k\n'
+    (music / "t.csv").write_bytes(content.encode())
+    done_well(step0("table", music / "t.csv", tmp_path / "d", "--min_songs", 1))
+    assert [row[2] for row in track_tags(tmp_path / "d")] == ["x", "y z", "x"]
+    assert read_categories(tmp_path / "d") == {"x": "k", "y z": "l"}
+
+
+def test_a_column_without_a_name_is_told(music, tmp_path):
+    write_lines(music / "t.csv", ["file,tags,,,artist,", "rock/a.wav,x,,lost,Ann,", ",,,,,"])
+    told = done_well(step0("table", music / "t.csv", tmp_path / "d", "--min_songs", 1))
+    assert "columns that are not used: number 4, without a name\n" in told
 
 
 def test_categories_one_for_all_or_one_for_each(music, tmp_path):
@@ -159,7 +228,9 @@ def test_unusual_formats_are_tried(music, tmp_path):
         (rows("x.mp3,x", "y.mp3,x"), ["none of the 2 files", "exists (x.mp3, y.mp3)", "folder"]),
         (rows("rock,x"), ["none of the 1 files"]),
         (rows('rock/a.wav,"x'), ["cannot be read from line 2"]),
-        ("file,tags\nrock/a.wav,Bjørk\n".encode("utf-16"), ["not utf-8 text", "UTF-8"]),
+        ("file,tags\nrock/a.wav,Bjørk\n".encode("cp1252"), ["not utf-8", "Windows-1252", "Bjørk"]),
+        (b"PK\x03\x04\x80", ["not utf-8 text but a workbook", "CSV UTF-8"]),
+        ("file,tags\nrock/a.wav,Bjørk\n".encode("utf-16")[:-1], ["not utf-16 text"]),
         (b"file,tags,category\nrock/a.wav,x|y|z,a|b\n", ["3 tags but 2 categories in line 2"]),
     ],
 )
@@ -206,6 +277,7 @@ def plays_of(data):
         ["u\trock/a.wav\t3", "v v\t./c d.flac\t2.50"],
         ["user,file,count", "u,rock/a.wav,3", " v  v ,c d.flac,2.5"],
         ["count;day;file;User", "3;1;rock\\a.wav;u", '2.5;2;"c d.flac";v v'],
+        ["sep=;", "user;file;count;;", "u;rock/a.wav;3", "v v;c d.flac;2,5;"],
     ],
 )
 def test_listeners_become_triplets(music, tmp_path, lines):
@@ -237,6 +309,8 @@ def test_listeners_of_other_songs_are_told(music, tmp_path):
         ("u,rock/a.wav,3\nu,rock/b.mp3,0\n", ["'0'", "no number above 0", "line 2"]),
         ("u,rock/a.wav,nan\n", ["'nan'"]),
         ("u,rock/a.wav,inf\n", ["'inf'"]),
+        ("u;rock/a.wav;1,234\n", ["'1,234'", "line 1"]),
+        ("u;rock/a.wav;1,2,3\n", ["'1,2,3'"]),
         (",rock/a.wav,1\n", ["no user", "line 1"]),
         ("u,a.wav,1\n", ["no file of the table", "a.wav", "rock/a.wav"]),
     ],
@@ -289,7 +363,7 @@ def test_real_recordings(tmp_path):
     done_well(run_command(ROOT / "step1_data_split.py", "run", data, 13, 3))
     write_pickle(data / "google_emb.pkl", {tag: np.ones(4) for tag in categories})
     dataset = open_dataset(data)
-    artist_of = dict(read_tsv(data / "songs.tsv", 2))
+    artist_of = {song.song_id: song.artist for song in read_songs(data)}
     parts = [
         {artist_of[dataset.song_ids[song]] for song in dataset.splits[part]}
         for part in ("train", "valid", "test")

@@ -28,7 +28,7 @@ def test_plain_text_stays_as_it_is(tmp_path):
 def test_latin_text(tmp_path):
     content = "id\ttag\n1\ttropicália\n".encode("latin-1")
     assert table(tmp_path, content, ["id"], FIX, LATIN)["tag"].tolist() == ["tropicália"]
-    with pytest.raises(UserError, match=r"table.csv is not utf-8 text: mend it"):
+    with pytest.raises(UserError, match=r"utf-8 text .*1252, it says 'tropicália'\).*: mend it"):
         table(tmp_path, content, ["id"], FIX)
 
 
@@ -47,6 +47,34 @@ def test_a_spreadsheet_may_be_written_in_many_ways(tmp_path, delimiter):
     assert read[["file", "tags"]].values.tolist() == [["a,b;c.mp3", "rock"]]
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "file,tags\na,x\n",
+        "file;tags;;\r\na;x;;\r\n;;;\r\n \t;;\r\n",
+        "file,tags,\na,x\n",  # Excel leaves out empty fields at the end of some rows
+        "file,tags\na,x,,\n",
+        "sep=;\r\nfile;tags\r\na;x\r\n",
+        '"sep=,"\nfile,tags\na,x',
+        "SEP=\t\nfile\ttags\na\tx",
+        "sep=;;\nfile;tags;\na;x;\n",
+        "file,tags\ra,x\r",
+        '\n\n File ,"TAGS"\n"a", "x"\n',
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be"])
+def test_what_spreadsheets_do(tmp_path, content, encoding):
+    mark = "\ufeff" if encoding == "utf-16-be" else ""  # the other two bring their own
+    read = table(tmp_path, (mark + content).encode(encoding), ["file", "tags"], FIX, SPREADSHEET)
+    assert read.to_dict("list") == {"file": ["a"], "tags": ["x"]}
+
+
+def test_a_column_without_name_keeps_its_content(tmp_path):
+    read = table(tmp_path, "file,,tags,\na,b,c,\n", ["file", "tags"], FIX, SPREADSHEET)
+    expected = {"file": ["a"], "number 2, without a name": ["b"], "tags": ["c"]}
+    assert read.to_dict("list") == expected
+
+
 def test_a_header_may_be_left_out_where_that_is_allowed(tmp_path):
     columns = ["user", "file", "count"]
     options = {"form": SPREADSHEET, "may_lack_header": True}
@@ -63,6 +91,11 @@ def test_a_header_may_be_left_out_where_that_is_allowed(tmp_path):
         ("id\tname\n1\tx\n", PLAIN, r"names id tag, not 'id\\tname'"),
         ("ID\tTAG\n1\tx\n", PLAIN, r"header"),
         ("id\ttag\ttag\n1\tx\ty\n", PLAIN, r"a column twice"),
+        ("id,Tag, tag \n1,x,y\n", SPREADSHEET, r"a column twice in its header, 'tag'"),
+        ("id,tag\n1,x,,y\n", SPREADSHEET, r"4 instead of 2 fields in line 2"),
+        ("id,tag,,\n1\n", SPREADSHEET, r"1 instead of 4 fields in line 2"),
+        ("sep=,\nid,tag\n1\n", SPREADSHEET, r"1 instead of 2 fields in line 3"),
+        ("sep=,\n", SPREADSHEET, r"must begin with a header"),
         ("id\ttag\n", PLAIN, r"a header and no rows"),
         ("id,tag\n,\n", SPREADSHEET, r"a header and no rows"),
         ("id\ttag\n1\tx\n2\n", PLAIN, r"1 instead of 2 fields in line 3: mend it"),
@@ -87,6 +120,10 @@ fields = st.text(st.characters(codec="utf-8", exclude_characters="\x00\r"), max_
 )
 
 
+def any_text(row):
+    return any(field.strip() for field in row)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("tables")
@@ -94,7 +131,7 @@ def folder(tmp_path_factory):
 
 @settings(max_examples=50)
 @given(
-    rows=st.lists(st.tuples(fields, fields).filter(any), min_size=1, max_size=5),
+    rows=st.lists(st.tuples(fields, fields).filter(any_text), min_size=1, max_size=5),
     delimiter=st.sampled_from(",;\t"),
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
 )

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -190,13 +191,14 @@ def test_vectors_of_an_earlier_split_are_called_stale(directory, capsys):
     assert "the songs have changed: run step 3 again" in capsys.readouterr().out
 
 
-def test_tags_without_a_vector_are_left_out(directory):
+def test_tags_without_a_vector_are_left_out(directory, capsys):
     gensim_models = pytest.importorskip("gensim.models")
     vectors = gensim_models.KeyedVectors(2)
     vectors.add_vectors(["rock", "folk"], np.eye(2))
     vectors.save(str(directory / "own.kv"))
     run(directory, 3, 5, vectors=str(directory / "own.kv"))
     assert np.load(directory / "tags.npy").tolist() == ["folk", "rock"]
+    assert "own.kv: jazz, noise\n" in capsys.readouterr().out
     rows = frame(("s", "rock", "", 1), ("s", "x", "", 1))
     rows = with_vector(rows, directory, str(directory / "own.kv"))
     assert rows["tag"].tolist() == ["rock"]
@@ -259,6 +261,27 @@ def test_broken_annotations_are_explained(tmp_path, content, message):
     with pytest.raises(UserError, match=message) as caught:
         read_annotations(tmp_path / "track_tags.tsv")
     assert "\n" not in str(caught.value)
+
+
+def test_a_sixth_field_in_every_row_is_not_dropped_in_silence(tmp_path):
+    (tmp_path / "track_tags.tsv").write_text("s\to\tt\tc\t60\tlost\n" * 2, encoding="utf-8")
+    with pytest.raises(UserError, match="not a file of five columns"):
+        read_annotations(tmp_path / "track_tags.tsv")
+
+
+def test_names_are_compared_in_one_form(directory):
+    nfd = {name: unicodedata.normalize("NFD", name) for name in ("é", "tropicália")}
+    rows = [(f"é{number}", "", "tropicália", "", 100) for number in range(60)]
+    rows[::2] = [(nfd["é"] + row[0][1:], "", nfd["tropicália"], "", 100) for row in rows[::2]]
+    write_lines(directory / "msd500/track_tags.tsv", rows)
+    (directory / "items_index_MSD.tsv").unlink()
+    plays = [("u", f"{('é', nfd['é'])[number % 3 == 0]}{number}", 1) for number in range(60)]
+    write_lines(directory / "triplets.tsv", plays)
+    songs = [(f"{('é', nfd['é'])[number % 4 == 0]}{number}", f"é{number}") for number in range(60)]
+    write_lines(directory / "songs.tsv", songs)
+    run(directory, 9, 9)
+    assert np.load(directory / "tags.npy").tolist() == ["tropicália"]
+    assert np.load(directory / "existing_ids.npy").tolist() == sorted(f"é{n}" for n in range(60))
 
 
 def test_annotations_stay_text(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 from commands import ROOT, assert_user_error, run_command
 from dataset.directory import open_dataset
-from dataset.files import write_pickle, write_tsv
+from dataset.files import write_about, write_pickle, write_tsv
 from errors import UserError
 from preprocessing.split.published_split import in_each_part, print_overlap, read_published_split
 from step1_data_split import run
@@ -123,6 +123,14 @@ def test_tags_in_each_part_against_a_plain_loop():
 def test_a_part_without_any_song_counts():
     rows = pd.DataFrame([("s1", "rock"), ("s2", "rock")], columns=["song", "tag"])
     assert in_each_part(rows, {"s1": "train", "s2": "valid", "s3": "test"}, 1).empty
+
+
+def test_tags_that_the_split_leaves_out_go_and_are_told(directory, capsys):
+    facts = {"set": "own", "split_tags": ["rock", "unused"]}
+    write_about(directory, directory, "step0", facts)
+    run(directory, 5, 2, split_by="published")
+    assert np.load(directory / "tags.npy").tolist() == ["rock"]
+    assert "tags that are in no file of the split: folk, jazz\n" in capsys.readouterr().out
 
 
 def test_overlap_by_hand(capsys):

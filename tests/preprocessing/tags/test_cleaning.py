@@ -117,6 +117,11 @@ def test_spellings_of_one_tag_have_one_lemma(spellings):
         ("null", "nan"),
         ("か", "が"),
         ("русский", "русскии"),
+        ("1920s", "2020s"),
+        ("20s", "2020s"),
+        ("20s", "1920s"),
+        ("1910s", "1910"),
+        ("3/4", "34"),
     ],
 )
 def test_different_tags_have_different_lemmas(one, other):
@@ -128,7 +133,7 @@ def test_names_of_wild_tags(tag):
     plain = preprocess_tag(tag)
     assert preprocess_tag(plain) == plain == " ".join(plain.split())
     assert lemma(plain) == lemma(tag)
-    assert " " not in lemma(tag)
+    assert " " not in re.sub(r"(?<=\d) (?=\d)", "", lemma(tag))
 
 
 def test_keep_listened():
@@ -362,13 +367,13 @@ def test_clean_tags_prints_and_returns_each_rule(capsys):
         ["c", "rock"],
     ]
     assert capsys.readouterr().out.splitlines() == [
-        "songs in the listening data: 10 -> 9 rows (3 songs, 8 tags)",
-        "score of at least 50: 9 -> 8 rows (3 songs, 7 tags)",
-        "songs with at most 3 tags: 8 -> 8 rows (3 songs, 7 tags)",
-        "preprocessed tags, empty ones dropped: 8 -> 7 rows (3 songs, 4 tags)",
-        "tags that describe music: 7 -> 6 rows (3 songs, 3 tags)",
-        "tags of one lemma grouped: 6 -> 5 rows (3 songs, 3 tags)",
-        "tags with at least 3 songs: 5 -> 3 rows (3 songs, 1 tags)",
+        "songs in the listening data: rows 10 -> 9, songs 4 -> 3, tags 8 -> 8",
+        "score of at least 50: rows 9 -> 8, songs 3 -> 3, tags 8 -> 7",
+        "songs with at most 3 tags: rows 8 -> 8, songs 3 -> 3, tags 7 -> 7",
+        "preprocessed tags, empty ones dropped: rows 8 -> 7, songs 3 -> 3, tags 7 -> 4",
+        "tags that describe music: rows 7 -> 6, songs 3 -> 3, tags 4 -> 3",
+        "tags of one lemma grouped: rows 6 -> 5, songs 3 -> 3, tags 3 -> 3",
+        "tags with at least 3 songs: rows 5 -> 3, songs 3 -> 3, tags 3 -> 1",
     ]
     assert [entry["rows"] for entry in report] == [10, 9, 8, 8, 7, 6, 5, 3]
 
@@ -397,26 +402,6 @@ def test_clean_tags_of_nothing():
         clean_tags(example(), {"a", "b", "c"}, CleanUp(min_songs=4))
     with pytest.raises(UserError, match="min_songs"):
         clean_tags(example(), set(), CleanUp())
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"min_score": "x"},
-        {"min_score": -1},
-        {"min_score": 101},
-        {"min_score": float("nan")},
-        {"min_score": True},
-        {"max_tags": 0},
-        {"max_tags": 2.5},
-        {"min_songs": 0},
-        {"min_songs": None},
-        {"keep_not_music": "yes"},
-    ],
-)
-def test_clean_up_refuses_nonsense(wrong):
-    with pytest.raises(UserError, match=f"--{next(iter(wrong))}"):
-        CleanUp(**wrong)
 
 
 def test_defaults_are_the_papers():

@@ -5,6 +5,7 @@ import os
 import pickle
 import subprocess
 import sys
+import unicodedata
 from pathlib import Path
 
 import gensim.downloader
@@ -66,6 +67,16 @@ def test_sources_are_found_in_the_directory(tmp_path):
     assert find_sources(tmp_path)["google"] == own
 
 
+@pytest.mark.parametrize(("folder", "name"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_a_source_is_found_in_either_normal_form_of_its_name(tmp_path, folder, name):
+    folder, name = (unicodedata.normalize(form, "forró") for form in (folder, name))
+    (tmp_path / f"{folder}_w2v").mkdir()
+    make_vectors(["a"]).save(str(tmp_path / f"{folder}_w2v" / "m.kv"))
+    assert "a" in open_vectors(tmp_path, name)
+    file = tmp_path / f"{folder}_w2v" / "m.kv"
+    assert list(choose_sources(tmp_path, {}, only=[name]).values()) == [file]
+
+
 def test_two_models_in_a_folder_are_not_chosen_between(tmp_path):
     for folder, names in (("music_w2v", ("one.kv", "two.model")), ("mine_w2v", ("m.kv",))):
         (tmp_path / folder).mkdir()
@@ -85,7 +96,9 @@ def test_open_vectors_by_name_and_by_path(tmp_path):
     with pytest.raises(UserError, match=r"other is neither a file nor the name .*at hand: .*mine"):
         open_vectors(tmp_path, "other")
     (tmp_path / "vectors.txt").write_text("a 1 2\n")
-    with pytest.raises(UserError, match="no format that is read here"):
+    assert open_vectors(tmp_path, tmp_path / "vectors.txt")["a"].tolist() == [1, 2]
+    (tmp_path / "vectors.txt").write_text("a list of words\n")
+    with pytest.raises(UserError, match=r"vectors\.txt cannot be read as word vectors"):
         open_vectors(tmp_path, tmp_path / "vectors.txt")
 
 
@@ -206,7 +219,7 @@ def test_no_source_at_all_is_an_error(dataset):
 def test_only_failing_sources_are_an_error(dataset):
     (dataset / "music_w2v" / "m.kv").write_bytes(b"junk")
     before = contents(dataset)
-    assert "no word vectors could be read" in one_sentence(step2("run", dataset))
+    assert "no word vectors can be read" in one_sentence(step2("run", dataset))
     assert contents(dataset) == before
 
 

@@ -1,0 +1,49 @@
+"""The command that follows a step, by what the directory has."""
+
+import pytest
+
+from preprocessing.next_step import ORDER, print_next
+
+AUDIO = ("songs.tsv", "s\tAnn\tSong\ta.mp3\n")
+CF = ("ix_to_cf.npy", "")
+
+
+@pytest.mark.parametrize(
+    ("done", "files", "command"),
+    [
+        ("step0", [], "step2_word_embedding.py train D TEXT (or bring word vectors)"),
+        ("step0", [("own_w2v", "")], "step1_data_split.py run D TOP_N MINIMUM --vectors own"),
+        ("step0", [("GoogleNews-vectors-negative300.bin", "")], "step1_data_split.py run D TOP_N"),
+        ("train", [("own_w2v", "")], "step1_data_split.py run D TOP_N MINIMUM --vectors own"),
+        ("train", [("own_w2v", ""), ("tags.npy", "")], "step2_word_embedding.py run D"),
+        ("step1", [AUDIO], "step2_word_embedding.py run D"),
+        ("step2", [AUDIO], "step4_mel_spectrogram.py run D"),
+        ("step2", [AUDIO, ("triplets.tsv", "")], "step3_taste_profile.py train D D/triplets.tsv"),
+        ("step2", [("items_index_MSD.tsv", "")], "step3_taste_profile.py run D"),
+        ("step3", [AUDIO, CF], "step4_mel_spectrogram.py run D"),
+        ("step3", [CF, ("own_emb.pkl", "")], "main.py --mode TRAIN --data_path D --input_type cf"),
+        (
+            "step4",
+            [AUDIO, CF, ("mel.npy", "")],
+            "main.py --mode TRAIN --data_path D --input_type h",
+        ),
+        ("step4", [AUDIO, ("spec", "")], "main.py --mode TRAIN --data_path D --input_type spec"),
+    ],
+)
+def test_next(tmp_path, capsys, done, files, command):
+    for name, content in files:
+        (tmp_path / name).write_text(content)
+    print_next(tmp_path, done)
+    printed = capsys.readouterr().out
+    assert printed.replace(str(tmp_path), "D").startswith(f"next: python -u {command}")
+    assert done in ORDER and printed.count("\n") == 1
+
+
+def test_next_of_the_smaller_set(tmp_path, capsys):
+    (tmp_path / "sub_own_emb.pkl").touch()
+    (tmp_path / "other_emb.pkl").touch()
+    print_next(tmp_path, "step1", is_subset=True)
+    assert capsys.readouterr().out.endswith(f"run {tmp_path} --is_subset\n")
+    print_next(tmp_path, "step4", is_subset=True)
+    printed = capsys.readouterr().out
+    assert "--w2v_type own --is_subset True" in printed
