@@ -18,6 +18,7 @@ from model import SongInputs
 from options import Options
 from retrieval.song_index import SongIndex
 from solver import Solver
+from threads import shared_cores
 from trainer import make_trainer
 
 
@@ -37,7 +38,8 @@ def embed_songs(solver: Solver, options: Options, dataset: Dataset, songs: np.nd
         On the CPU, in the order of `songs`.
     """
     trainer = make_trainer(options, logger=False, enable_checkpointing=False)
-    batches = trainer.predict(solver, datamodule=RetrievalData(dataset, options, songs))
+    with shared_cores(options.num_threads):
+        batches = trainer.predict(solver, datamodule=RetrievalData(dataset, options, songs))
     return torch.cat(batches).float().cpu()
 
 

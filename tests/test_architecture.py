@@ -8,8 +8,8 @@ import pytest
 from commands import ROOT, run_command
 
 FLOORS = [
-    {"errors", "losses", "metrics", "sampler", "modules", "dataset", "command_line"},
-    {"model", "mel_chunks", "preprocessing", "neptune_logger", "results", "options"},
+    {"errors", "losses", "metrics", "sampler", "modules", "dataset", "command_line", "progress"},
+    {"model", "mel_chunks", "preprocessing", "neptune_logger", "results", "options", "threads"},
     {"solver", "data_loader", "released_checkpoint"},
     {"checkpoint", "trainer"},
     {"train_test", "retrieval"},
