@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from dataset.files import SONGS, SPLITS, read_strings, read_tsv, some, staged, write_tsv
 from dataset.mel_store import (
@@ -33,6 +32,7 @@ from preprocessing.mel.sources import (
 )
 from preprocessing.mel.store_writer import StoreWriter, open_writer
 from preprocessing.mel.worker_pool import TaskFailed, map_in_order
+from progress import progress
 
 HOURS_A_FRAME = MEL_SETTINGS["hop_length"] / MEL_SETTINGS["sample_rate"] / 3600
 
@@ -210,7 +210,7 @@ def _with_progress(
 ) -> Iterator[tuple[Source, Result]]:
     """Pair sources and results, with a bar that shows songs and hours of audio a second."""
     begun, hours = time.monotonic(), 0.0
-    with tqdm(total=len(sources), unit=" songs", disable=not sources) as bar:
+    with progress(None, "spectrograms", len(sources), unit=" songs", disable=not sources) as bar:
         for source, result in zip(sources, results, strict=True):
             yield source, result
             hours += len(result.mel) * HOURS_A_FRAME if isinstance(result, Made) else 0

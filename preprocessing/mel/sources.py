@@ -8,11 +8,10 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
-from tqdm import tqdm
-
 from dataset.files import SONGS, read_about, read_song_ids, read_tsv, some, write_tsv
 from dataset.mel_store import FRAMES, START_AGAIN, StoredSong, published_file
 from errors import UserError
+from progress import progress
 
 TIMES = "mel_times.tsv"  # song id, time of its file in ns; may be removed: contents are compared
 
@@ -106,7 +105,7 @@ def check_unchanged(data_path: Path, sources: list[Source], songs: dict[str, Sto
     }
     changed = [
         source.song_id
-        for source in tqdm(there, "comparing files", unit=" songs", disable=len(doubtful) < 100)
+        for source in progress(there, "comparing files", unit=" songs", disable=len(doubtful) < 100)
         if source.n_bytes != songs[source.song_id].source_bytes
         or (source in doubtful and digest_of(source.file) != songs[source.song_id].digest)
     ]
