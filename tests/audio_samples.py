@@ -6,8 +6,10 @@ from pathlib import Path
 import av
 import numpy as np
 import soundfile
+import soxr
 
 from dataset.files import SONGS, write_tsv
+from preprocessing.mel.audio_files import read_audio
 
 
 def chords(seconds: float, rate: int = 22050, channels: int = 1, seed: int = 0) -> np.ndarray:
@@ -46,6 +48,24 @@ def write_by_ffmpeg(file: Path, codec: str, *songs: np.ndarray, rate: int = 4800
                 output.mux(stream.encode(part))
             output.mux(stream.encode(None))
     return file
+
+
+def read_sound(content: bytes | Path, folder: Path, name: str = "a") -> tuple[np.ndarray, str]:
+    """The sound of a file at 22,050 Hz, and the word about it."""
+    file = content
+    if isinstance(content, bytes):
+        file = folder / name
+        file.write_bytes(content)
+    return read_audio(file, 22050, lambda blocks: np.concatenate(list(blocks)))
+
+
+def by_ffmpeg(file: Path) -> np.ndarray:
+    """All that FFmpeg makes of a file, resampled in one piece."""
+    to_float = av.AudioResampler(format="fltp")
+    with av.open(str(file)) as container:
+        frames = [part for frame in container.decode(audio=0) for part in to_float.resample(frame)]
+    mono = np.concatenate([frame.to_ndarray() for frame in frames], axis=1).mean(axis=0)
+    return soxr.resample(mono, frames[0].sample_rate, 22050)
 
 
 def write_songs(directory: Path, files: dict[str, str | None]) -> Path:

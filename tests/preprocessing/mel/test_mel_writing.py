@@ -1,4 +1,4 @@
-"""Which songs step 4 takes, from where, what it skips and refuses; and packing."""
+"""Which songs step 4 takes, from where, what it skips and refuses."""
 
 import json
 import os
@@ -10,11 +10,10 @@ import pytest
 import soundfile
 
 from audio_samples import chords, write_damaged, write_music, write_songs
-from dataset.files import TRACK_TAGS, read_tsv, write_about, write_split, write_tsv
+from dataset.files import read_tsv, write_about, write_split, write_tsv
 from dataset.mel_store import (
     FRAMES,
     INDEX,
-    N_MELS,
     REPORT,
     open_mel_store,
     read_index,
@@ -24,7 +23,7 @@ from dataset.mel_store import (
 from errors import UserError
 from preprocessing.mel import mel_writing, sources
 from preprocessing.mel.mel_spectrogram import song_mel
-from preprocessing.mel.mel_writing import write_from_audio, write_from_published
+from preprocessing.mel.mel_writing import write_from_audio
 from preprocessing.mel.sources import TIMES, digest_of
 
 
@@ -296,56 +295,3 @@ def test_a_song_id_that_would_break_the_index(tmp_path):
     write_split(directory, ["a"], ["S000", "S\t1"], np.ones((2, 1)), splits)
     with pytest.raises(UserError, match="tab or line break"):
         run(directory)
-
-
-# ---------------------------------------------------------------- the published layout
-
-
-def write_published(directory: Path, mels: dict[str, np.ndarray]) -> Path:
-    for song_id, mel in mels.items():
-        folder = directory.joinpath("spec", *song_id[2:5])
-        folder.mkdir(parents=True, exist_ok=True)
-        np.save(folder / f"{song_id}.npy", mel)
-    return directory
-
-
-def test_packing_changes_nothing_but_the_form(tmp_path):
-    rng = np.random.default_rng(0)
-    mels = {
-        f"TR{name}": rng.uniform(-100, 30, (N_MELS, length)).astype(np.float32)
-        for name, length in (("BBB1", 7), ("AAA1", 300), ("AAA2", 1))
-    }
-    directory = write_published(tmp_path / "data", mels)
-    published = open_mel_store(directory, mels)
-    write_from_published(directory)
-    packed = open_mel_store(directory, mels)
-    assert packed.song_ids == ["TRAAA1", "TRAAA2", "TRBBB1"]
-    for row, song_id in enumerate(packed.song_ids):
-        there = published.song(published.song_ids.index(song_id))
-        np.testing.assert_array_equal(packed.song(row), there.astype(np.float16))
-        np.testing.assert_array_equal(there, mels[song_id].T)
-    before = content(directory)
-    write_from_published(directory)
-    assert content(directory) == before
-    with pytest.raises(UserError, match="made from published files"):
-        soundfile.write(directory / "a.wav", chords(1), 22050)
-        run(write_songs(directory, {"A": "a.wav"}))
-
-
-def test_packing_skips_what_is_damaged(tmp_path):
-    good = np.zeros((N_MELS, 5), np.float32)
-    mels = {"TRAAA1": good, "TRAAA2": good[:96], "TRAAA3": good + np.nan, "TRAAA4": good + 1e9}
-    directory = write_published(tmp_path / "data", mels)
-    write_from_published(directory)
-    assert songs_of(directory) == ["TRAAA1"]
-    skipped = skipped_songs(directory)
-    assert skipped.keys() == {"TRAAA2", "TRAAA3", "TRAAA4"}
-    assert "(128, frames)" in skipped["TRAAA2"] and "infinite" in skipped["TRAAA4"]
-
-
-def test_nothing_to_pack(tmp_path):
-    (tmp_path / TRACK_TAGS).parent.mkdir()
-    np.save(tmp_path / "spec.npy", np.zeros(3))
-    with pytest.raises(UserError, match="no spectrogram in the published layout"):
-        write_from_published(tmp_path)
-    assert not (tmp_path / INDEX).exists()
