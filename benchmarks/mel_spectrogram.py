@@ -22,7 +22,8 @@ import numpy as np
 import soundfile
 
 from benchmarks.timing import compare, print_comparison
-from dataset.files import SONGS, write_tsv
+from dataset.files import SONGS
+from dataset.writing import write_tsv
 from preprocessing.mel.audio_files import read_audio
 from preprocessing.mel.mel_spectrogram import SAMPLE_RATE, song_mel
 from preprocessing.mel.mel_writing import write_from_audio

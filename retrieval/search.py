@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
-from dataset.files import normal_form, staged, writable_file, write_tsv
+from dataset.files import normal_form
+from dataset.writing import staged, writable_file, write_tsv
 from errors import UserError
 from retrieval.song_index import SongIndex
 

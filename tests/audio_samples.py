@@ -8,7 +8,8 @@ import numpy as np
 import soundfile
 import soxr
 
-from dataset.files import SONGS, write_tsv
+from dataset.files import SONGS
+from dataset.writing import write_tsv
 from preprocessing.mel.audio_files import read_audio
 
 

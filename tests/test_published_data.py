@@ -15,7 +15,8 @@ import pytest
 
 from commands import ROOT, run_command, run_main
 from dataset.directory import open_dataset
-from dataset.files import read_pickle, read_song_ids, write_tsv
+from dataset.files import read_pickle, read_song_ids
+from dataset.writing import write_tsv
 
 KINDS = {  # tag -> category, as msd500 has them; main.py knows them after step 1
     "80s": "decade",

@@ -18,10 +18,9 @@ from dataset.files import (
     read_song_ids,
     read_tsv,
     some,
-    staged,
     subset_prefix,
-    write_about,
 )
+from dataset.writing import staged, write_about
 from errors import UserError
 from preprocessing.listening.triplets import Plays, at_least, read_item_index, read_triplets
 from preprocessing.next_step import print_next

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dataset.files import SONGS, SPLITS, read_strings, read_tsv, some, staged, write_tsv
+from dataset.files import SONGS, SPLITS, read_strings, read_tsv, some
 from dataset.mel_store import (
     INDEX,
     MEL_SETTINGS,
@@ -21,6 +21,7 @@ from dataset.mel_store import (
     published_shape,
     same_audio,
 )
+from dataset.writing import staged, write_tsv
 from errors import UserError
 from preprocessing.mel.sources import (
     Source,

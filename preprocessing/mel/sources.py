@@ -8,8 +8,9 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
-from dataset.files import SONGS, read_about, read_song_ids, read_tsv, some, write_tsv
+from dataset.files import SONGS, read_about, read_song_ids, read_tsv, some
 from dataset.mel_store import FRAMES, START_AGAIN, StoredSong, published_file
+from dataset.writing import write_tsv
 from errors import UserError
 from progress import progress
 

@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from dataset.files import read_about, staged, write_about
+from dataset.files import read_about
 from dataset.mel_store import (
     FRAMES,
     INDEX,
@@ -29,6 +29,7 @@ from dataset.mel_store import (
     frame_bytes,
     read_index,
 )
+from dataset.writing import staged, write_about
 from errors import UserError
 
 COMMIT_SECONDS = 0.5  # what a kill can cost; each commit waits for the disk

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataset.files import write_about, write_tsv
 from dataset.mel_store import (
     FRAMES,
     INDEX,
@@ -21,6 +20,7 @@ from dataset.mel_store import (
     skipped_songs,
     unfinished_songs,
 )
+from dataset.writing import write_about, write_tsv
 from errors import UserError
 from mel_samples import LENGTHS, MELS, write_packed, write_published
 

@@ -12,7 +12,8 @@ from torch.nn import functional as F
 from audio_samples import chords, write_damaged
 from checkpoint import load_solver, open_trained
 from data_loader import RetrievalData
-from dataset.files import SONGS, SPLITS, write_tsv
+from dataset.files import SONGS, SPLITS
+from dataset.writing import write_tsv
 from errors import UserError
 from index_samples import train
 from mel_chunks import spread_chunks

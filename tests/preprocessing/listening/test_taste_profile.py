@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 from commands import ROOT
 from dataset.directory import open_dataset
-from dataset.files import write_pickle, write_split
+from dataset.writing import write_pickle, write_split
 from errors import UserError
 from preprocessing.listening.taste_profile import (
     AlsOptions,

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 
 from audio_samples import chords, write_damaged, write_music, write_songs
-from dataset.files import read_tsv, write_about, write_split, write_tsv
+from dataset.files import read_tsv
 from dataset.mel_store import (
     FRAMES,
     INDEX,
@@ -20,6 +20,7 @@ from dataset.mel_store import (
     same_audio,
     skipped_songs,
 )
+from dataset.writing import write_about, write_split, write_tsv
 from errors import UserError
 from preprocessing.mel import mel_writing, sources
 from preprocessing.mel.mel_spectrogram import song_mel

@@ -12,7 +12,8 @@ import soundfile
 
 from commands import ROOT, assert_user_error, run_command
 from dataset.directory import open_dataset
-from dataset.files import read_about, read_categories, read_songs, read_tsv, write_pickle
+from dataset.files import read_about, read_categories, read_songs, read_tsv
+from dataset.writing import write_pickle
 from real_data import real_data
 from step0_runs import done_well, files_of, from_shell, refused, step0, write_lines
 

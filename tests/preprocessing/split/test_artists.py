@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dataset.files import write_tsv
+from dataset.writing import write_tsv
 from errors import UserError
 from preprocessing.split.artists import artist_groups, read_artists
 
