@@ -32,6 +32,11 @@ SCRIPTS = [  # module, its arguments, its arguments with --quick
         "--input_type spec --songs 20 --frames 150 --epochs 2 --reference_steps 1 --num_chunk 1 "
         "--triplets_per_epoch 4 --batch_size 2 --input_length 128",
     ),
+    (
+        "shared_machine",  # on the demo that run.sh makes, with nothing else to do
+        "data/demo --input_type cf --w2v_type music --lr 1e-3 --n_epochs 10",
+        "",
+    ),
     ("growth", "", "--n_songs 50 --times 1 2"),
     (
         "precision",  # on the demo that run.sh makes
