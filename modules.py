@@ -23,8 +23,8 @@ class HalfDropout(nn.Module):
         if not self.training or x.device.type != "cpu":
             return F.dropout(x, 0.5, self.training)
         n_words = -(-x.numel() // 32)
-        words = torch.randint(-(2**31), 2**31, (n_words, 1), dtype=torch.int32, device=x.device)
-        bits = (words >> torch.arange(32, dtype=torch.int32, device=x.device)) & 1  # (n_words, 32)
+        words = torch.randint(-(2**31), 2**31, (n_words, 1), dtype=torch.int32)
+        bits = (words >> torch.arange(32, dtype=torch.int32)) & 1  # (n_words, 32)
         return x * bits.flatten()[: x.numel()].view_as(x).to(x.dtype).mul_(2)
 
 
