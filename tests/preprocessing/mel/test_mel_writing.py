@@ -51,7 +51,8 @@ def songs_of(directory: Path) -> list[str]:
     return open_mel_store(directory, []).song_ids
 
 
-def test_the_store_holds_the_spectrogram_of_each_song(tmp_path, capsys):
+def test_the_store_holds_the_spectrogram_of_each_song(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("progress.LINE_EVERY", 0.0)
     directory = write_music(tmp_path / "data", n_songs=3)
     run(directory)
     store = open_mel_store(directory, [])
@@ -63,7 +64,7 @@ def test_the_store_holds_the_spectrogram_of_each_song(tmp_path, capsys):
     assert (about["made_from"], about["songs"], about["skipped"]) == ("audio", 3, 0)
     said = capsys.readouterr()
     assert said.out.startswith("3 songs") and "hours of audio a second" in said.out
-    assert "songs/s" in said.err and "hours of audio/s" in said.err  # the bar
+    assert "spectrograms: 3 of 3" in said.err and "hours of audio/s" in said.err
 
 
 def test_a_second_run_adds_only_what_is_new(tmp_path, capsys):
