@@ -194,6 +194,7 @@ def test_clock_takes_every_epoch_and_validation():
         assert 0 < validation < epoch
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "arguments"), [one for one in QUICK if one[0] not in OWN_TESTS], ids=str
 )

@@ -97,6 +97,7 @@ def test_training_says_how_its_threads_wait(trained):
     assert trained[1].stdout.count("2 threads on the CPU, which wait ") == 1
 
 
+@pytest.mark.slow
 def test_testing_into_a_log_file_draws_nothing(trained, shared_dataset_dir):
     folder, _ = trained
     arguments = ("--data_path", shared_dataset_dir, "--model_load_path", folder)

@@ -151,6 +151,7 @@ def by_shell(*argv: str, script: str = "main.py") -> None:
 # ------------------------------------------------------------ reproducible_splits as it is
 
 
+@pytest.mark.slow
 def test_cultural_branch_from_the_shell(published_dir, tmp_path):
     more = ("--input_type", "cf", "--w2v_type", "music", "--is_balanced", "--is_weighted")
     more += ("--n_epochs", "4", "--triplets_per_epoch", "2000", "--lr", "1e-3")

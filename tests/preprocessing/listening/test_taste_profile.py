@@ -304,6 +304,7 @@ def test_vectors_of_songs_by_hand():
     assert without == ["x", "b"]
 
 
+@pytest.mark.real_data
 def test_published_factors_of_the_million_song_dataset():
     raw = real_data("msd-taste-profile")
     factors = read_published(raw)

@@ -352,6 +352,7 @@ def write_clip_table(clips: Path, table: Path) -> None:
             writer.writerow([file, tags, kinds, f"session {session}", number])
 
 
+@pytest.mark.real_data
 def test_real_recordings(tmp_path):
     clips = real_data("fsdkaggle2018-instruments") / "clips.csv"
     write_clip_table(clips, tmp_path / "table.csv")
