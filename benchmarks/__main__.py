@@ -33,9 +33,9 @@ SCRIPTS = [  # module, its arguments, its arguments with --quick
         "--triplets_per_epoch 4 --batch_size 2 --input_length 128",
     ),
     (
-        "shared_machine",  # on the demo that run.sh makes, with nothing else to do
-        "data/demo --input_type cf --w2v_type music --lr 1e-3 --n_epochs 10",
-        "",
+        "shared_machine",
+        "--input_type cf --is_balanced --is_weighted",
+        "--input_type cf --songs 100 --triplets_per_epoch 64 --n_epochs 1 --repeats 1",
     ),
     ("growth", "", "--n_songs 50 --times 1 2"),
     (
