@@ -125,11 +125,16 @@ class Options:
         choices=("auto", "gpu", "memory", "disk"),
     )
     num_workers: int = _run(0, "processes that read spectrograms, with --cache disk", whole_number)
+    num_threads: int = _run(
+        0, "threads that compute on the CPU; 0: OMP_NUM_THREADS, else one a core", whole_number
+    )
     early_stopping: int = _run(
         0, "stop after so many epochs without a better MAP; 0: never", whole_number
     )
     seed: int = _model(
-        0, "of weights, triplets and dropout: same seed, same model on one CPU", seed_number
+        0,
+        "of weights, triplets and dropout: same seed and num_threads, same model on one CPU",
+        seed_number,
     )
     precision: str = _run(
         "auto",
@@ -137,10 +142,10 @@ class Options:
         "computes in it, else 32",
         choices=("auto", "32", "16-mixed", "bf16-mixed"),
     )
-    compile: str = _run(
-        "auto",
-        "torch.compile for the acoustic branch; auto: on CPUs with bfloat16, in long trainings",
-        choices=("auto", "True", "False"),
+    compile: bool = _run(
+        False,
+        "torch.compile for the acoustic branch; gained nothing in training on a CPU",
+        parse_bool,
     )
     gpu_id: str = _run("0", "GPU 0, several (0,1), or cpu; without a GPU the CPU is used")
     model_save_path: str = _run(

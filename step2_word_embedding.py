@@ -5,7 +5,7 @@ python -u step2_word_embedding.py train DATA_PATH CORPUS
 python -u step2_word_embedding.py neighbours DATA_PATH WORD...
 """
 
-from command_line import fire_commands, flag, names_in, number, whole_number
+from command_line import Command, fire_commands, flag, names_in, number, whole_number
 from dataset.files import existing_directory, normal_form, user_path
 from errors import UserError
 
@@ -40,14 +40,16 @@ def run(
     is_subset : bool
         Work on the tags of the smaller set (sub_*).
     """
+    from preprocessing.next_step import print_next
     from preprocessing.words.word_vectors import choose_sources, embed_tags
 
-    data_path = existing_directory(data_path)
+    directory = existing_directory(data_path)
     names = None if only is None else names_in(only)
-    files = choose_sources(data_path, given={"google": google, "music": music}, only=names)
+    files = choose_sources(directory, given={"google": google, "music": music}, only=names)
     embed_tags(
-        data_path, files, flag("--drop_missing", drop_missing), flag("--is_subset", is_subset)
+        directory, files, flag("--drop_missing", drop_missing), flag("--is_subset", is_subset)
     )
+    print_next(directory, "step2", is_subset)
 
 
 def train(
@@ -98,6 +100,7 @@ def train(
     workers : int
         Threads; several are faster, but overwrite each other's updates in an order of each time.
     """
+    from preprocessing.next_step import print_next
     from preprocessing.words.word2vec_training import Recipe, train_word_vectors
 
     if number("--sample", sample, 0.0) >= 1:
@@ -113,8 +116,9 @@ def train(
         seed=whole_number("--seed", seed, 0),
         workers=whole_number("--workers", workers, 1),
     )
-    corpus_file = user_path(corpus)
-    train_word_vectors(existing_directory(data_path), corpus_file, _name(name), recipe)
+    corpus_file, directory = user_path(corpus), existing_directory(data_path)
+    train_word_vectors(directory, corpus_file, _name(name), recipe)
+    print_next(directory, "train")
 
 
 def neighbours(data_path: str, *words: str, top: int = 10) -> None:
@@ -145,7 +149,7 @@ def _name(name: object) -> str:
     return text
 
 
-COMMANDS = {"run": run, "train": train, "neighbours": neighbours}
+COMMANDS: dict[str, Command] = {"run": run, "train": train, "neighbours": neighbours}
 
 if __name__ == "__main__":
     fire_commands(COMMANDS)

@@ -8,10 +8,12 @@ from typing import Any
 from checkpoint import check_same_data, open_asked, open_trained, read_checkpoint
 from command_line import Stopped
 from data_loader import RetrievalData
-from dataset.files import staged, user_path
+from dataset.files import user_path
+from dataset.writing import staged
 from errors import UserError
 from options import NOT_GIVEN, Options, merge_options, tell_idle
 from results import collect_results, format_results, git_revision, versions, write_results
+from threads import shared_cores
 from trainer import make_callbacks, make_loggers, make_solver, make_trainer
 
 
@@ -46,7 +48,8 @@ def train(given: dict[str, Any]) -> None:
     solver = make_solver(options, dataset, trainer)
     started = time.monotonic()
     try:
-        trainer.fit(solver, datamodule=data, ckpt_path=last)
+        with shared_cores(options.num_threads):
+            trainer.fit(solver, datamodule=data, ckpt_path=last)
     except Stopped:
         if trainer.is_global_zero:
             print(f"\nstopped in epoch {trainer.current_epoch}: {_way_on(folder)}", file=sys.stderr)
@@ -82,7 +85,8 @@ def test(given: dict[str, Any]) -> None:
     """
     path, solver, options, dataset = open_trained(given)
     trainer = make_trainer(options, logger=False, enable_checkpointing=False)
-    trainer.test(solver, datamodule=RetrievalData(dataset, options), verbose=False)
+    with shared_cores(options.num_threads):
+        trainer.test(solver, datamodule=RetrievalData(dataset, options), verbose=False)
     results = collect_results(solver.per_tag, dataset, "test")
     tested_by = {"data_path": str(dataset.path), "versions": versions(), "git": git_revision()}
     results["made_by"] = {

@@ -4,13 +4,12 @@ import contextlib
 import ctypes
 import importlib.util
 import logging
-import shutil
 import warnings
 from pathlib import Path
 
 import torch
 from pytorch_lightning import Trainer, seed_everything
-from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from dataset.directory import Dataset
@@ -19,8 +18,7 @@ from errors import UserError
 from options import NOT_GIVEN, Options
 from results import provenance
 from solver import Solver
-
-LONG_TRAINING = 100_000  # triplets from which minutes of compiling are worth it
+from training_lines import progress_bar
 
 
 def choose_devices(gpu_id: str) -> dict:
@@ -69,17 +67,6 @@ def keep_freed_memory() -> None:
         libc.mallopt(trim_threshold, never)
 
 
-def wants_compile(options: Options, trainer: Trainer) -> bool:
-    """Whether to compile the acoustic branch: as asked, else where it has been seen to help."""
-    if options.input_type == "cf" or options.compile == "False":
-        return False
-    if options.compile == "True":
-        return True
-    is_long = options.n_epochs * options.triplets_per_epoch >= LONG_TRAINING
-    on_cpu = trainer.strategy.root_device.type == "cpu"
-    return is_long and on_cpu and trainer.precision == "bf16-mixed" and bool(shutil.which("c++"))
-
-
 def make_loggers(options: Options, folder: Path) -> list[Logger]:
     """CSV always, TensorBoard where it is installed, Neptune on request.
 
@@ -97,12 +84,12 @@ def make_loggers(options: Options, folder: Path) -> list[Logger]:
 
 
 def make_callbacks(options: Options, folder: Path) -> list[Callback]:
-    """Best checkpoint by MAP, last checkpoint, early stopping on request, a calm progress bar."""
+    """Best checkpoint by MAP, last checkpoint, early stopping on request, progress."""
     keep = {"dirpath": folder, "enable_version_counter": False}
     callbacks: list[Callback] = [
         ModelCheckpoint(filename="best", monitor="map", mode="max", save_top_k=1, **keep),
         ModelCheckpoint(filename="last", **keep),
-        TQDMProgressBar(refresh_rate=20),
+        progress_bar(),
     ]
     if options.early_stopping:
         patience = options.early_stopping
@@ -112,6 +99,7 @@ def make_callbacks(options: Options, folder: Path) -> list[Callback]:
 
 def make_trainer(options: Options, **more) -> Trainer:
     """A Trainer on the devices and in the precision of the options."""
+    more.setdefault("callbacks", [progress_bar()])
     keep_lightning_calm()
     devices = choose_devices(options.gpu_id)
     precision = choose_precision(options, devices["accelerator"])
@@ -129,9 +117,9 @@ def make_trainer(options: Options, **more) -> Trainer:
 
 
 def make_solver(options: Options, dataset: Dataset, trainer: Trainer) -> Solver:
-    """A new model for the dataset, its weights drawn from --seed, compiled where that pays."""
+    """A new model for the dataset, its weights drawn from --seed, compiled if asked for."""
     kept = options.to_store()
-    compiled = wants_compile(options, trainer)
+    compiled = options.compile and dataset.mel is not None
     ran_with = {"precision": trainer.precision, "compiled": compiled}
     seed_everything(options.seed, verbose=False)
     solver = Solver(

@@ -84,10 +84,10 @@ def space_map(tags: dict[str, str], tag_places, song_places, path: Path) -> None
     for number, kind in enumerate(kinds):
         chosen = [row for row, of_tag in enumerate(tags.values()) if of_tag == kind]
         label, colour = kind or "tag", f"C{number % 10}"
-        x, y = tag_places[chosen].T
-        axes.scatter(x, y, s=18, color=colour, label=label, zorder=2)
+        places = tag_places[chosen]
+        axes.scatter(places[:, 0], places[:, 1], s=18, color=colour, label=label, zorder=2)
         for row in chosen:
-            axes.annotate(list(tags)[row], tag_places[row], color=colour, **below)
+            axes.annotate(list(tags)[row], tag_places[row], color=colour, zorder=3, **below)
     axes.set_axis_off()
     figure.legend(loc="outside lower center", ncols=len(kinds) + 1, frameon=False)
     figure.savefig(path, dpi=120)

@@ -11,7 +11,6 @@ writes it to RESULT_DIR/mfcc.md, and every run to mfcc.json.
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from checkpoint import open_asked
 from command_line import run_or_explain
@@ -21,6 +20,7 @@ from dataset.mel_store import MEL_SETTINGS
 from experiments.runs import command_parser, parse_command, run_seeds, write_results
 from metrics import mean_over_tags, score_tags
 from options import Options, merge_options, parse_options
+from progress import progress
 from results import collect_results, provenance
 
 STRENGTHS = (0.01, 0.1, 1.0, 10.0)  # inverse of the regularisation
@@ -30,10 +30,10 @@ def mfcc_statistics(file: Path) -> np.ndarray:
     """Mean and standard deviation over time of 20 MFCC of an audio file, (40,) float."""
     import librosa
 
-    from preprocessing.mel.audio_files import read_mono
+    from preprocessing.mel.audio_files import read_audio
 
     sample_rate = MEL_SETTINGS["sample_rate"]
-    samples = np.concatenate(list(read_mono(file, sample_rate)))
+    samples, _ = read_audio(file, sample_rate, lambda blocks: np.concatenate(list(blocks)))
     mfcc = librosa.feature.mfcc(y=samples, sr=sample_rate, n_mfcc=20)  # (20, frames)
     return np.concatenate([mfcc.mean(axis=1), mfcc.std(axis=1)])
 
@@ -59,14 +59,14 @@ def baseline_scores(features: dict[str, np.ndarray], train_tags: np.ndarray, str
 
 def run_baseline(dataset: Dataset, options: Options) -> dict:
     """Train the baseline, choose its strength on the validation split, score the test split."""
-    from preprocessing.mel.mel_writing import audio_sources
+    from preprocessing.mel.sources import audio_sources
 
     sources = audio_sources(dataset.path, audio_path=None)
     files = {source.song_id: source.file for source in sources}
     ids = {part: [dataset.song_ids[song] for song in dataset.splits[part]] for part in SPLITS}
     features = {
         part: np.stack(
-            [mfcc_statistics(files[song_id]) for song_id in tqdm(names, f"MFCC, {part}")]
+            [mfcc_statistics(files[song_id]) for song_id in progress(names, f"MFCC, {part}")]
         )
         for part, names in ids.items()
     }

@@ -7,6 +7,7 @@
 import statistics
 from collections.abc import Sequence
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], n_words: int 
     """
     columns = list(zip(header, *rows, strict=True))
     widths = [max(3, *map(len, column)) for column in columns]
-    pads = [str.ljust] * n_words + [str.rjust] * (len(columns) - n_words)
+    pads: list[Any] = [str.ljust] * n_words + [str.rjust] * (len(columns) - n_words)
     rule = ["-" * width for width in widths[:n_words]]
     rule += ["-" * (width - 1) + ":" for width in widths[n_words:]]
     lines = []

@@ -205,9 +205,8 @@ def _clap() -> np.ndarray:
     """Three hands, 11 ms apart."""
     late = round(0.011 * SAMPLE_RATE)
     hands = [_hiss(0.3, 900, 3500, decay) for decay in (45, 33, 21)]
-    return np.sum(
-        [np.pad(hand, (n * late, (2 - n) * late)) for n, hand in enumerate(hands)], axis=0
-    )
+    padded = [np.pad(hand, (n * late, (2 - n) * late)) for n, hand in enumerate(hands)]
+    return np.sum(padded, axis=0)
 
 
 def _ride() -> np.ndarray:

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -103,7 +104,7 @@ def read_jamendo(raw: Path, split: int = 0, audio_low: bool = False) -> RawSet:
     told = ", ".join(counts) if parts else "none in RAW"
     print(f"read {len(files)} files: {len(tracks)} songs; split {split}: {told}")
     annotations = _annotations(tracks)
-    facts = {"split": split, "audio_low": audio_low}
+    facts: dict[str, Any] = {"split": split, "audio_low": audio_low}
     if parts:
         in_split = annotations["tag"].isin(of_split)
         facts["split_tags"] = sorted(annotations["cleaned"][in_split].unique())
@@ -172,7 +173,7 @@ def _read_file(file: File, tracks: dict[str, Track], of_split: set[str]) -> None
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """Yield (line number, fields) of each row; the tags are the fields from the sixth on."""
-    opened = {".xz": lzma.open, ".gz": gzip.open}.get(path.suffix, open)
+    opened: Any = {".xz": lzma.open, ".gz": gzip.open}.get(path.suffix, open)
     try:
         with opened(path, "rt", encoding="utf-8", newline="\n") as lines:
             for number, line in enumerate(lines, start=1):

@@ -52,7 +52,7 @@ def tag_vector(vectors: KeyedVectors, tag: str) -> np.ndarray | None:
     keys = tag_keys(vectors, tag)
     if not keys:
         return None
-    return np.mean([vectors[key] for key in keys], axis=0, dtype=np.float32)
+    return np.stack([vectors[key] for key in keys]).mean(axis=0, dtype=np.float32)
 
 
 def tag_keys(vectors: KeyedVectors, tag: str) -> list[str]:

@@ -22,7 +22,7 @@ _HEADER = re.compile(rb"\s*([0-9]{1,12})\s+([0-9]{1,5})\s*")
 def sizes_in(line: bytes) -> tuple[int, int] | None:
     """Numbers of words and dimensions in the first line of a file, or None if it has none."""
     header = _HEADER.fullmatch(line)
-    return header and (int(header[1]), int(header[2]))
+    return (int(header[1]), int(header[2])) if header else None
 
 
 def read_binary(stream: BinaryIO) -> tuple[list[str], np.ndarray]:
