@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
-from tqdm import tqdm
 
 from dataset.directory import Dataset
 from dataset.mel_store import FLOOR_DB, N_MELS, MelStore, PackedMels
 from errors import UserError
+from progress import progress
 
 BYTES_A_FRAME = N_MELS * 2
 SHARE_OF_FREE = 0.6  # of the free memory that a cache may take: the model needs room, too
@@ -257,7 +257,7 @@ def _load(store: MelStore, rows: np.ndarray, home: torch.device) -> Tensor:
     frames = torch.empty(int(n_frames.sum()), N_MELS, dtype=torch.float16, device=home)
     ends = np.cumsum(n_frames)
     songs = zip(rows, n_frames, ends, strict=True)
-    for row, n, end in tqdm(songs, "reading spectrograms", len(rows), delay=3, leave=False):
+    for row, n, end in progress(songs, "reading spectrograms", len(rows), delay=3, leave=False):
         frames[end - n : end] = torch.from_numpy(np.array(store.song(row), dtype=np.float16))
     return frames
 

@@ -121,6 +121,6 @@ def send_to_sleep(n_threads: int, leave: threading.Event) -> None:
         torch.ones(n_threads << 16).sum()  # large enough to be shared by all of a team
         leave.wait()
 
-    teams = math.ceil(len(os.sched_getaffinity(0)) / (n_threads - 1)) - 1
+    teams = math.ceil(len(os.sched_getaffinity(0)) / max(1, n_threads - 1)) - 1
     for _ in range(max(1, teams)):
         threading.Thread(target=idle_team, daemon=True).start()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 from pytorch_lightning import Trainer, seed_everything
-from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from dataset.directory import Dataset
@@ -19,6 +19,7 @@ from errors import UserError
 from options import NOT_GIVEN, Options
 from results import provenance
 from solver import Solver
+from training_lines import progress_bar
 
 LONG_TRAINING = 100_000  # triplets from which minutes of compiling are worth it
 
@@ -97,12 +98,12 @@ def make_loggers(options: Options, folder: Path) -> list[Logger]:
 
 
 def make_callbacks(options: Options, folder: Path) -> list[Callback]:
-    """Best checkpoint by MAP, last checkpoint, early stopping on request, a calm progress bar."""
+    """Best checkpoint by MAP, last checkpoint, early stopping on request, progress."""
     keep = {"dirpath": folder, "enable_version_counter": False}
     callbacks: list[Callback] = [
         ModelCheckpoint(filename="best", monitor="map", mode="max", save_top_k=1, **keep),
         ModelCheckpoint(filename="last", **keep),
-        TQDMProgressBar(refresh_rate=20),
+        progress_bar(),
     ]
     if options.early_stopping:
         patience = options.early_stopping
@@ -112,6 +113,7 @@ def make_callbacks(options: Options, folder: Path) -> list[Callback]:
 
 def make_trainer(options: Options, **more) -> Trainer:
     """A Trainer on the devices and in the precision of the options."""
+    more.setdefault("callbacks", [progress_bar()])
     keep_lightning_calm()
     devices = choose_devices(options.gpu_id)
     precision = choose_precision(options, devices["accelerator"])

@@ -32,6 +32,11 @@ SCRIPTS = [  # module, its arguments, its arguments with --quick
         "--input_type spec --songs 20 --frames 150 --epochs 2 --reference_steps 1 --num_chunk 1 "
         "--triplets_per_epoch 4 --batch_size 2 --input_length 128",
     ),
+    (
+        "shared_machine",
+        "--input_type cf --is_balanced --is_weighted",
+        "--input_type cf --songs 100 --triplets_per_epoch 64 --n_epochs 1 --repeats 1",
+    ),
     ("growth", "", "--n_songs 50 --times 1 2"),
     (
         "precision",  # on the demo that run.sh makes

@@ -1,68 +1,90 @@
 """Training alone on the machine, and beside busy programs: how threads wait for each other.
 
-Whole runs of main.py in turn: threads that wait awake, as libgomp has it by itself; that wait
-asleep; and as `threads.py` chooses. The last column says how far that is from the better of the
-two. The machine must have nothing else to do.
+The same training again and again, in turn with threads that wait awake, as libgomp has it by
+itself, with threads that wait asleep, and as `threads.py` chooses, its first look included. The
+last column says how far that is from the better of the two. Nothing else may be busy meanwhile.
 
-    python -m benchmarks.shared_machine DATA_PATH [--programs 0 2] [--repeats 5] [OPTIONS OF MAIN]
+    python -m benchmarks.shared_machine --input_type cf [--programs 0 2] [--repeats 5]
+                                        [--songs 2000] [OPTIONS OF MAIN]
 """
 
 import argparse
-import os
+import contextlib
+import io
 import statistics
 import subprocess
 import sys
-import tempfile
-from contextlib import ExitStack
-from pathlib import Path
+import threading
+import time
+from collections.abc import Callable, Iterator
 
+import torch
+
+from benchmarks.synthetic import make_dataset, with_noise
 from benchmarks.timing import machine
-from checkpoint import read_checkpoint
-from threads import SET_BY_USER
+from data_loader import RetrievalData
+from dataset.directory import Dataset
+from options import Options, merge_options, parse_options
+from threads import send_to_sleep, shared_cores
+from trainer import make_solver, make_trainer
 
-ROOT = Path(__file__).resolve().parent.parent
-SETTINGS = {  # what the user would set
-    "awake": {"GOMP_SPINCOUNT": "300000"},  # libgomp's own
-    "asleep": {"OMP_WAIT_POLICY": "PASSIVE"},
-    "chosen": {},
+FRAMES = 600  # of a song
+
+
+@contextlib.contextmanager
+def asleep() -> Iterator[None]:
+    """Let threads wait asleep, whatever the load."""
+    leave = threading.Event()
+    send_to_sleep(torch.get_num_threads(), leave)
+    yield
+    leave.set()
+
+
+SETTINGS: dict[str, Callable] = {
+    "awake": contextlib.nullcontext,
+    "asleep": asleep,
+    "chosen": shared_cores,
 }
 
 
-def busy_programs(number: int) -> ExitStack:
-    """So many programs that do nothing but keep a core busy, until the stack is closed."""
-    stack = ExitStack()
-    for _ in range(number):
-        program = subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"])
-        stack.callback(program.wait)
-        stack.callback(program.kill)
-    return stack
+@contextlib.contextmanager
+def busy_programs(number: int) -> Iterator[None]:
+    """So many programs that do nothing but keep a core busy."""
+    with contextlib.ExitStack() as stack:
+        for _ in range(number):
+            program = subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"])
+            stack.callback(program.wait)
+            stack.callback(program.kill)
+        yield
 
 
-def train_seconds(data_path: str, options: list[str], setting: dict[str, str]) -> float:
-    """Seconds that a training takes, from its first step to its last checkpoint."""
-    kept = {name: value for name, value in os.environ.items() if name not in SET_BY_USER}
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, str(ROOT / "main.py"), "--data_path", data_path, *options]
-        done = subprocess.run(
-            [*command, "--model_save_path", folder],
-            env=kept | setting,
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            sys.exit(done.stderr)
-        return read_checkpoint(Path(folder) / "last.ckpt")["train_seconds"]
+def train_seconds(dataset: Dataset, options: Options, setting: Callable) -> float:
+    """Seconds of a training with validation, without checkpoints."""
+    trainer = make_trainer(
+        options,
+        max_epochs=options.n_epochs,
+        callbacks=[],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    solver = make_solver(options, dataset, trainer)
+    started = time.perf_counter()
+    with setting():
+        trainer.fit(solver, datamodule=RetrievalData(dataset, options))
+    return time.perf_counter() - started
 
 
 def compare(
-    data_path: str, options: list[str], programs: int, repeats: int
+    dataset: Dataset, options: Options, programs: int, repeats: int
 ) -> dict[str, list[float]]:
-    """Seconds of each run, by setting, the settings in turn beside so many busy programs."""
+    """Seconds of each training, by setting, the settings in turn beside so many busy programs."""
     seconds: dict[str, list[float]] = {name: [] for name in SETTINGS}
-    with busy_programs(programs):
+    with busy_programs(programs), contextlib.redirect_stdout(io.StringIO()):
         for _ in range(repeats):
             for name, setting in SETTINGS.items():
-                seconds[name].append(train_seconds(data_path, options, setting))
+                seconds[name].append(train_seconds(dataset, options, setting))
     return seconds
 
 
@@ -80,15 +102,21 @@ def row(programs: int, seconds: dict[str, list[float]]) -> str:
 def main(argv: list[str] | None = None) -> None:
     """Print the table, a row as soon as it is measured."""
     parser = argparse.ArgumentParser(prog="benchmarks.shared_machine", allow_abbrev=False)
-    parser.add_argument("data_path")
     parser.add_argument("--programs", type=int, nargs="+", default=[0, 2])
     parser.add_argument("--repeats", type=int, default=5)
-    sizes, options = parser.parse_known_args(argv)
-    print(f"{' '.join(options)}  ({sizes.repeats} runs of each in turn, {machine()})\n")
+    parser.add_argument("--songs", type=int, default=2000)
+    sizes, given = parser.parse_known_args(argv)
+    options = merge_options({"n_epochs": 2, "gpu_id": "cpu"} | parse_options(given))
+    dataset = make_dataset(sizes.songs)
+    if options.input_type != "cf":
+        dataset = with_noise(dataset, FRAMES)
+    with contextlib.redirect_stdout(io.StringIO()):
+        train_seconds(dataset, options, SETTINGS["asleep"])  # to warm up
+    print(f"{' '.join(given)}  ({sizes.repeats} of each in turn, {machine()})\n")
     print(f"| busy programs | {' | '.join(SETTINGS)} | chosen / better |")
     print("| ---: | --- | --- | --- | ---: |")
     for programs in sizes.programs:
-        seconds = compare(sizes.data_path, options, programs, sizes.repeats)
+        seconds = compare(dataset, options, programs, sizes.repeats)
         print(row(programs, seconds), flush=True)
 
 

@@ -11,7 +11,6 @@ writes it to RESULT_DIR/mfcc.md, and every run to mfcc.json.
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from checkpoint import open_asked
 from command_line import run_or_explain
@@ -21,6 +20,7 @@ from dataset.mel_store import MEL_SETTINGS
 from experiments.runs import command_parser, parse_command, run_seeds, write_results
 from metrics import mean_over_tags, score_tags
 from options import Options, merge_options, parse_options
+from progress import progress
 from results import collect_results, provenance
 
 STRENGTHS = (0.01, 0.1, 1.0, 10.0)  # inverse of the regularisation
@@ -66,7 +66,7 @@ def run_baseline(dataset: Dataset, options: Options) -> dict:
     ids = {part: [dataset.song_ids[song] for song in dataset.splits[part]] for part in SPLITS}
     features = {
         part: np.stack(
-            [mfcc_statistics(files[song_id]) for song_id in tqdm(names, f"MFCC, {part}")]
+            [mfcc_statistics(files[song_id]) for song_id in progress(names, f"MFCC, {part}")]
         )
         for part, names in ids.items()
     }

@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from tqdm import tqdm
 
 from checkpoint import open_trained
 from data_loader import RetrievalData
@@ -16,6 +15,7 @@ from errors import UserError
 from mel_chunks import spread_chunks
 from model import SongInputs
 from options import Options
+from progress import progress
 from retrieval.song_index import SongIndex
 from solver import Solver
 from threads import shared_cores
@@ -154,7 +154,8 @@ def _embed_files(
     reasons = {file: "name is not UTF-8 on one line" for file in files if not _fits_a_table(file)}
     files = [file for file in files if file not in reasons]
     mels = map_in_order(song_mel, files, n_decoding, preload=["preprocessing.mel.mel_spectrogram"])
-    for file, mel in zip(files, tqdm(mels, "embedding", len(files), unit=" songs"), strict=True):
+    mels = progress(mels, "embedding", len(files), unit=" songs")
+    for file, mel in zip(files, mels, strict=True):
         if not isinstance(mel, np.ndarray):
             reasons[file] = str(mel)
             continue

@@ -10,7 +10,7 @@ from commands import ROOT, run_command
 FLOORS = [
     {"errors", "losses", "metrics", "sampler", "modules", "dataset", "command_line", "progress"},
     {"model", "mel_chunks", "preprocessing", "neptune_logger", "results", "options", "threads"},
-    {"solver", "data_loader", "released_checkpoint"},
+    {"solver", "data_loader", "released_checkpoint", "training_lines"},
     {"checkpoint", "trainer"},
     {"train_test", "retrieval"},
     {"main", "retrieve", "step0_dataset", "step1_data_split", "step2_word_embedding"}
@@ -48,6 +48,12 @@ def test_imports_come_from_floors_below(path):
         assert FLOOR[name] < FLOOR[room] or same_package or FLOOR[name] == FLOOR[room] == 0, (
             f"{path} imports {name}"
         )
+
+
+def test_progress_is_shown_in_one_way():
+    to_come = {"artist_split.py", "mel_writing.py", "vector_files.py"}
+    for path in project_files():
+        assert path.name in {"progress.py", *to_come} or "tqdm" not in imported(path), path
 
 
 def test_nothing_imports_main():

@@ -4,6 +4,7 @@ import dataclasses
 import logging
 import re
 import statistics
+import subprocess
 import sys
 from importlib import import_module
 
@@ -11,14 +12,14 @@ import numpy as np
 import pytest
 
 from benchmarks import __main__ as all_benchmarks
-from benchmarks import growth, precision, whole_run
+from benchmarks import growth, precision, shared_machine, whole_run
 from benchmarks.flops import forward_flops
 from benchmarks.synthetic import make_dataset, with_noise
 from benchmarks.training_step import RowByRow
 from errors import UserError
 from options import merge_options
 
-OWN_TESTS = ("growth", "step3_memory")
+OWN_TESTS = ("growth", "shared_machine", "step3_memory")
 QUICK = [(module, quick) for module, _, quick in all_benchmarks.SCRIPTS if quick]
 
 
@@ -245,6 +246,38 @@ def test_precision_reads_the_curves_of_every_run(shared_dataset_dir, monkeypatch
         precision.main([str(shared_dataset_dir), "--seed", "3"])
     changed = np.sqrt(np.square(curves[2:] - curves[:2]).mean((0, 1)))
     assert f"loss: another precision changes {changed[0]:.4f}" in table
+
+
+def test_shared_machine_trains_in_every_setting(monkeypatch, capsys):
+    """Beside busy programs, which end with it."""
+    programs, met = [], []
+    start, train = subprocess.Popen, shared_machine.train_seconds
+
+    def started(command, **more):
+        program = start(command, **more)
+        if command[-1] == "while True: pass":
+            programs.append(program)
+        return program
+
+    def trained(dataset, options, setting):
+        met.append((setting, [one.poll() for one in programs]))
+        return train(dataset, options, setting)
+
+    monkeypatch.setattr(shared_machine.subprocess, "Popen", started)
+    monkeypatch.setattr(shared_machine, "train_seconds", trained)
+    shared_machine.main([*dict(QUICK)["shared_machine"].split(), "--programs", "1"])
+    last = capsys.readouterr().out.splitlines()[-1]
+    cells = r"(\| \d+\.\d\d s \([\d.]+ to [\d.]+\) ){3}"
+    assert re.fullmatch(rf"\| 1 {cells}\| \d+\.\d\d \|", last), last
+    assert met[1:] == [(setting, [None]) for setting in shared_machine.SETTINGS.values()]
+    assert programs[0].poll() is not None
+
+
+def test_shared_machine_compares_the_choice_with_the_better_one():
+    seconds = {"awake": [4.0, 9.0, 5.0], "asleep": [2.0, 1.0, 3.0], "chosen": [2.5, 2.2, 7.0]}
+    row = shared_machine.row(2, seconds)
+    assert row.startswith("| 2 | 5.00 s (4.00 to 9.00) | 2.00 s (1.00 to 3.00) | 2.50 s ")
+    assert row.endswith(" | 1.25 |")
 
 
 def test_growth_measures_every_size(monkeypatch, capsys):

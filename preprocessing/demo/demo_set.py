@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from dataset.files import CATEGORIES, SONGS, TRACK_TAGS, TRIPLETS, staged, write_about, write_tsv
 from preprocessing.demo.instruments import LEADS
@@ -23,6 +22,7 @@ from preprocessing.demo.music import compose
 from preprocessing.demo.sound import SAMPLE_RATE
 from preprocessing.demo.styles import GENRES, MOODS, Traits
 from preprocessing.demo.words import CORPUS, sentences
+from progress import progress
 
 AUDIBLE = ("genre", "instrument", "mood/character", "tempo")  # categories of the traits
 N_ARTISTS = 70
@@ -97,7 +97,7 @@ def _record(folder: Path, songs: list[DemoSong], rng: np.random.Generator) -> No
     rows = zip(songs, rng.spawn(len(songs)), strict=True)
     # The products are small: more threads of BLAS only wait, and round otherwise.
     with threadpool_limits(limits=1):
-        for song, for_song in tqdm(rows, total=len(songs), desc="songs", leave=False):
+        for song, for_song in progress(rows, "songs", len(songs), leave=False):
             signal = perform(song, for_song)
             soundfile.write(folder / f"{song.song_id}.flac", signal, SAMPLE_RATE, subtype="PCM_16")
 

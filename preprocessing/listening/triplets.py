@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
-from tqdm import tqdm
 
 from dataset.files import ITEM_INDEX, normal_form, read_tsv, require_file
 from errors import UserError
+from progress import progress
 
 CHUNK_ROWS = 250_000
 
@@ -131,7 +131,9 @@ def triplet_chunks(path: Path) -> Iterator[pd.DataFrame]:
     try:
         with (
             pd.read_csv(path, **options) as reader,
-            tqdm(desc=f"reading {path.name}", unit=" rows", unit_scale=True, leave=False) as bar,
+            progress(
+                None, f"reading {path.name}", unit=" rows", unit_scale=True, leave=False
+            ) as bar,
         ):
             for chunk in reader:
                 _check_names(chunk, path)

@@ -13,7 +13,6 @@ from pathlib import Path
 import gensim
 from gensim.models import Word2Vec
 from gensim.models.phrases import ENGLISH_CONNECTOR_WORDS, FrozenPhrases, Phrases
-from tqdm import tqdm
 
 from command_line import existing_file
 from dataset.files import normal_form, staged, write_about
@@ -21,6 +20,7 @@ from errors import UserError
 from preprocessing.words.packed_files import DAMAGE, open_unpacked
 from preprocessing.words.vector_files import model_files
 from preprocessing.words.word_vectors import FOLDER_SUFFIX
+from progress import progress
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,8 @@ def _write_phrased(corpus: Path, phrased: Path, recipe: Recipe) -> Counter[str]:
         How often each word, and each phrase, stands in `corpus`.
     """
     counts: Counter[str] = Counter()
-    with _progress("finding phrases", corpus, passes=3) as bar:
+    total = 3 * corpus.stat().st_size
+    with progress(None, "finding phrases", total, unit="B", unit_scale=True) as bar:
         sentences = Sentences(corpus, bar.update)
         pairs = _find_phrases(sentences, recipe)
         # Pairs of pairs and words: phrases of up to four words.
@@ -187,14 +188,10 @@ def _train(phrased: Path, counts: Counter[str], recipe: Recipe) -> Word2Vec:
     # Not `build_vocab(sentences)`: that would count the words of repeated sentences twice.
     model.build_vocab_from_freq(counts)
     if len(model.wv):
-        with _progress("training word2vec", phrased, passes=recipe.epochs) as bar:
+        total = recipe.epochs * phrased.stat().st_size
+        with progress(None, "training word2vec", total, unit="B", unit_scale=True) as bar:
             sentences = Sentences(phrased, bar.update)
             n_words = sum(map(len, Sentences(phrased, lambda _: None)))
             model.train(sentences, total_words=n_words, epochs=recipe.epochs)
     model.total_train_time = 0.0
     return model
-
-
-def _progress(task: str, file: Path, passes: int) -> tqdm:
-    total = passes * file.stat().st_size
-    return tqdm(total=total, desc=task, unit="B", unit_scale=True)
