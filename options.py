@@ -142,10 +142,10 @@ class Options:
         "computes in it, else 32",
         choices=("auto", "32", "16-mixed", "bf16-mixed"),
     )
-    compile: str = _run(
-        "auto",
-        "torch.compile for the acoustic branch; auto: on CPUs with bfloat16, in long trainings",
-        choices=("auto", "True", "False"),
+    compile: bool = _run(
+        False,
+        "torch.compile for the acoustic branch; gained nothing in training on a CPU",
+        parse_bool,
     )
     gpu_id: str = _run("0", "GPU 0, several (0,1), or cpu; without a GPU the CPU is used")
     model_save_path: str = _run(

@@ -204,7 +204,9 @@ class _Unpickler(pickle.Unpickler):
 def _read(content: bytes) -> dict:
     """Read what torch.save wrote, in its form since torch 1.6 (a zip archive) or the older one.
 
-    torch.load will not do: it refuses strangers, or lets a file choose what to run.
+    torch.load will not do. Trusting, it lets a file choose what to run. With weights_only=True it
+    refuses strangers: stand-ins given to torch.serialization.safe_globals may have no items set, as
+    in Lightning's own hyper-parameters, and names of `os` are refused beside any stand-in.
     """
     stream = io.BytesIO(content)
     if not content.startswith(b"PK"):

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from dataset.directory import Dataset, fingerprint
-from dataset.files import some, staged
+from dataset.files import some
+from dataset.writing import staged
 from metrics import METRICS, chance_map, mean_over_tags
 
 _PACKAGES = ("torch", "pytorch-lightning", "numpy", "scikit-learn")

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable
 
 from command_line import fire_commands, flag, whole_number
-from dataset.files import user_path, writable_file
+from dataset.files import user_path
+from dataset.writing import writable_file
 from errors import UserError
 
 

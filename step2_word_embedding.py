@@ -40,6 +40,7 @@ def run(
     is_subset : bool
         Work on the tags of the smaller set (sub_*).
     """
+    from preprocessing.next_step import print_next
     from preprocessing.words.word_vectors import choose_sources, embed_tags
 
     directory = existing_directory(data_path)
@@ -48,6 +49,7 @@ def run(
     embed_tags(
         directory, files, flag("--drop_missing", drop_missing), flag("--is_subset", is_subset)
     )
+    print_next(directory, "step2", is_subset)
 
 
 def train(
@@ -98,6 +100,7 @@ def train(
     workers : int
         Threads; several are faster, but overwrite each other's updates in an order of each time.
     """
+    from preprocessing.next_step import print_next
     from preprocessing.words.word2vec_training import Recipe, train_word_vectors
 
     if number("--sample", sample, 0.0) >= 1:
@@ -113,8 +116,9 @@ def train(
         seed=whole_number("--seed", seed, 0),
         workers=whole_number("--workers", workers, 1),
     )
-    corpus_file = user_path(corpus)
-    train_word_vectors(existing_directory(data_path), corpus_file, _name(name), recipe)
+    corpus_file, directory = user_path(corpus), existing_directory(data_path)
+    train_word_vectors(directory, corpus_file, _name(name), recipe)
+    print_next(directory, "train")
 
 
 def neighbours(data_path: str, *words: str, top: int = 10) -> None:

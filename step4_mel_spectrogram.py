@@ -34,16 +34,15 @@ def run(
     """
     from preprocessing.mel.mel_writing import write_from_audio
     from preprocessing.mel.worker_pool import n_cores
+    from preprocessing.next_step import print_next
 
     audio = None if audio_path is None else user_path(audio_path)
     if audio and not audio.is_dir():
         raise UserError(f"{audio} is not a directory: give the folder of the audio as AUDIO_PATH")
-    write_from_audio(
-        existing_directory(data_path),
-        audio,
-        whole_number("--num_workers", n_cores() if num_workers is None else num_workers, 1),
-        flag("--strict", strict),
-    )
+    directory = existing_directory(data_path)
+    n_workers = whole_number("--num_workers", n_cores() if num_workers is None else num_workers, 1)
+    write_from_audio(directory, audio, n_workers, flag("--strict", strict))
+    print_next(directory, "step4")
 
 
 def pack(data_path: str) -> None:
@@ -55,8 +54,11 @@ def pack(data_path: str) -> None:
         The dataset directory that holds spec/, which stays as it is.
     """
     from preprocessing.mel.mel_writing import write_from_published
+    from preprocessing.next_step import print_next
 
-    write_from_published(existing_directory(data_path))
+    directory = existing_directory(data_path)
+    write_from_published(directory)
+    print_next(directory, "step4")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from typing import Any
 from checkpoint import check_same_data, open_asked, open_trained, read_checkpoint
 from command_line import Stopped
 from data_loader import RetrievalData
-from dataset.files import staged, user_path
+from dataset.files import user_path
+from dataset.writing import staged
 from errors import UserError
 from options import NOT_GIVEN, Options, merge_options, tell_idle
 from results import collect_results, format_results, git_revision, versions, write_results

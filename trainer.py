@@ -4,7 +4,6 @@ import contextlib
 import ctypes
 import importlib.util
 import logging
-import shutil
 import warnings
 from pathlib import Path
 
@@ -20,8 +19,6 @@ from options import NOT_GIVEN, Options
 from results import provenance
 from solver import Solver
 from training_lines import progress_bar
-
-LONG_TRAINING = 100_000  # triplets from which minutes of compiling are worth it
 
 
 def choose_devices(gpu_id: str) -> dict:
@@ -68,17 +65,6 @@ def keep_freed_memory() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(mmap_max, 0)
         libc.mallopt(trim_threshold, never)
-
-
-def wants_compile(options: Options, trainer: Trainer) -> bool:
-    """Whether to compile the acoustic branch: as asked, else where it has been seen to help."""
-    if options.input_type == "cf" or options.compile == "False":
-        return False
-    if options.compile == "True":
-        return True
-    is_long = options.n_epochs * options.triplets_per_epoch >= LONG_TRAINING
-    on_cpu = trainer.strategy.root_device.type == "cpu"
-    return is_long and on_cpu and trainer.precision == "bf16-mixed" and bool(shutil.which("c++"))
 
 
 def make_loggers(options: Options, folder: Path) -> list[Logger]:
@@ -131,9 +117,9 @@ def make_trainer(options: Options, **more) -> Trainer:
 
 
 def make_solver(options: Options, dataset: Dataset, trainer: Trainer) -> Solver:
-    """A new model for the dataset, its weights drawn from --seed, compiled where that pays."""
+    """A new model for the dataset, its weights drawn from --seed, compiled if asked for."""
     kept = options.to_store()
-    compiled = wants_compile(options, trainer)
+    compiled = options.compile and dataset.mel is not None
     ran_with = {"precision": trainer.precision, "compiled": compiled}
     seed_everything(options.seed, verbose=False)
     solver = Solver(

@@ -22,10 +22,12 @@ import numpy as np
 import soundfile
 
 from benchmarks.timing import compare, print_comparison
-from dataset.files import SONGS, write_tsv
-from preprocessing.mel.audio_files import READ, mono_blocks, read_mono
+from dataset.files import SONGS
+from dataset.writing import write_tsv
+from preprocessing.mel.audio_files import read_audio
 from preprocessing.mel.mel_spectrogram import SAMPLE_RATE, song_mel
 from preprocessing.mel.mel_writing import write_from_audio
+from preprocessing.mel.sndfile import READ, sndfile_blocks
 from preprocessing.mel.store_writer import StoreWriter, open_writer
 from preprocessing.mel.worker_pool import map_in_order
 
@@ -67,7 +69,7 @@ def write_files(directory: Path, n_files: int, compression: float) -> list[Path]
     return files
 
 
-def up_to_each_part(file: Path, writer: StoreWriter) -> dict[str, Callable[[], None]]:
+def up_to_each_part(file: Path, writer: StoreWriter) -> dict[str, Callable[[], object]]:
     """What step 4 does to a file, up to and including each part."""
     numbers = itertools.count()
 
@@ -78,24 +80,23 @@ def up_to_each_part(file: Path, writer: StoreWriter) -> dict[str, Callable[[], N
                 pass
 
     def mix() -> None:
-        with soundfile.SoundFile(file) as sound:
-            for _ in mono_blocks(sound):
-                pass
-
-    def resample() -> None:
-        for _ in read_mono(file, SAMPLE_RATE):
+        for _ in sndfile_blocks(file, []):
             pass
 
-    def write() -> None:
-        writer.append(f"song {next(numbers)}", song_mel(file), 1)
+    def resample() -> None:
+        read_audio(file, SAMPLE_RATE, list)
 
-    return {
+    def write() -> None:
+        writer.append(f"song {next(numbers)}", np.asarray(song_mel(file)), 1)
+
+    tasks: dict[str, Callable[[], object]] = {
         "decode": decode_blocks,
         "mix to mono": mix,
         "resample": resample,
         "mel in dB": lambda: song_mel(file),
         "write": write,
     }
+    return tasks
 
 
 def print_parts(file: Path, repeats: int) -> None:

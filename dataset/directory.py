@@ -22,9 +22,9 @@ from dataset.files import (
     read_tags,
     some,
     subset_prefix,
-    write_split,
 )
 from dataset.mel_store import MelStore, open_mel_store, unfinished_songs
+from dataset.writing import write_split
 from errors import UserError
 
 

@@ -1,23 +1,18 @@
-"""The files of a dataset directory: every file's name and form; reading and writing single ones.
+"""The files of a dataset directory: the name and form of each, and reading single ones.
 
 The names and meanings are those of the splits published with the paper (Won et al., ICASSP 2021,
 arXiv 2010.16030, `reproducible_splits.tar.gz`), so that a downloaded split opens without a change.
 docs/data.md, section "The dataset directory", has the table for users.
 
 Nothing here is trusted: arrays are read without pickle, pickles by `read_pickle`, which admits
-plain data only, and `dataset.open_dataset` checks every shape and cross-reference.
+plain data only, and `dataset.directory` checks every shape and cross-reference.
 """
 
-import contextlib
-import fcntl
 import json
 import os
-import pickle
-import shutil
-import tempfile
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,7 +32,6 @@ ITEM_FACTORS = "item_factors_MSD.npy"
 ITEM_INDEX = "items_index_MSD.tsv"
 CATEGORIES = "tag_categories.tsv"
 ABOUT = "dataset.json"
-_STAGE = ".writing-"  # beginning of the names of temporary folders
 
 _STEP1 = "python -u step1_data_split.py run DATA_PATH TOP_N_TAGS MINIMUM writes it"
 _MADE_BY = {  # end of a file's name -> where it comes from
@@ -72,25 +66,6 @@ def existing_directory(path: str | Path) -> Path:
     if not path.is_dir():
         raise UserError(f"{path} is not a directory: give the dataset directory as DATA_PATH")
     return path
-
-
-def writable_file(path: str | Path) -> Path:
-    """Return `path` as a Path, or raise `UserError` if no file can be written there.
-
-    To be asked before a long computation of what will be in the file.
-    """
-    file = user_path(path)
-    if not file.name or os.path.isdir(file):  # no error for a name that cannot be
-        raise UserError(f"{str(path)!r} is a directory, or no name: give the name of a file")
-    with staged(file.parent) as stage:
-        try:
-            (stage / file.name).touch()
-            (stage / file.name).unlink()
-        except OSError as error:
-            raise UserError(
-                f"{file} cannot be written ({error.strerror}): give another name"
-            ) from None
-    return file
 
 
 def some(names: Sequence, most: int = 5) -> str:
@@ -248,129 +223,3 @@ def read_pickle(path: Path) -> dict:
     if not isinstance(content, dict):
         raise UserError(f"{path} must hold a dict, not a {type(content).__name__}: make it again")
     return content
-
-
-# ---------------------------------------------------------------- writing
-
-
-@contextlib.contextmanager
-def staged(directory: Path) -> Iterator[Path]:
-    """Give a temporary folder; move its files into `directory` on success, else drop them.
-
-    Steps write all their files there, so that a failure leaves nothing half-written. What a killed
-    run left behind goes with the next one.
-
-    Raises
-    ------
-    UserError
-        If `directory` cannot be made or written to.
-    """
-    created = [folder for folder in (directory, *directory.parents) if not folder.exists()]
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        _remove_left_over(directory)
-        stage = Path(tempfile.mkdtemp(prefix=_STAGE, dir=directory))
-        in_use = os.open(stage, os.O_RDONLY)
-        _locks(in_use)
-    except OSError as error:
-        raise UserError(
-            f"{directory} cannot be written to ({error.strerror}): choose another directory"
-        ) from None
-    try:
-        yield stage
-        _move_files(stage, directory)
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
-        os.close(in_use)
-        for folder in created:
-            with contextlib.suppress(OSError):  # not empty: all went well
-                folder.rmdir()
-
-
-def _locks(descriptor: int) -> bool:
-    """Lock a temporary folder as long as this process lives; whether that was possible."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # another process has it, or a file system without locks
-        return False
-    return True
-
-
-def _remove_left_over(directory: Path) -> None:
-    """Remove temporary folders whose process is gone, so that nobody locks them."""
-    for stage in directory.glob(f"{_STAGE}*"):
-        with contextlib.suppress(OSError):
-            descriptor = os.open(stage, os.O_RDONLY)
-            if _locks(descriptor):
-                shutil.rmtree(stage, ignore_errors=True)
-            os.close(descriptor)
-
-
-def _move_files(stage: Path, directory: Path) -> None:
-    targets = {file: directory / file.relative_to(stage) for file in sorted(stage.rglob("*"))}
-    for file, target in targets.items():
-        if target.exists() and target.is_dir() != file.is_dir():
-            raise UserError(f"{target} is in the way of what is to be written: move it away")
-    for file, target in targets.items():
-        if file.is_dir():
-            target.mkdir(exist_ok=True)
-        else:
-            os.replace(file, target)
-
-
-def write_tsv(path: Path, rows: Iterable[Sequence]) -> None:
-    """Write rows as tab-separated UTF-8 text without header."""
-    with open(path, "w", encoding="utf-8", newline="\n") as stream:
-        for row in rows:
-            stream.write("\t".join(str(field) for field in row) + "\n")
-
-
-def write_pickle(path: Path, content: dict) -> None:
-    """Write a dict of plain data in a pickle protocol that every Python 3 reads."""
-    with open(path, "wb") as stream:
-        pickle.dump(content, stream, protocol=4)
-
-
-def write_split(
-    stage: Path,
-    tags: list[str],
-    song_ids: list[str],
-    song_tags: np.ndarray,
-    splits: dict[str, np.ndarray],
-    prefix: str = "",
-) -> None:
-    """Write the files of a split: tags, ids, binaries, the three splits and `train_tag_to_ix`.
-
-    Parameters
-    ----------
-    stage : Path
-        Folder to write to, usually from `staged`.
-    tags, song_ids : list of str
-        The tag axis (sorted) and the song axis.
-    song_tags : ndarray, shape (N, T)
-        Whether a song bears a tag.
-    splits : dict
-        'train', 'valid', 'test' -> song indices.
-    prefix : str
-        'sub_' for the smaller set.
-    """
-    np.save(stage / f"{prefix}tags.npy", np.array(tags, dtype=str))
-    np.save(stage / f"{prefix}existing_ids.npy", np.array(song_ids, dtype=str))
-    np.save(stage / f"{prefix}binaries.npy", song_tags.astype(np.float32))
-    lines = {name: [f"{ix}//{song_ids[ix]}" for ix in splits[name]] for name in SPLITS}
-    for name in SPLITS:
-        np.save(stage / f"{prefix}{name}_ids.npy", np.array(lines[name], dtype=str))
-    train_tags = song_tags[splits["train"]].astype(bool)
-    tag_to_ix = {
-        tag: [lines["train"][row] for row in np.flatnonzero(train_tags[:, column])]
-        for column, tag in enumerate(tags)
-    }
-    write_pickle(stage / f"{prefix}train_tag_to_ix.pkl", tag_to_ix)
-
-
-def write_about(stage: Path, directory: Path, step: str, facts: dict) -> None:
-    """Write `dataset.json` to `stage`: that of `directory` with what `step` did added."""
-    about = read_about(directory) or {"format_version": FORMAT_VERSION, "steps": {}}
-    about.setdefault("steps", {})[step] = facts
-    text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
-    (stage / ABOUT).write_text(text, encoding="utf-8")

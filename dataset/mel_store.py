@@ -4,9 +4,10 @@ The packed store, written by step 4, is three files:
 
 - `mel.npy`, float16 (frames of all songs, 128): song after song, time first, so that a training
   chunk is one stretch of the file, which is memory-mapped.
-- `mel_songs.tsv`: song id, first frame, number of frames, size of its source file in bytes. A line
-  is appended when the frames are on disk, so that it is also the journal of an unfinished run:
-  what stands in `mel.npy` behind its last whole line does not count.
+- `mel_songs.tsv`: song id, first frame, number of frames, size of its source file in bytes, the
+  start of the SHA-256 of its content, and what of its sound was cut or repaired; older stores lack
+  the last two. A line is appended when the frames are on disk, so that it is also the journal of an
+  unfinished run: what stands in `mel.npy` behind its last whole line does not count.
 - `mel_skipped.tsv`, the report of the last run that came to its end: song id, file, reason.
 
 How the spectrograms were made stands in `dataset.json`, steps.step4.mel_settings.
@@ -52,13 +53,15 @@ _STEP4 = "python -u step4_mel_spectrogram.py run DATA_PATH AUDIO_PATH"
 START_AGAIN = f"remove {FRAMES} and {INDEX} and run step 4 again"
 
 
-class Song(NamedTuple):
-    """A line of the index: where the frames of a song are, and the size of the file they are of."""
+class StoredSong(NamedTuple):
+    """A line of the index: where the frames of a song are, and of what file they were made."""
 
     song_id: str
     start: int
     n_frames: int
     source_bytes: int
+    digest: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -153,11 +156,6 @@ def open_mel_store(directory: Path, song_ids: Iterable[str]) -> MelStore:
     return PublishedMels(list(files), np.array(n_frames, dtype=np.int64), list(files.values()))
 
 
-def same_audio(directory: Path) -> list[list[str]]:
-    """Groups of song ids whose audio files are the same; a stub until step 4 notes them."""
-    return []
-
-
 def skipped_songs(directory: Path) -> dict[str, str]:
     """Read the report of step 4: id of each song that has no spectrogram -> reason."""
     if not (directory / REPORT).is_file():
@@ -169,6 +167,18 @@ def unfinished_songs(store: MelStore, song_ids: Iterable[str], directory: Path) 
     """List the songs that are neither in the store nor in the report: step 4 has yet to do them."""
     done = set(store.song_ids) | set(skipped_songs(directory))
     return [song_id for song_id in song_ids if song_id not in done]
+
+
+def same_audio(directory: Path) -> list[list[str]]:
+    """Groups of songs, two or more each, whose source files were the same bit for bit.
+
+    Empty where the store is not there, or from before contents were noted.
+    """
+    groups: dict[tuple[int, str], list[str]] = {}
+    for song in read_index(directory):
+        if song.digest:
+            groups.setdefault((song.source_bytes, song.digest), []).append(song.song_id)
+    return [group for group in groups.values() if len(group) > 1]
 
 
 def check_settings(directory: Path) -> None:
@@ -208,7 +218,7 @@ def _open_packed(directory: Path) -> PackedMels:
     )
 
 
-def check_frames(directory: Path, index: list[Song]) -> None:
+def check_frames(directory: Path, index: list[StoredSong]) -> None:
     """Raise `UserError` unless `mel.npy` is in form and holds all frames of the index."""
     file = directory / FRAMES
     total = index[-1].start + index[-1].n_frames
@@ -218,7 +228,7 @@ def check_frames(directory: Path, index: list[Song]) -> None:
         )
 
 
-def read_index(directory: Path) -> list[Song]:
+def read_index(directory: Path) -> list[StoredSong]:
     """Read the songs of the packed store, in its order; a torn last line does not count.
 
     Raises
@@ -233,7 +243,8 @@ def read_index(directory: Path) -> list[Song]:
     for number, line in enumerate(whole_lines, start=1):
         fields = line.decode("utf-8", "replace").split("\t")
         try:
-            song = Song(fields[0], *(int(field) for field in fields[1:]))
+            numbers: list[Any] = [int(field) for field in fields[1:4]]
+            song = StoredSong(fields[0], *numbers, *fields[4:])
         except (TypeError, ValueError):  # a field too few or too many, or no number
             song = None
         if song is None or song.start != end or song.n_frames < 1:

@@ -80,12 +80,7 @@ def space_map(tags: dict[str, str], tag_places, song_places, path: Path) -> None
     axes = figure.subplots()
     axes.scatter(song_places[:, 0], song_places[:, 1], s=5, color="0.8", label="song", zorder=1)
     kinds = sorted(set(tags.values()))
-    below: dict[str, Any] = {
-        "xytext": (3, 2),
-        "textcoords": "offset points",
-        "fontsize": 8,
-        "zorder": 3,
-    }
+    below: dict[str, Any] = {"xytext": (3, 2), "textcoords": "offset points", "fontsize": 8}
     for number, kind in enumerate(kinds):
         chosen = [row for row, of_tag in enumerate(tags.values()) if of_tag == kind]
         label, colour = kind or "tag", f"C{number % 10}"

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 
 from command_line import run_or_explain
-from dataset.files import staged
+from dataset.writing import staged
 from errors import UserError
 from experiments.charts import category_chart
 from experiments.tables import first_run, results_table

@@ -30,10 +30,10 @@ def mfcc_statistics(file: Path) -> np.ndarray:
     """Mean and standard deviation over time of 20 MFCC of an audio file, (40,) float."""
     import librosa
 
-    from preprocessing.mel.audio_files import read_mono
+    from preprocessing.mel.audio_files import read_audio
 
     sample_rate = MEL_SETTINGS["sample_rate"]
-    samples = np.concatenate(list(read_mono(file, sample_rate)))
+    samples, _ = read_audio(file, sample_rate, lambda blocks: np.concatenate(list(blocks)))
     mfcc = librosa.feature.mfcc(y=samples, sr=sample_rate, n_mfcc=20)  # (20, frames)
     return np.concatenate([mfcc.mean(axis=1), mfcc.std(axis=1)])
 
@@ -59,7 +59,7 @@ def baseline_scores(features: dict[str, np.ndarray], train_tags: np.ndarray, str
 
 def run_baseline(dataset: Dataset, options: Options) -> dict:
     """Train the baseline, choose its strength on the validation split, score the test split."""
-    from preprocessing.mel.mel_writing import audio_sources
+    from preprocessing.mel.sources import audio_sources
 
     sources = audio_sources(dataset.path, audio_path=None)
     files = {source.song_id: source.file for source in sources}

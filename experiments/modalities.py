@@ -12,8 +12,9 @@ import argparse
 from pathlib import Path
 
 from command_line import run_or_explain
-from dataset.files import existing_directory, staged, subset_prefix
+from dataset.files import existing_directory, subset_prefix
 from dataset.mel_store import FRAMES
+from dataset.writing import staged
 from errors import UserError
 from experiments import paper
 from experiments.charts import category_chart

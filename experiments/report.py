@@ -18,7 +18,8 @@ import torch
 
 from checkpoint import open_trained
 from command_line import run_or_explain
-from dataset.files import existing_directory, staged
+from dataset.files import existing_directory
+from dataset.writing import staged
 from experiments.charts import flatten, space_map
 from experiments.modalities import INPUT_TYPES, choose_columns, compare_modalities
 from experiments.runs import command_parser, parse_command

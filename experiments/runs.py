@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from dataset.files import staged
+from dataset.writing import staged
 from errors import UserError
 from experiments.tables import Found, results_section
 from options import MODEL_OPTIONS, OptionParser, Options, merge_options, parse_options

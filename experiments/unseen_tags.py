@@ -26,7 +26,8 @@ from torch.nn import functional as F
 from checkpoint import open_asked, open_trained
 from command_line import run_or_explain
 from dataset.directory import Dataset, write_split_without
-from dataset.files import staged, subset_prefix
+from dataset.files import subset_prefix
+from dataset.writing import staged
 from errors import UserError
 from experiments.runs import (
     BALANCED_WEIGHTED,

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from checkpoint import open_trained
 from data_loader import RetrievalData
 from dataset.directory import Dataset
-from dataset.files import SPLITS, read_songs, some
+from dataset.files import SPLITS, normal_form, read_songs, some
 from errors import UserError
 from mel_chunks import spread_chunks
 from model import SongInputs
@@ -78,7 +78,7 @@ def index_songs(given: dict, audio: Path | None) -> SongIndex:
 def _vectors_file(data_path: Path, name: str) -> str:
     from preprocessing.words.word_vectors import find_sources
 
-    file = find_sources(data_path).get(name)
+    file = find_sources(data_path).get(normal_form(name))
     return str(file.resolve()) if file else ""
 
 
@@ -90,13 +90,13 @@ def _embed_dataset(
     embeddings = embed_songs(solver, options, dataset, songs)
     names = _names(dataset)
     song_ids = [dataset.song_ids[song] for song in songs]
-    rows = [names.get(song_id, [song_id, "", "", ""]) for song_id in song_ids]
+    rows = [names.get(normal_form(song_id), [song_id, "", "", ""]) for song_id in song_ids]
     return rows, embeddings, torch.from_numpy(dataset.song_tags[songs])
 
 
 def _names(dataset: Dataset) -> dict[str, list[str]]:
     """Song id -> [song id, artist, title, audio file] as `songs.tsv` has them."""
-    from preprocessing.mel.mel_writing import audio_folder
+    from preprocessing.mel.sources import audio_folder
 
     base = audio_folder(dataset.path).resolve()
     return {
@@ -110,18 +110,23 @@ def _names(dataset: Dataset) -> dict[str, list[str]]:
 
 def _embed_folder(solver: Solver, options: Options, folder: Path) -> tuple[list[list[str]], Tensor]:
     """Names and embeddings of the audio files below a folder; tells which cannot be read."""
-    from preprocessing.mel.audio_files import READABLE
+    from preprocessing.mel.audio_files import READABLE, find_audio
 
     if options.input_type != "spec":
         raise UserError(
             f"a model of --input_type {options.input_type} needs listening data, which a folder "
             "of audio has not: give one of --input_type spec"
         )
-    files = sorted(
-        file
-        for file in folder.rglob("*")
-        if file.suffix.lower().removeprefix(".") in READABLE and file.is_file()
-    )
+    files, passed_over = find_audio(folder)
+    if passed_over:
+        endings = [
+            f"{n} .{name}" if name else f"{n} without ending"
+            for name, n in passed_over.most_common()
+        ]
+        print(
+            f"{passed_over.total()} files passed over, which are not named as audio: "
+            f"{some(endings, 8)}"
+        )
     if not files:
         raise UserError(f"{folder} has no audio file ({', '.join(READABLE)}): give another folder")
     found, reasons = _embed_files(solver, options, files)

@@ -3,12 +3,13 @@
 import difflib
 import statistics
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 
-from dataset.files import staged, writable_file, write_tsv
+from dataset.files import normal_form
+from dataset.writing import staged, writable_file, write_tsv
 from errors import UserError
 from retrieval.song_index import SongIndex
 
@@ -39,6 +40,11 @@ class Hit(NamedTuple):
         return statistics.fmean(self.by_word)
 
 
+def _key(word: str) -> str:
+    """What is the same whatever the keyboard: upper and lower case, letters with accents."""
+    return normal_form(word).casefold()
+
+
 class Searcher:
     """Finds songs of an index by words.
 
@@ -56,8 +62,8 @@ class Searcher:
         named = Path(index.vectors_file) if index.vectors_file else None
         self.vectors_file = vectors_file or named
         self._vectors: KeyedVectors | None = None
-        self._row_of_tag = {tag.casefold(): row for row, tag in enumerate(index.tags)}
-        self._row_of_tag |= {tag: row for row, tag in enumerate(index.tags)}
+        self._row_of_tag = {_key(tag): row for row, tag in enumerate(index.tags)}
+        self._row_of_tag |= {normal_form(tag): row for row, tag in enumerate(index.tags)}
 
     def find(self, words: list[str], top: int) -> list[Hit]:
         """Rank the songs for all words together, best first; ties in the order of the index.
@@ -73,7 +79,7 @@ class Searcher:
         return [Hit(row, tuple(by_word[:, row].tolist())) for row in best.tolist()]
 
     def _vector(self, word: str) -> np.ndarray:
-        row = self._row_of_tag.get(word, self._row_of_tag.get(word.casefold()))
+        row = self._row_of_tag.get(normal_form(word), self._row_of_tag.get(_key(word)))
         if row is not None:
             return self.index.tag_vectors[row].numpy()
         from preprocessing.words.tag_lookup import tag_vector
@@ -87,8 +93,8 @@ class Searcher:
 
     def _hint(self, word: str) -> str:
         """The tags that are written most like a word, or some tags."""
-        spelt = {tag.casefold(): tag for tag in self.index.tags}
-        close = [spelt[tag] for tag in difflib.get_close_matches(word.casefold(), spelt)]
+        spelt = {_key(tag): tag for tag in self.index.tags}
+        close = [spelt[tag] for tag in difflib.get_close_matches(_key(word), spelt)]
         return f"try a tag such as {', '.join(close or self.index.tags[:3])}"
 
 
@@ -135,16 +141,12 @@ def hits_table(index: SongIndex, words: list[str], hits: list[Hit]) -> str:
         row = [str(rank), *(f"{score:.3f}" for score in scores), song_name(index, hit.row)]
         rows.append([*row, *_tags_of(index, words, hit.row)])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    n_numbers = 2 + len(several)
-    lines = []
-    for row in rows:
-        cells = zip(row, widths, strict=True)
-        padded = [
-            cell.rjust(width) if column < n_numbers else cell.ljust(width)
-            for column, (cell, width) in enumerate(cells)
-        ]
-        lines.append("  ".join(padded).rstrip())
-    return "\n".join(lines)
+    pads: list[Any] = [str.rjust] * (2 + len(several)) + [str.ljust] * 2  # numbers, then words
+    padded = (
+        (pad(cell, n) for pad, cell, n in zip(pads, row, widths, strict=False))  # tags may lack
+        for row in rows
+    )
+    return "\n".join("  ".join(cells).rstrip() for cells in padded)
 
 
 def song_name(index: SongIndex, row: int) -> str:
@@ -157,9 +159,9 @@ def _tags_of(index: SongIndex, words: list[str], row: int) -> list[str]:
     """The tags that a song bears, in one cell: those asked for first, and the number of others."""
     if index.song_tags is None:
         return []
-    asked = {word.casefold() for word in words}
+    asked = {_key(word) for word in words}
     tags = [index.tags[column] for column in index.song_tags[row].nonzero().flatten().tolist()]
-    tags.sort(key=lambda tag: tag.casefold() not in asked)
+    tags.sort(key=lambda tag: _key(tag) not in asked)
     more = len(tags) - N_TAGS_SHOWN
     return [", ".join(tags[:N_TAGS_SHOWN]) + (f" and {more} more" if more > 0 else "")]
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from dataset.files import staged
+from dataset.writing import staged
 from errors import UserError, one_line
 from model import EMBEDDING_SIZE
 from modules import projection_head

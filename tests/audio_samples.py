@@ -1,11 +1,16 @@
 """Made-up recordings, sound and damaged, for the tests of step 4."""
 
+import io
 from pathlib import Path
 
+import av
 import numpy as np
 import soundfile
+import soxr
 
-from dataset.files import SONGS, write_tsv
+from dataset.files import SONGS
+from dataset.writing import write_tsv
+from preprocessing.mel.audio_files import read_audio
 
 
 def chords(seconds: float, rate: int = 22050, channels: int = 1, seed: int = 0) -> np.ndarray:
@@ -18,6 +23,50 @@ def chords(seconds: float, rate: int = 22050, channels: int = 1, seed: int = 0) 
     ]
     noise = rng.normal(scale=0.01, size=(len(time), channels))
     return (0.15 * np.sum(tones, axis=0)[:, None] + noise).astype(np.float32)
+
+
+def encoded(samples: np.ndarray, rate: int, ending: str, **form) -> bytes:
+    """A file of samples (n, channels) as libsndfile writes it."""
+    stream = io.BytesIO()
+    soundfile.write(stream, samples, rate, **({"format": ending.upper()} | form))
+    return stream.getvalue()
+
+
+def write_by_ffmpeg(file: Path, codec: str, *songs: np.ndarray, rate: int = 48000) -> Path:
+    """Write a file with a stream for each song, (n, 2) at `rate`, by its ending."""
+    with av.open(str(file), "w") as output:
+        streams = [output.add_stream(codec, rate=rate, layout="stereo") for _ in songs]
+        for stream in streams:
+            stream.bit_rate = 128_000
+            stream.codec_context.open()
+        for stream, song in zip(streams, songs, strict=True):
+            frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(song.T), "fltp", "stereo")
+            frame.sample_rate, frame.pts = rate, 0
+            context = stream.codec_context
+            kind = {"format": context.format.name, "layout": "stereo", "rate": rate}
+            resampler = av.AudioResampler(**kind, frame_size=context.frame_size or 1024)
+            for part in (*resampler.resample(frame), *resampler.resample(None)):
+                output.mux(stream.encode(part))
+            output.mux(stream.encode(None))
+    return file
+
+
+def read_sound(content: bytes | Path, folder: Path, name: str = "a") -> tuple[np.ndarray, str]:
+    """The sound of a file at 22,050 Hz, and the word about it."""
+    file = content
+    if isinstance(content, bytes):
+        file = folder / name
+        file.write_bytes(content)
+    return read_audio(file, 22050, lambda blocks: np.concatenate(list(blocks)))
+
+
+def by_ffmpeg(file: Path) -> np.ndarray:
+    """All that FFmpeg makes of a file, resampled in one piece."""
+    to_float = av.AudioResampler(format="fltp")
+    with av.open(str(file)) as container:
+        frames = [part for frame in container.decode(audio=0) for part in to_float.resample(frame)]
+    mono = np.concatenate([frame.to_ndarray() for frame in frames], axis=1).mean(axis=0)
+    return soxr.resample(mono, frames[0].sample_rate, 22050)
 
 
 def write_songs(directory: Path, files: dict[str, str | None]) -> Path:
@@ -63,7 +112,7 @@ def write_damaged(folder: Path) -> dict[str, str]:
     return {
         "half.flac": "damaged",
         "text.mp3": "not readable as mp3",
-        "song.m4a": "m4a is no format that can be read",
+        "song.m4a": "not readable as m4a",
         "song.raw": "raw is no format that can be read",
         "empty.wav": "empty file",
         "folder.wav": "no such file",

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dataset.files import write_about, write_tsv
 from dataset.mel_store import FLOOR_DB, FRAMES, INDEX, MEL_SETTINGS, N_MELS
+from dataset.writing import write_about, write_tsv
 
 LENGTHS = {"SONGA": 5, "SONGB": 300, "SONGC": 1, "SONGD": 40}
 RNG = np.random.default_rng(0)

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dataset.files import CATEGORIES, staged, write_about, write_pickle, write_split, write_tsv
+from dataset.files import CATEGORIES
 from dataset.mel_store import MEL_SETTINGS, N_MELS
+from dataset.writing import staged, write_about, write_pickle, write_split, write_tsv
 
 MEL_BANDS, LOUD, SOFT = 16, -20.0, -70.0  # of each tag, and dB
 

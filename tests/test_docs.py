@@ -18,6 +18,7 @@ import yaml  # pytorch-lightning needs it
 from commands import ROOT
 from errors import UserError
 from options import parse_options
+from test_architecture import FLOORS
 
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 PAGES += [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "benchmarks/README.md")]
@@ -204,6 +205,13 @@ def test_pyproject_requires_what_the_requirement_files_do():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["dependencies"] == requirements("requirements.txt")
     assert project["optional-dependencies"]["test"] == requirements("tests/requirements.txt")
+
+
+def test_the_design_page_has_the_floors():
+    page = (ROOT / "docs/design.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d) \| (.*) \|$", page, re.MULTILINE)
+    told = [(int(number), set(re.findall(r"\w+", rooms))) for number, rooms in rows]
+    assert told[::-1] == list(enumerate(FLOORS, start=1))
 
 
 def test_the_version_is_one_everywhere():

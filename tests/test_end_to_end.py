@@ -52,6 +52,7 @@ def shell(script: Path, *arguments: str, cwd: Path, **variables) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_quick_start(clone, tmp_path):
     few = ("--n_epochs", "1", "--triplets_per_epoch", "64")
     out = shell(clone / "run.sh", *few, cwd=tmp_path)
@@ -89,6 +90,8 @@ def music_text(tmp_path_factory) -> Path:
     return text
 
 
+@pytest.mark.real_data
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "name", "step3", "level"),
     [

@@ -66,6 +66,7 @@ def run_wrong(capsys, *argv) -> str:
 # ------------------------------------------------------------ train and test
 
 
+@pytest.mark.slow
 def test_train_then_test_from_the_shell(dataset_dir, tmp_path):
     folder = tmp_path / "run"
     done = run_command(ROOT / "main.py", *options_for(dataset_dir, folder, n_epochs=2))
@@ -144,6 +145,7 @@ def test_resuming_ends_as_if_never_stopped(trained, shared_dataset_dir, tmp_path
     assert len(list((tmp_path / "logs").glob("version_*/metrics.csv"))) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sent", "code", "word"),
     [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")],
@@ -276,6 +278,7 @@ def trained_on_audio(audio_dataset_dir, tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_acoustic_branch_finds_what_sounds(trained_on_audio, audio_dataset_dir, capsys):
     results = test_model(trained_on_audio, audio_dataset_dir)
     assert "kept in memory" in capsys.readouterr().out
@@ -363,6 +366,7 @@ def test_training_anew_drops_results_of_the_model_before(shared_dataset_dir, tmp
     assert f"replacing the model of an earlier run in {tmp_path}" in capsys.readouterr().out
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
 @pytest.mark.parametrize("precision", ["32", "16-mixed", "bf16-mixed"])
 def test_training_on_a_gpu_finds_the_planted_answer(shared_dataset_dir, tmp_path, precision):
@@ -395,6 +399,7 @@ def test_a_chunk_too_short_is_told(capsys, audio_dataset_dir):
     assert "at least 128 frames" in run_wrong(capsys, *words)
 
 
+@pytest.mark.slow
 def test_other_spectrograms_than_in_training_are_told(capsys, trained_on_audio, tmp_path):
     directory = write_planted_mels(write_planted(tmp_path / "data", 60), shortest=61)
     where = ["--mode", "TEST", "--model_load_path", trained_on_audio, "--data_path", directory]

@@ -107,6 +107,7 @@ def test_every_cache_gives_the_same_batches(dataset, num_workers):
     assert torch.equal(state, torch.get_rng_state())  # no cache takes what dropout would draw
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
 def test_the_cache_on_the_gpu_gives_the_same_batches(dataset):
     songs = dataset.splits["train"]

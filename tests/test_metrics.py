@@ -108,6 +108,7 @@ def test_torch_ranks_as_numpy_does(monkeypatch, dtype, decimals):
         score_tags(scores, truth)
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_gpu_scores_as_the_cpu_does():
     scores, truth = many_tags(1, np.float32)

@@ -50,6 +50,14 @@ def test_half_dropout_drops_units_one_by_one():
     assert correlation.abs().max() < 0.1
 
 
+def test_half_dropout_is_torchs_own_on_other_devices(monkeypatch):
+    seen = []
+    monkeypatch.setattr(nn.functional, "dropout", lambda *given: seen.append(given[1:]) or given[0])
+    HalfDropout()(torch.ones(3, 50, device="meta"))
+    HalfDropout()(torch.ones(3, 50))
+    assert seen == [(0.5, True)]  # the first alone
+
+
 def test_conv_block_halves_both_axes():
     block = ConvBlock(3, 5)
     assert {nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d} == set(map(type, block))

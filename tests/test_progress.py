@@ -24,16 +24,8 @@ with progress.progress(None, "rows", unit=" rows", leave=False) as bar:
         time.sleep(0.01)
 """
 TRAIN = ("main.py", "--input_type", "cf", "--w2v_type", "google", "--n_epochs", "3")
-TRAIN += (
-    "--triplets_per_epoch",
-    "64",
-    "--batch_size",
-    "32",
-    "--gpu_id",
-    "cpu",
-    "--num_threads",
-    "2",
-)
+TRAIN += ("--triplets_per_epoch", "64", "--batch_size", "32", "--gpu_id", "cpu")
+TRAIN += ("--num_threads", "2")
 
 
 def loop(folder: Path, every: float) -> Path:
@@ -105,6 +97,7 @@ def test_training_says_how_its_threads_wait(trained):
     assert trained[1].stdout.count("2 threads on the CPU, which wait ") == 1
 
 
+@pytest.mark.slow
 def test_testing_into_a_log_file_draws_nothing(trained, shared_dataset_dir):
     folder, _ = trained
     arguments = ("--data_path", shared_dataset_dir, "--model_load_path", folder)

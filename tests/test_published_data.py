@@ -15,7 +15,8 @@ import pytest
 
 from commands import ROOT, run_command, run_main
 from dataset.directory import open_dataset
-from dataset.files import read_pickle, read_song_ids, write_tsv
+from dataset.files import read_pickle, read_song_ids
+from dataset.writing import write_tsv
 
 KINDS = {  # tag -> category, as msd500 has them; main.py knows them after step 1
     "80s": "decade",
@@ -150,6 +151,7 @@ def by_shell(*argv: str, script: str = "main.py") -> None:
 # ------------------------------------------------------------ reproducible_splits as it is
 
 
+@pytest.mark.slow
 def test_cultural_branch_from_the_shell(published_dir, tmp_path):
     more = ("--input_type", "cf", "--w2v_type", "music", "--is_balanced", "--is_weighted")
     more += ("--n_epochs", "4", "--triplets_per_epoch", "2000", "--lr", "1e-3")

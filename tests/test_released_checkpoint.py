@@ -359,6 +359,7 @@ def test_acoustic_models_by_main(networks, files, long_audio_dir, input_type):
     assert (used["input_type"], used["num_chunk"], used["input_length"]) == (input_type, 1, 128)
 
 
+@pytest.mark.slow
 def test_from_the_shell(networks, files, shared_dataset_dir, tmp_path):
     target = tmp_path / "results.json"
     where = ("--model_load_path", files["cf"], "--data_path", shared_dataset_dir)

@@ -22,6 +22,7 @@ def small(tmp_path):
     return tmp_path / "songs.index"
 
 
+@pytest.mark.slow
 def test_from_a_trained_model_to_the_songs_of_a_tag(shared_dataset_dir, tmp_path):
     train(shared_dataset_dir, tmp_path / "run", input_type="cf", lr=1e-3)
     index = tmp_path / "new" / "songs.index"
@@ -79,6 +80,7 @@ def test_search_needs_neither_lightning_nor_gensim_for_a_tag(small):
     assert done.stdout.splitlines()[-1] == "set()"
 
 
+@pytest.mark.slow
 def test_mistakes(small, shared_dataset_dir, tmp_path):
     def wrong(*arguments):
         return run_command(RETRIEVE, *arguments)

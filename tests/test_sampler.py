@@ -92,6 +92,7 @@ def test_half_precision_draws_from_the_whole_batch(weighting):
     assert len(index.unique()) > 950  # of 1024, 4000 times: 20 missing are expected
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
 @pytest.mark.parametrize("weighting", NEGATIVE_WEIGHTINGS)
 def test_draws_on_a_gpu_are_annotations_and_candidates(weighting):

@@ -98,6 +98,7 @@ def test_similarity_stays_exact_in_mixed_precision():
     torch.testing.assert_close(mixed, expected, atol=1e-2, rtol=0)
 
 
+@pytest.mark.slow
 def test_training_finds_the_planted_answer_and_no_other(tmp_path, shared_dataset_dir):
     _, trainer = fit(shared_dataset_dir)
     assert trainer.callback_metrics["map"] > 0.8
@@ -114,6 +115,7 @@ def test_an_epoch_logs_its_means(shared_dataset_dir):
     assert 0 < logged["loss"] < 0.5
 
 
+@pytest.mark.slow
 def test_two_processes_train_together(shared_dataset_dir, tmp_path):
     script = tmp_path / "two.py"
     script.write_text(

@@ -325,6 +325,7 @@ def test_what_an_earlier_step_0_left_is_removed_and_told(msd, tmp_path):
     assert (data / "triplets.tsv").exists() and not (data / "published_split.tsv").exists()
 
 
+@pytest.mark.real_data
 @pytest.mark.parametrize(
     ("command", "name", "songs", "hundredth"),
     [("lastfm2k", "lastfm-2k", 9_000, 70), ("msd", "msd-taste-profile", 3_900, 150)],

@@ -1,7 +1,6 @@
 """Trainer and Solver made from options: devices, precision, compiling, loggers."""
 
 import dataclasses
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -56,22 +55,3 @@ def test_the_fastest_precision_is_chosen(monkeypatch, has, input_type, accelerat
     assert trainer.choose_precision(options, accelerator) == precision
     asked = dataclasses.replace(options, precision="32")
     assert trainer.choose_precision(asked, accelerator) == "32-true"
-
-
-@pytest.mark.parametrize(
-    ("changed", "precision", "expected"),
-    [
-        ({}, "bf16-mixed", True),
-        ({}, "32-true", False),
-        ({"n_epochs": 1}, "bf16-mixed", False),
-        ({"compile": "False"}, "bf16-mixed", False),
-        ({"compile": "True"}, "32-true", True),
-        ({"compile": "True", "input_type": "cf"}, "32-true", False),
-    ],
-    ids=str,
-)
-def test_what_is_compiled(monkeypatch, changed, precision, expected):
-    monkeypatch.setattr(trainer.shutil, "which", lambda name: "/usr/bin/c++")
-    strategy = SimpleNamespace(root_device=torch.device("cpu"))
-    fake = SimpleNamespace(strategy=strategy, precision=precision)
-    assert trainer.wants_compile(merge_options(changed), fake) is expected

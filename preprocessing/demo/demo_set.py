@@ -14,7 +14,8 @@ import numpy as np
 import soundfile
 from threadpoolctl import threadpool_limits
 
-from dataset.files import CATEGORIES, SONGS, TRACK_TAGS, TRIPLETS, staged, write_about, write_tsv
+from dataset.files import CATEGORIES, SONGS, TRACK_TAGS, TRIPLETS
+from dataset.writing import staged, write_about, write_tsv
 from preprocessing.demo.instruments import LEADS
 from preprocessing.demo.listeners import CULTURE, plays
 from preprocessing.demo.mix import mix

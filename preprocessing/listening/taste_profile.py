@@ -1,5 +1,6 @@
 """Collaborative-filtering vectors of the songs: published ones, or learnt from listening data."""
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -17,10 +18,9 @@ from dataset.files import (
     read_song_ids,
     read_tsv,
     some,
-    staged,
     subset_prefix,
-    write_about,
 )
+from dataset.writing import staged, write_about
 from errors import UserError
 from preprocessing.listening.triplets import Plays, at_least, read_item_index, read_triplets
 from preprocessing.next_step import print_next
@@ -66,8 +66,9 @@ def read_published(directory: Path) -> Factors:
             f"{factors_file} has {len(vectors)} rows but {ITEM_INDEX} lists {len(song_ids)} songs: "
             "take both from the same release"
         )
-    if len(set(song_ids)) < len(song_ids):
-        raise UserError(f"{index_file} lists {_first_repeated(song_ids)!r} twice: correct it")
+    twice = [song_id for song_id, n in Counter(song_ids).items() if n > 1]
+    if twice:
+        raise UserError(f"{index_file} lists {twice[0]!r} twice: correct it")
     if not np.isfinite(vectors).all():
         row = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
         raise UserError(
@@ -278,8 +279,3 @@ def _check_overlap(
             f"none of the {len(song_ids)} songs of existing_ids.npy is in {triplets} (which has "
             f"{some(sorted(known), 2)}): give the ids of the one for the other with --id_map=FILE"
         )
-
-
-def _first_repeated(names: list[str]) -> str:
-    seen: set[str] = set()
-    return next(name for name in names if name in seen or seen.add(name))

@@ -1,108 +1,134 @@
-"""Audio files: decoded by libsndfile, mixed to mono and resampled, a block at a time.
+"""Audio files: which there are in a folder, and their sound, mono at the rate that is asked for.
 
+Two decoders: libsndfile, and FFmpeg where that has not the format, or stops before the end.
 Blocks keep the memory small whatever the length of a file, and stay in the processor's cache, which
 is faster than to decode a whole song first.
 """
 
 import os
-from collections.abc import Iterator
-from functools import reduce
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import groupby
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import soundfile
 import soxr
 
-from errors import one_line
+from preprocessing.mel.sndfile import UNKNOWN, AudioError, Blocks, GaveUp, sndfile_blocks
 
-READABLE = ("wav", "flac", "ogg", "opus", "mp3", "aiff")  # libsndfile knows rarer ones as well
-READ = 2**19  # numbers decoded at once, 6 seconds of stereo: soundfile seeks after every read
-BLOCK = 2**16  # samples of each channel that are mixed and resampled at once
-SAMPLE_RATES = (1000, 1_000_000)  # Hz; beyond, a damaged header
-
-
-class AudioError(Exception):
-    """Why a file gives no spectrogram; the text goes into the report of step 4."""
+READABLE = (  # endings of the usual formats; files of rarer ones are tried where they are named
+    *("wav", "flac", "ogg", "oga", "opus", "mp3", "aiff", "aif", "aifc", "au", "snd", "caf"),
+    *("w64", "rf64", "mp2", "m4a", "m4b", "mp4", "aac", "webm", "mka", "wma", "wv", "ape", "tta"),
+)
+Made = TypeVar("Made")
 
 
-def read_mono(file: Path, sample_rate: int) -> Iterator[np.ndarray]:
-    """Decode a file block by block: the mean of its channels, at `sample_rate`.
+def read_audio(
+    file: Path, sample_rate: int, make: Callable[[Iterator[np.ndarray]], Made]
+) -> tuple[Made, str]:
+    """Make something of the sound of a file: the mean of its channels, at `sample_rate`.
 
-    A file that was cut short gives what it still holds.
+    A file that was cut short gives what it still holds, and a word about it.
 
     Parameters
     ----------
     file : Path
         An audio file.
     sample_rate : int
-        Hz of what is returned.
+        Hz of what `make` gets.
+    make : callable
+        Of consecutive samples: arrays (n,) of float32, full scale 1; n varies and may be 0. It is
+        called anew where the first decoder's end turns out not to be the end of the file.
 
-    Yields
-    ------
-    ndarray of float32, shape (n,)
-        Consecutive samples, full scale 1; n varies and may be 0.
+    Returns
+    -------
+    anything, and str
+        What `make` returns, and what was cut or repaired, or ''.
 
     Raises
     ------
     AudioError
         The file cannot be read or decoded, is empty, or has no sensible sample rate.
     """
-    with _open(file) as sound:
-        if not sound.frames:
-            raise AudioError("empty: no samples")
-        low, high = SAMPLE_RATES
-        if not low <= sound.samplerate <= high:
-            raise AudioError(f"sample rate of {sound.samplerate} Hz, not {low} to {high}")
-        blocks = mono_blocks(sound)
-        if sound.samplerate == sample_rate:
-            yield from blocks
-            return
-        resampler = soxr.ResampleStream(sound.samplerate, sample_rate, 1, dtype="float32")
-        for block in blocks:
-            yield resampler.resample_chunk(block)
+    notes: list[str] = []
+    try:
+        return make(_resampled(sndfile_blocks(file, notes), sample_rate)), "; ".join(notes)
+    except GaveUp as error:
+        first = error
+    from preprocessing.mel.ffmpeg import ffmpeg_blocks  # only where it is needed
+
+    try:
+        blocks = ffmpeg_blocks(file, notes, first.seconds)
+        return make(_resampled(blocks, sample_rate)), "; ".join(notes)
+    except GaveUp as second:
+        raise AudioError(_reason(file, first, second)) from None
+
+
+def _reason(file: Path, first: GaveUp, second: GaveUp) -> str:
+    ending = file.suffix.lower().removeprefix(".")
+    if first.seconds:
+        return f"{first}, which cannot be read: {second}"
+    if ending in READABLE:
+        return f"not readable as {ending}: {second if str(first) == UNKNOWN else first}"
+    return f"{ending or 'this'} is no format that can be read: convert it to wav, flac or mp3"
+
+
+def _resampled(blocks: Blocks, sample_rate: int) -> Iterator[np.ndarray]:
+    """Bring consecutive samples to one rate; their own may change between blocks."""
+    for rate, same_rate in groupby(blocks, key=lambda block: block[0]):
+        if rate == sample_rate:
+            yield from (samples for _, samples in same_rate)
+            continue
+        resampler = soxr.ResampleStream(rate, sample_rate, 1, dtype="float32")
+        for _, samples in same_rate:
+            yield resampler.resample_chunk(samples)
         yield resampler.resample_chunk(np.empty(0, np.float32), last=True)
 
 
-def _open(file: Path) -> soundfile.SoundFile:
+def can_be_read(file: Path) -> bool:
+    """Whether one of the decoders knows the format of a file; its sound is not looked at."""
     try:
-        if os.path.getsize(file) == 0:
-            raise AudioError("empty file")
-        with open(file, "rb"):  # the system's reason is clearer than libsndfile's
-            pass
-        return soundfile.SoundFile(file)
-    except OSError as error:
-        raise AudioError(f"cannot be opened ({error.strerror})") from None
-    except (soundfile.SoundFileError, TypeError) as error:  # TypeError: raw samples, without header
-        if "SF_INFO" in str(error):
-            raise AudioError("sample rate or number of channels of 0") from None
-        ending = file.suffix.lower().removeprefix(".")
-        if ending in READABLE:
-            raise AudioError(f"not readable as {ending}: damaged, or of another format") from None
-        raise AudioError(
-            f"{ending or 'this'} is no format that can be read: convert it to one of "
-            f"{', '.join(READABLE)}"
-        ) from None
+        soundfile.info(file)
+    except (soundfile.SoundFileError, TypeError, OSError):  # TypeError: raw samples, no header
+        from preprocessing.mel.ffmpeg import has_sound
+
+        return has_sound(file)
+    return True
 
 
-def mono_blocks(sound: soundfile.SoundFile) -> Iterator[np.ndarray]:
-    """Decode block by block and give the mean of the channels, (n,) float32 at the file's rate.
+def find_audio(folder: Path) -> tuple[list[Path], Counter[str]]:
+    """Find the audio files below a folder, linked folders and files included.
 
-    Raises
-    ------
-    AudioError
-        The file is damaged.
+    Each file is found once, under its own name where that is below the folder too.
+
+    Returns
+    -------
+    list of Path, and Counter of str
+        The files, sorted; and of each other ending ('' for none) how many files were passed over.
     """
-    n_samples = min(READ // sound.channels, sound.frames)
-    buffer = np.empty((n_samples, sound.channels), dtype=np.float32)
-    while len(decoded := _decode(sound, buffer)):
-        for start in range(0, len(decoded), BLOCK):
-            channels = decoded[start : start + BLOCK].T
-            yield reduce(np.add, channels) / sound.channels  # 20 times as fast as mean(axis=1)
+    files = {os.path.realpath(path): path for path in reversed(list(_files_below(folder)))}
+    endings = {path: path.suffix.lower().removeprefix(".") for path in files.values()}
+    found = sorted(path for path, ending in endings.items() if ending in READABLE)
+    return found, Counter(ending for ending in endings.values() if ending not in READABLE)
 
 
-def _decode(sound: soundfile.SoundFile, buffer: np.ndarray) -> np.ndarray:
-    """Return the part of `buffer` that could be filled."""
-    try:
-        return sound.read(out=buffer)
-    except soundfile.SoundFileError as error:
-        raise AudioError(f"damaged: {one_line(error)}") from None
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Files, and links that lead nowhere; what is reached without a link comes first."""
+    seen: set[str] = set()
+    folders, links = [folder], list[Path]()
+    linked_files = []
+    while folders or links:
+        here = folders.pop() if folders else links.pop(0)
+        if (real := os.path.realpath(here)) in seen:
+            continue
+        seen.add(real)
+        for path in sorted(here.iterdir()):
+            if path.is_dir():
+                (links if path.is_symlink() else folders).append(path)
+            elif path.is_symlink():
+                linked_files.append(path)
+            elif path.is_file():
+                yield path
+    yield from linked_files

@@ -14,7 +14,7 @@ import torch
 from torchaudio.functional import melscale_fbanks
 
 from dataset.mel_store import FLOOR_DB, MEL_SETTINGS
-from preprocessing.mel.audio_files import AudioError, read_mono
+from preprocessing.mel.audio_files import AudioError, read_audio
 
 SAMPLE_RATE: int = MEL_SETTINGS["sample_rate"]
 N_FFT: int = MEL_SETTINGS["n_fft"]
@@ -31,15 +31,25 @@ _FLOAT32_RANGE = 1e11
 
 
 def song_mel(file: Path) -> np.ndarray | str:
-    """Mel spectrogram (frames, 128) of an audio file, as `mel_of_blocks` makes it, or a reason.
-
-    It works in one thread: step 4 runs as many processes as there are cores.
-    """
-    torch.set_num_threads(1)
+    """Mel spectrogram (frames, 128) of an audio file, or the reason why there is none."""
     try:
-        return mel_of_blocks(read_mono(file, SAMPLE_RATE))
+        return mel_and_note(file)[0]
     except AudioError as error:
         return str(error)
+
+
+def mel_and_note(file: Path) -> tuple[np.ndarray, str]:
+    """Mel spectrogram of an audio file as `mel_of_blocks` makes it, and what was cut or repaired.
+
+    It works in one thread: step 4 runs as many processes as there are cores.
+
+    Raises
+    ------
+    AudioError
+        There is none, as `read_audio` and `mel_of_blocks` say.
+    """
+    torch.set_num_threads(1)
+    return read_audio(file, SAMPLE_RATE, mel_of_blocks)
 
 
 def mel_of_blocks(blocks: Iterable[np.ndarray]) -> np.ndarray:

@@ -5,57 +5,55 @@ however many processes there are and however often the run was stopped.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
-from dataset.files import (
-    SONGS,
-    read_about,
-    read_song_ids,
-    read_tsv,
-    some,
-    staged,
-    write_tsv,
-)
+from dataset.files import SONGS, SPLITS, read_strings, read_tsv, some
 from dataset.mel_store import (
-    FRAMES,
+    INDEX,
     MEL_SETTINGS,
     REPORT,
-    START_AGAIN,
-    Song,
-    published_file,
+    StoredSong,
     published_shape,
+    same_audio,
 )
+from dataset.writing import staged, write_tsv
 from errors import UserError
+from preprocessing.mel.sources import (
+    Source,
+    audio_sources,
+    check_unchanged,
+    digest_of,
+    published_sources,
+    write_times,
+)
 from preprocessing.mel.store_writer import StoreWriter, open_writer
 from preprocessing.mel.worker_pool import TaskFailed, map_in_order
+from progress import progress
 
 HOURS_A_FRAME = MEL_SETTINGS["hop_length"] / MEL_SETTINGS["sample_rate"] / 3600
 
-Result = np.ndarray | str | TaskFailed  # a spectrogram, or why there is none
-Compute = Callable[[list[Path]], Iterator[Result]]
+
+@dataclass(frozen=True)
+class Made:
+    """The spectrogram (frames, 128) of a file, and what the index notes of the file."""
+
+    mel: np.ndarray
+    digest: str
+    note: str = ""
+
+    @property
+    def nbytes(self) -> int:
+        """What it takes while it waits for its turn."""
+        return self.mel.nbytes
 
 
-class Source(NamedTuple):
-    """A song, the file that its spectrogram is made from, and the size of the file.
-
-    None stands for a file that is not named, or is not there.
-    """
-
-    song_id: str
-    file: Path | None
-    n_bytes: int | None
-
-
-def _source(song_id: str, file: Path | None) -> Source:
-    if set("\t\r\n") & set(song_id):  # it would break the lines of the index
-        raise UserError(f"the song id {song_id!r} has a tab or line break in it: rename the song")
-    return Source(song_id, file, file.stat().st_size if file and file.is_file() else None)
+Result = Made | str | TaskFailed  # or why there is no spectrogram
+Compute = Callable[[list[Path]], Generator[Result, None, None]]
 
 
 def write_from_audio(
@@ -83,8 +81,10 @@ def write_from_audio(
     """
     sources = audio_sources(data_path, audio_path)
 
-    def compute(files: list[Path]) -> Iterator[Result]:
-        return map_in_order(_mel, files, n_processes, preload=["preprocessing.mel.mel_spectrogram"])
+    def compute(files: list[Path]) -> Generator[Result, None, None]:
+        return map_in_order(
+            _from_audio, files, n_processes, preload=["preprocessing.mel.mel_spectrogram"]
+        )
 
     _write(data_path, "audio", sources, compute, strict)
 
@@ -97,59 +97,32 @@ def write_from_published(data_path: Path) -> None:
     UserError
         There are none, none can be read, or the store does not fit.
     """
-    files = sorted((data_path / "spec").rglob("*.npy"))
-    files = [file for file in files if file == published_file(data_path, file.stem)]
-    if not files:
-        raise UserError(
-            f"{data_path} has no spectrogram in the published layout, "
-            "spec/<id[2]>/<id[3]>/<id[4]>/<id>.npy: give the directory that holds spec/"
-        )
-    sources = [_source(file.stem, file) for file in files]
 
-    def compute(files: list[Path]) -> Iterator[Result]:
-        return (_published_mel(file) for file in files)
+    def compute(files: list[Path]) -> Generator[Result, None, None]:
+        return (_from_published(file) for file in files)
 
-    _write(data_path, "published", sources, compute, strict=False)
+    _write(data_path, "published", published_sources(data_path), compute, strict=False)
 
 
-def _mel(file: Path) -> np.ndarray | str:
+def _from_audio(file: Path) -> Made | str:
     # Torch takes seconds to import: only where it computes.
-    from preprocessing.mel.mel_spectrogram import song_mel
+    from preprocessing.mel.mel_spectrogram import AudioError, mel_and_note
 
-    return song_mel(file)
-
-
-def audio_sources(data_path: Path, audio_path: Path | None) -> list[Source]:
-    """List the songs of the split, or of `songs.tsv` where there is no split, and their audio.
-
-    Raises
-    ------
-    UserError
-        `songs.tsv` is missing, lists a song twice or names no audio.
-    """
-    table = read_tsv(data_path / SONGS, 4)
-    audio_of = {song_id: audio for song_id, _, _, audio in table}
-    if len(audio_of) < len(table):
-        raise UserError(f"{data_path / SONGS} lists a song twice: make it again with step 0")
-    has_split = (data_path / "existing_ids.npy").is_file()
-    song_ids = read_song_ids(data_path) if has_split else list(audio_of)
-    if not any(audio_of.get(song_id) for song_id in song_ids):
-        raise UserError(
-            f"{data_path / SONGS} names no audio file, in its fourth column, for any of "
-            f"{len(song_ids)} songs: make it with step0_dataset.py table, jamendo, magnatagatune "
-            "or demo"
-        )
-    base = audio_path or audio_folder(data_path)
-    return [
-        _source(song_id, base / audio_of[song_id] if audio_of.get(song_id) else None)
-        for song_id in song_ids
-    ]
+    try:
+        mel, note = mel_and_note(file)
+    except AudioError as error:
+        return str(error)
+    return Made(mel, digest_of(file), note)
 
 
-def audio_folder(data_path: Path) -> Path:
-    """Folder where the relative paths of `songs.tsv` start: as step 0 noted, or `data_path`."""
-    noted = read_about(data_path).get("steps", {}).get("step0", {}).get("audio_path", "")
-    return data_path / noted
+def _from_published(file: Path) -> Made | str:
+    try:
+        published_shape(file)
+    except UserError as error:
+        return str(error)
+    with np.errstate(over="ignore"):
+        mel = np.load(file).T.astype(np.float16)
+    return Made(mel, digest_of(file)) if np.isfinite(mel).all() else "NaN or infinite values"
 
 
 # ---------------------------------------------------------------- one run
@@ -165,7 +138,7 @@ def _write(
     """Append what `compute` makes of the files that the store lacks; report; say what was done."""
     begun = time.monotonic()
     with open_writer(data_path, made_from) as writer:
-        _check_unchanged(data_path, sources, writer)
+        check_unchanged(data_path, sources, writer.songs)
         n_before = len(writer.songs)
         lacking = [source for source in sources if source.song_id not in writer.songs]
         reasons = {source: reason for source in lacking if (reason := _without_file(source))}
@@ -182,6 +155,7 @@ def _write(
         _write_report(data_path, sources, reasons)
         new = list(writer.songs.values())[n_before:]
     _print_summary(new, n_before, reasons, time.monotonic() - begun)
+    _print_same_audio(data_path)
 
 
 def _append(
@@ -191,27 +165,14 @@ def _append(
     reasons = {}
     with closing(compute([source.file for source in sources])) as results:
         for source, result in _with_progress(sources, results):
-            if isinstance(result, np.ndarray):
-                writer.append(source.song_id, result, source.n_bytes)
+            if isinstance(result, Made):
+                made_of = source.n_bytes, result.digest, result.note
+                writer.append(source.song_id, result.mel, *made_of)
                 continue
             reasons[source] = str(result)
             if strict:
                 raise _strict_error(reasons)
     return reasons
-
-
-def _check_unchanged(data_path: Path, sources: list[Source], writer: StoreWriter) -> None:
-    """Refuse to go on when songs in the store were made from other files than those now there."""
-    changed = [
-        song_id
-        for song_id, _, n_bytes in sources
-        if song_id in writer.songs and n_bytes not in (None, writer.songs[song_id].source_bytes)
-    ]
-    if changed:
-        raise UserError(
-            f"the files of {len(changed)} songs ({some(changed)}) have another size than when "
-            f"{data_path / FRAMES} was made of them: {START_AGAIN}"
-        )
 
 
 def _without_file(source: Source) -> str:
@@ -250,10 +211,10 @@ def _with_progress(
 ) -> Iterator[tuple[Source, Result]]:
     """Pair sources and results, with a bar that shows songs and hours of audio a second."""
     begun, hours = time.monotonic(), 0.0
-    with tqdm(total=len(sources), unit=" songs", disable=not sources) as bar:
+    with progress(None, "spectrograms", len(sources), unit=" songs", disable=not sources) as bar:
         for source, result in zip(sources, results, strict=True):
             yield source, result
-            hours += len(result) * HOURS_A_FRAME if isinstance(result, np.ndarray) else 0
+            hours += len(result.mel) * HOURS_A_FRAME if isinstance(result, Made) else 0
             speed = hours / (time.monotonic() - begun)
             bar.set_postfix_str(f"{speed:.3f} hours of audio/s", refresh=False)
             bar.update()
@@ -263,7 +224,7 @@ def _write_report(data_path: Path, sources: list[Source], reasons: dict[Source, 
     """Replace the report; what it says about songs that this run had nothing to do with stays."""
     old = read_tsv(data_path / REPORT, 3) if (data_path / REPORT).is_file() else []
     ours = {source.song_id for source in sources}
-    rows = [row for row in old if row[0] not in ours]
+    rows: list[Sequence] = [row for row in old if row[0] not in ours]
     rows += [
         (source.song_id, source.file or "", reasons[source])
         for source in sources
@@ -271,6 +232,7 @@ def _write_report(data_path: Path, sources: list[Source], reasons: dict[Source, 
     ]
     with staged(data_path) as stage:
         write_tsv(stage / REPORT, rows)
+        write_times(stage, data_path, sources)
 
 
 def _describe(writer: StoreWriter, n_skipped: int) -> None:
@@ -279,7 +241,7 @@ def _describe(writer: StoreWriter, n_skipped: int) -> None:
 
 
 def _print_summary(
-    new: list[Song], n_before: int, reasons: dict[Source, str], seconds: float
+    new: list[StoredSong], n_before: int, reasons: dict[Source, str], seconds: float
 ) -> None:
     hours = sum(song.n_frames for song in new) * HOURS_A_FRAME
     if new:
@@ -291,14 +253,34 @@ def _print_summary(
         print(f"{n_before} songs were there already")
     if reasons:
         print(f"{len(reasons)} songs skipped: {_examples(reasons)}; {REPORT} lists them")
+    noted = [f"{song.song_id} ({song.note})" for song in new if song.note]
+    if noted:
+        print(f"{len(noted)} songs cut or repaired: {some(noted, 3)}; {INDEX} lists them all")
 
 
-def _published_mel(file: Path) -> np.ndarray | str:
-    """Spectrogram (frames, 128) in float16 of a file of the published layout, or what is wrong."""
-    try:
-        published_shape(file)
-    except UserError as error:
-        return str(error)
-    with np.errstate(over="ignore"):
-        mel = np.load(file).T.astype(np.float16)
-    return mel if np.isfinite(mel).all() else "NaN or infinite values"
+def _print_same_audio(data_path: Path) -> None:
+    """Tell which songs are the same audio, and whether the split tears them apart."""
+    groups = same_audio(data_path)
+    if not groups:
+        return
+    files = [(part, data_path / f"{part}_ids.npy") for part in SPLITS]
+    part_of = {
+        line.partition("//")[2]: part
+        for part, file in files
+        if file.is_file()
+        for line in read_strings(file)
+    }
+    torn = [group for group in groups if len({part_of.get(name, "") for name in group} - {""}) > 1]
+    told = [
+        " = ".join(f"{name} ({part_of[name]})" if name in part_of else name for name in group)
+        for group in torn or groups
+    ]
+    print(
+        f"{sum(map(len, groups)) - len(groups)} songs are bit for bit the same audio as another: "
+        f"{some(told, 3)}"
+    )
+    if torn:
+        print(
+            f"{len(torn)} such groups lie in several parts of the split, which flatters results: "
+            "run step 1 again, it keeps them in one part"
+        )

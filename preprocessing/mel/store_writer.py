@@ -16,19 +16,20 @@ from typing import BinaryIO
 
 import numpy as np
 
-from dataset.files import read_about, staged, write_about
+from dataset.files import read_about
 from dataset.mel_store import (
     FRAMES,
     INDEX,
     MEL_SETTINGS,
     N_MELS,
     START_AGAIN,
-    Song,
+    StoredSong,
     check_frames,
     check_settings,
     frame_bytes,
     read_index,
 )
+from dataset.writing import staged, write_about
 from errors import UserError
 
 COMMIT_SECONDS = 0.5  # what a kill can cost; each commit waits for the disk
@@ -72,7 +73,7 @@ class StoreWriter:
 
     Attributes
     ----------
-    songs : dict of str to Song
+    songs : dict of str to StoredSong
         What the store holds, by song id.
     """
 
@@ -80,7 +81,7 @@ class StoreWriter:
         self,
         directory: Path,
         made_from: str,
-        songs: dict[str, Song],
+        songs: dict[str, StoredSong],
         frames: BinaryIO,
         index: BinaryIO,
     ):
@@ -104,13 +105,16 @@ class StoreWriter:
         self._index.truncate(self._index.read().rfind(b"\n") + 1)
         self._index.seek(0, os.SEEK_END)
 
-    def append(self, song_id: str, mel: np.ndarray, source_bytes: int) -> None:
-        """Add the frames (n, 128) of a song that was made from a file of so many bytes."""
+    def append(
+        self, song_id: str, mel: np.ndarray, source_bytes: int, digest: str = "", note: str = ""
+    ) -> None:
+        """Add the frames (n, 128) of a song; of its source say what `StoredSong` has."""
         with _explained(self._directory):
-            self._frames.write(np.ascontiguousarray(mel, dtype="<f2"))
-        self.songs[song_id] = song = Song(song_id, self._n_frames, len(mel), source_bytes)
+            self._frames.write(np.ascontiguousarray(mel, dtype="<f2").data)
+        song = StoredSong(song_id, self._n_frames, len(mel), source_bytes, digest, note)
+        self.songs[song_id] = song
         self._n_frames += len(mel)
-        self._lines.append("\t".join(map(str, song)) + "\n")
+        self._lines.append("\t".join(map(str, song)).rstrip("\t") + "\n")
         if time.monotonic() - self._last_commit > COMMIT_SECONDS:
             self.commit()
 
@@ -165,7 +169,7 @@ def _locked(directory: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _checked_index(directory: Path, made_from: str) -> list[Song]:
+def _checked_index(directory: Path, made_from: str) -> list[StoredSong]:
     index = read_index(directory)
     if not index:
         return []

@@ -9,10 +9,10 @@ import contextlib
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from errors import one_line
 
@@ -38,7 +38,7 @@ def map_in_order(
     tasks: Sequence,
     n_processes: int,
     preload: Sequence[str] = (),
-) -> Iterator[Any]:
+) -> Generator[Any, None, None]:
     """Yield the result of each task, in their order; where there is none, a `TaskFailed`.
 
     Parameters
@@ -69,7 +69,7 @@ def map_in_order(
                 n_yielded += 1
             patience = 0 if n_yielded in finished else None
             for pipe in wait(list(busy), patience) if busy else []:
-                worker, position = busy.pop(pipe)
+                worker, position = busy.pop(cast(Connection, pipe))
                 finished[position], is_alive = _result(worker)
                 idle.append(worker if is_alive else _start(function, preload))
     finally:

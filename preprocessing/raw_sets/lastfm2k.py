@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from dataset.files import TRIPLETS, Song, some, write_tsv
+from dataset.files import TRIPLETS, Song, some
+from dataset.writing import write_tsv
 from errors import UserError
 from preprocessing.raw_sets.raw_set import RawSet
 from preprocessing.raw_sets.tables import LATIN, PLAIN, Form, read_table

@@ -12,12 +12,12 @@ from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 
 import pandas as pd
-import soundfile
 
 from command_line import existing_file
-from dataset.files import CATEGORIES, SONGS, TRIPLETS, Song, normal_form, some, write_tsv
+from dataset.files import CATEGORIES, SONGS, TRIPLETS, Song, normal_form, some
+from dataset.writing import write_tsv
 from errors import UserError
-from preprocessing.mel.audio_files import READABLE
+from preprocessing.mel.audio_files import READABLE, can_be_read
 from preprocessing.raw_sets.raw_set import RawSet, plain
 from preprocessing.raw_sets.tables import SPREADSHEET, read_table
 
@@ -124,11 +124,13 @@ def plain_path(file: str, folder: Path) -> str:
 
 def name_on_disk(file: str, folder: Path) -> str:
     """Path of a file as the disk writes it, where that differs in its Unicode form alone."""
-    found = folder
+    if os.path.exists(folder / file):
+        return file
+    found = Path()
     for part in PurePosixPath(file).parts:
-        there = found / part
-        found = there if os.path.exists(there) else found / _names_in(found).get(part, part)
-    return file if found == folder / file else found.relative_to(folder).as_posix()
+        there = os.path.exists(folder / found / part)
+        found /= part if there else _names_in(folder / found).get(part, part)
+    return found.as_posix()
 
 
 @functools.cache
@@ -174,7 +176,7 @@ def _check_format(files: pd.Series, path: Path) -> None:
     """Raise `UserError` for formats that cannot be read; only unusual endings are tried."""
     endings = files.map(lambda file: PurePosixPath(file).suffix.lower().removeprefix("."))
     unusual = files[~endings.isin(READABLE)]
-    unreadable = unusual[[not _opens(path.parent / file) for file in unusual]]
+    unreadable = unusual[[not can_be_read(path.parent / file) for file in unusual]]
     if len(unreadable):
         names = [name or "without ending" for name in sorted(set(endings[unreadable.index]))]
         raise UserError(
@@ -182,14 +184,6 @@ def _check_format(files: pd.Series, path: Path) -> None:
             f"{', '.join(names)} ({some(unreadable.tolist(), 3)}): convert them to one of "
             f"{', '.join(READABLE)}, or take them out of the table"
         )
-
-
-def _opens(file: Path) -> bool:
-    try:
-        soundfile.info(file)
-    except (soundfile.SoundFileError, TypeError, OSError):  # TypeError: raw samples, no header
-        return False
-    return True
 
 
 def _songs(table: pd.DataFrame) -> Iterator[Song]:

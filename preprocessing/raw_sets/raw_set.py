@@ -17,11 +17,9 @@ from dataset.files import (
     Song,
     normal_form,
     read_about,
-    staged,
     user_path,
-    write_about,
-    write_tsv,
 )
+from dataset.writing import staged, write_about, write_tsv
 from errors import UserError
 from preprocessing.next_step import print_next
 from preprocessing.tags.categories import most_common_categories

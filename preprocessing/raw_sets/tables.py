@@ -38,11 +38,6 @@ class Form:
     by_hand: bool = False
     encoding: str = "utf-8-sig"
 
-    @property
-    def lenient(self) -> dict:
-        """Arguments of `csv.reader` for a line that may be of another form."""
-        return self.quoting | {"strict": False}
-
 
 PLAIN = Form()  # quotation marks are letters like any other
 LATIN = Form(encoding="latin-1")
@@ -113,8 +108,9 @@ def _find_header(
 ) -> tuple[list[str], str, bool]:
     """Return the names of the columns, the delimiter, and whether the first line is a row."""
     first_line = text.lstrip("\r\n").splitlines()[0] if text.strip("\r\n") else ""
+    lenient = form.quoting | {"strict": False}  # the line may be of another form
     for delimiter in form.delimiters:
-        line = next(csv.reader([first_line], delimiter=delimiter, **form.lenient), [])
+        line = next(csv.reader([first_line], delimiter=delimiter, **lenient), [])
         header = [name.strip().lower() for name in line] if form.by_hand else line
         if set(columns) <= set(header):
             return header, delimiter, False

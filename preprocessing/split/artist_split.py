@@ -15,10 +15,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
-from tqdm import tqdm
 
 from dataset.files import SPLITS, some
 from errors import UserError
+from progress import progress
 
 PERCENT = np.array([70, 15, 15])  # of the songs, in the order of SPLITS
 TOLERANCE = 2  # percent of the songs by which the search may miss PERCENT
@@ -102,12 +102,12 @@ def split_groups(
     _check_possible(groups, tags, minimum)
     chance = np.random.PCG64(seed)
     best = Best(minimum)
-    for _ in tqdm(range(RANDOM_SPLITS), desc="random splits", leave=False):
+    for _ in progress(range(RANDOM_SPLITS), "random splits", leave=False):
         part = random_split(groups.n_songs, chance)
         if best.offer(part, groups.tag_counts(part)):
             print("split: by chance")
             return part[group_of_song]
-    for start in tqdm(range(STARTS), desc="stratified splits", leave=False):
+    for start in progress(range(STARTS), "stratified splits", leave=False):
         order = _shuffled(len(groups.n_songs), chance)
         if start == 0:  # large groups first leaves the small ones to even out the counts
             order = order[np.argsort(-groups.n_songs[order], kind="stable")]

@@ -63,9 +63,9 @@ def _one_name_each(artists: list[str]) -> list[str]:
 
 @functools.cache
 def _seen(name: str) -> str:
-    """A name without what does not show when it is read aloud."""
+    """A name without what does not show; capitals do, and some artists differ by them alone."""
     shown = "".join(char for char in name if unicodedata.category(char) != "Cf")
-    return normal_form(" ".join(shown.split()).casefold())
+    return normal_form(" ".join(shown.split()))
 
 
 def read_artists(directory: Path, all_known: bool = True) -> dict[str, str]:

@@ -23,12 +23,10 @@ from dataset.files import (
     read_songs,
     require_file,
     some,
-    staged,
     subset_prefix,
-    write_about,
-    write_split,
 )
 from dataset.mel_store import published_file, read_index, skipped_songs
+from dataset.writing import staged, write_about, write_split
 from errors import UserError, one_line
 from preprocessing.listening.triplets import read_item_index, songs_of_triplets
 from preprocessing.next_step import print_next

@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 
 from dataset.files import SPLITS, normal_form, read_songs, some
 from dataset.mel_store import same_audio
-from preprocessing.mel.mel_writing import audio_folder
+from preprocessing.mel.sources import audio_folder
 
 PIECE = 2**16  # bytes from the middle of a file that tell nearly all files of one size apart
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from dataset.files import CATEGORIES, normal_form, read_tsv, write_tsv
+from dataset.files import CATEGORIES, normal_form, read_tsv
+from dataset.writing import write_tsv
 
 
 def most_common_categories(annotations: pd.DataFrame) -> dict[str, str]:

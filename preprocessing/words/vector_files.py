@@ -12,13 +12,13 @@ from typing import BinaryIO
 
 import numpy as np
 from gensim.models import KeyedVectors
-from tqdm import tqdm
 
 from dataset.files import normal_form, some
 from errors import UserError
 from preprocessing.words import fasttext_files, gensim_files
 from preprocessing.words.packed_files import DAMAGE, open_unpacked
 from preprocessing.words.word2vec_files import count_numbers, read_binary, read_text, sizes_in
+from progress import progress
 
 GENSIM_SUFFIXES = (".kv", ".model")
 
@@ -59,7 +59,7 @@ def load_vectors(file: Path) -> KeyedVectors:
             f"({some([one.name for one in model_files(file)])}): give one file, or leave one there"
         )
     total = file.stat().st_size
-    with tqdm(total=total, desc=file.name, unit="B", unit_scale=True) as bar:
+    with progress(None, file.name, total, unit="B", unit_scale=True) as bar:
         try:
             with open_unpacked(file, bar.update) as stream:
                 read = _reader_for(stream, file)

@@ -15,7 +15,8 @@ from gensim.models import Word2Vec
 from gensim.models.phrases import ENGLISH_CONNECTOR_WORDS, FrozenPhrases, Phrases
 
 from command_line import existing_file
-from dataset.files import normal_form, staged, write_about
+from dataset.files import normal_form
+from dataset.writing import staged, write_about
 from errors import UserError
 from preprocessing.words.packed_files import DAMAGE, open_unpacked
 from preprocessing.words.vector_files import model_files

@@ -17,17 +17,8 @@ import numpy as np
 from gensim.models import KeyedVectors
 
 from dataset.directory import write_split_without
-from dataset.files import (
-    existing_directory,
-    normal_form,
-    read_tags,
-    some,
-    staged,
-    subset_prefix,
-    user_path,
-    write_about,
-    write_pickle,
-)
+from dataset.files import existing_directory, normal_form, read_tags, some, subset_prefix, user_path
+from dataset.writing import staged, write_about, write_pickle
 from errors import UserError, one_line
 from preprocessing.words.tag_lookup import part_keys, tag_vector, whole_key
 from preprocessing.words.vector_files import load_vectors, model_files

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataset.directory import Dataset, open_dataset
-from dataset.files import staged, write_pickle, write_split
+from dataset.writing import staged, write_pickle, write_split
 from errors import UserError
 from planted import write_planted, write_planted_mels
 from published_files import (

@@ -26,14 +26,9 @@ from dataset.files import (
     read_tsv,
     require_file,
     some,
-    staged,
     user_path,
-    writable_file,
-    write_about,
-    write_pickle,
-    write_split,
-    write_tsv,
 )
+from dataset.writing import write_about, write_pickle, write_split, write_tsv
 from errors import UserError
 from published_files import IDS, LOOKUP, SONG_TAGS, SPLITS, TAGS, dump
 
@@ -387,101 +382,6 @@ def test_read_strings_of_an_empty_list(tmp_path):
 def test_some_shortens_long_lists():
     assert some(["a", "b"]) == "a, b"
     assert some(range(7), most=2) == "0, 1 and 5 more"
-
-
-# ---------------------------------------------------------------- all or nothing
-
-
-def tree(directory: Path) -> dict[str, str]:
-    """Every file below `directory`, hidden ones too, with its content."""
-    return {
-        str(file.relative_to(directory)): file.read_text() if file.is_file() else "folder"
-        for file in directory.rglob("*")
-    }
-
-
-def test_staged_files_arrive_together(tmp_path):
-    (tmp_path / "old").write_text("old")
-    (tmp_path / "kept").write_text("kept")
-    (tmp_path / "deep").mkdir()
-    (tmp_path / "deep" / "kept").write_text("kept")
-    with staged(tmp_path) as stage:
-        (stage / "old").write_text("new")
-        (stage / "deep" / "er").mkdir(parents=True)
-        (stage / "deep" / "er" / "file").write_text("nested")
-        assert (tmp_path / "old").read_text() == "old"
-    assert tree(tmp_path) == {
-        "old": "new",
-        "kept": "kept",
-        "deep": "folder",
-        "deep/kept": "kept",
-        "deep/er": "folder",
-        "deep/er/file": "nested",
-    }
-
-
-@pytest.mark.parametrize("error", [UserError, ZeroDivisionError, KeyboardInterrupt, SystemExit])
-def test_staged_leaves_nothing_when_the_body_raises(tmp_path, error):
-    (tmp_path / "old").write_text("old")
-    with pytest.raises(error), staged(tmp_path) as stage:
-        (stage / "old").write_text("half")
-        (stage / "new").write_text("half")
-        raise error
-    assert tree(tmp_path) == {"old": "old"}
-
-
-def test_what_a_killed_run_left_behind_goes_with_the_next_one(tmp_path):
-    script = (
-        "import os, pathlib, sys; from dataset.files import staged\n"
-        "with staged(pathlib.Path(sys.argv[1])) as stage:\n"
-        "    (stage / 'half').touch(); os.kill(os.getpid(), 9)"
-    )
-    subprocess.run([sys.executable, "-c", script, str(tmp_path)], cwd=ROOT)
-    (left_over,) = tmp_path.iterdir()
-    assert (left_over / "half").exists()
-    with staged(tmp_path) as first, staged(tmp_path) as second:  # one in use stays
-        assert not left_over.exists()
-        assert first.is_dir() and second.is_dir()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_staged_makes_the_directory_or_leaves_no_trace_of_it(tmp_path):
-    with pytest.raises(ZeroDivisionError), staged(tmp_path / "a" / "b") as stage:
-        (stage / "file").write_text("half")
-        raise ZeroDivisionError
-    assert tree(tmp_path) == {}
-    with staged(tmp_path / "a" / "b") as stage:
-        (stage / "file").write_text("whole")
-    assert tree(tmp_path) == {"a": "folder", "a/b": "folder", "a/b/file": "whole"}
-
-
-def test_staged_moves_nothing_when_something_is_in_the_way(tmp_path):
-    (tmp_path / "b").mkdir()
-    with pytest.raises(UserError, match="b is in the way"), staged(tmp_path) as stage:
-        (stage / "a").write_text("whole")
-        (stage / "b").write_text("whole")
-    assert tree(tmp_path) == {"b": "folder"}
-
-
-def test_staged_below_a_file_is_refused(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="cannot be written to"), staged(tmp_path / "file" / "a"):
-        pass
-
-
-def test_writable_file(tmp_path):
-    assert writable_file(str(tmp_path / "new" / "a.tsv")) == tmp_path / "new" / "a.tsv"
-    (tmp_path / "a.tsv").write_text("kept")
-    assert writable_file(tmp_path / "a.tsv").read_text() == "kept"
-    assert [path.name for path in tmp_path.iterdir()] == ["a.tsv"]
-    for path, sentence in (
-        ("", "is a directory, or no name"),
-        (tmp_path, "is a directory, or no name"),
-        (tmp_path / "a.tsv" / "b.tsv", "cannot be written to"),
-        (tmp_path / ("a" * 300), "cannot be written .File name too long.: give another name"),
-    ):
-        with pytest.raises(UserError, match=sentence):
-            writable_file(path)
 
 
 def test_home_folders_of_known_and_unknown_users(monkeypatch):

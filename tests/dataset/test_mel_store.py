@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dataset.files import write_about, write_tsv
 from dataset.mel_store import (
     FRAMES,
     INDEX,
@@ -21,6 +20,7 @@ from dataset.mel_store import (
     skipped_songs,
     unfinished_songs,
 )
+from dataset.writing import write_about, write_tsv
 from errors import UserError
 from mel_samples import LENGTHS, MELS, write_packed, write_published
 
@@ -134,7 +134,13 @@ def test_half_a_store(packed, missing):
 
 @pytest.mark.parametrize(
     "line",
-    ["SONGE\t346\t3", "SONGE\t346\t3\t9\t9", "SONGE\t345\t3\t9", "SONGE\t346\t0\t9", "E\tx\t3\t9"],
+    [
+        "SONGE\t346\t3",
+        "SONGE\t346\t3\t9\ta\tb\tc",
+        "SONGE\t345\t3\t9",
+        "SONGE\t346\t0\t9",
+        "E\tx\t3\t9",
+    ],
 )
 def test_a_damaged_line(packed, line):
     with open(packed / INDEX, "a") as stream:

@@ -5,7 +5,8 @@ import pytest
 import soundfile
 
 from dataset.directory import open_dataset
-from dataset.files import SONGS, write_tsv
+from dataset.files import SONGS
+from dataset.writing import write_tsv
 from experiments.mfcc import baseline_scores, mfcc_statistics, run_baseline
 from options import merge_options
 from planted import write_planted

@@ -10,6 +10,7 @@ from planted import write_planted
 NAMES = ("random", "balanced", "balanced-weighted", "balanced-distance-weighted")
 
 
+@pytest.mark.slow
 def test_command_runs_each_sampling_once(tmp_path):
     data, out = write_planted(tmp_path / "data"), tmp_path / "out"
     command = ("-m", "experiments.sampling", data, out, "--seeds", "3")

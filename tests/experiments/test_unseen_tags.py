@@ -54,6 +54,7 @@ def test_ranked_as_the_nearest_tag_where_the_vectors_are_the_same(tmp_path, data
         np.testing.assert_allclose(values, [one[metric] for one in tags.values()], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_random_word_vectors_say_nothing_of_a_tag_never_seen(tmp_path):
     data, out = write_planted(tmp_path / "data"), tmp_path / "out"
     command = ("-m", "experiments.unseen_tags", data, out, "--seeds", "0", "--input_type", "cf")

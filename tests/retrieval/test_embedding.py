@@ -12,7 +12,8 @@ from torch.nn import functional as F
 from audio_samples import chords, write_damaged
 from checkpoint import load_solver, open_trained
 from data_loader import RetrievalData
-from dataset.files import SONGS, SPLITS, write_tsv
+from dataset.files import SONGS, SPLITS
+from dataset.writing import write_tsv
 from errors import UserError
 from index_samples import train
 from mel_chunks import spread_chunks
@@ -110,7 +111,7 @@ def test_a_folder_of_audio(acoustic, tmp_path, capsys, few_threads):
             expected = F.normalize(model.embed_songs(SongInputs(chunks[None])))[0]
         torch.testing.assert_close(place, expected, rtol=0, atol=1e-5)
     said = capsys.readouterr().out
-    readable = ("flac", "mp3", "wav")  # by their names
+    readable = ("flac", "m4a", "mp3", "wav")  # by their names
     n_bad = sum(name.endswith(readable) and (music / "bad" / name).is_file() for name in reasons)
     assert f"{n_bad + 2} of {n_bad + 4} files left out: " in said
     assert "name is not UTF-8 on one line" in said

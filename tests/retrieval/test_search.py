@@ -1,5 +1,7 @@
 """Words to ranked songs, on an index whose answers are known."""
 
+import unicodedata
+
 import numpy as np
 import pytest
 
@@ -160,3 +162,13 @@ def test_where_songs_found_can_be_written(tmp_path):
     with pytest.raises(UserError, match=r"a\.txt must end in \.tsv, for a table, or \.m3u"):
         result_file(str(tmp_path / "a.txt"))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_the_keyboard_does_not_matter(form):
+    tags = ["Forró", "jazz", "smooth jazz", "sad"]
+    index = make_index(tags=[unicodedata.normalize("NFD", tag) for tag in tags])
+    asked = [unicodedata.normalize(form, "forró")]
+    hits = Searcher(index).find(asked, 5)
+    assert ids(index, hits)[:2] == ["S0", "S4"]
+    assert unicodedata.normalize("NFC", hits_table(index, asked, hits)).count("Forró") == 2

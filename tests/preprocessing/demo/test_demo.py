@@ -34,6 +34,7 @@ def demo(tmp_path_factory):
     return directory
 
 
+@pytest.mark.slow
 def test_one_seed_makes_one_data_set_and_step_1_takes_it(tmp_path, demo):
     make_demo(same := tmp_path / "same", 5, n_artists=10)
     make_demo(tmp_path / "other", 6, n_artists=10)

@@ -11,7 +11,7 @@ import scipy.sparse as sp
 
 from commands import ROOT
 from dataset.directory import open_dataset
-from dataset.files import write_pickle, write_split
+from dataset.writing import write_pickle, write_split
 from errors import UserError
 from preprocessing.listening.taste_profile import (
     AlsOptions,
@@ -304,6 +304,7 @@ def test_vectors_of_songs_by_hand():
     assert without == ["x", "b"]
 
 
+@pytest.mark.real_data
 def test_published_factors_of_the_million_song_dataset():
     raw = real_data("msd-taste-profile")
     factors = read_published(raw)

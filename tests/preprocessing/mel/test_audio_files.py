@@ -8,15 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audio_samples import chords, write_damaged
-from preprocessing.mel import audio_files
-from preprocessing.mel.audio_files import AudioError, read_mono
+from preprocessing.mel import sndfile
+from preprocessing.mel.audio_files import AudioError, can_be_read, find_audio, read_audio
 
 LOSSLESS = {"a.wav": {"subtype": "FLOAT"}, "a.flac": {"subtype": "PCM_24"}, "a.aiff": {}}
 LOSSY = {"a.ogg": {}, "a.opus": {"format": "OGG", "subtype": "OPUS"}, "a.mp3": {}}
 
 
 def read(file, rate=22050) -> np.ndarray:
-    return np.concatenate(list(read_mono(file, rate)))
+    return read_audio(file, rate, lambda blocks: np.concatenate(list(blocks)))[0]
 
 
 @pytest.mark.parametrize("name", LOSSLESS)
@@ -44,8 +44,8 @@ def test_lossy_formats_give_nearly_the_same(tmp_path, name):
 def test_blocks_say_what_one_piece_says(tmp_path, monkeypatch, rate, channels):
     song = chords(1.3, rate=rate, channels=channels)
     soundfile.write(tmp_path / "a.wav", song, rate, subtype="FLOAT")
-    monkeypatch.setattr(audio_files, "READ", 7001 * channels)
-    monkeypatch.setattr(audio_files, "BLOCK", 1999)
+    monkeypatch.setattr(sndfile, "READ", 7001 * channels)
+    monkeypatch.setattr(sndfile, "BLOCK", 1999)
     mono = song.mean(axis=1)
     expected = mono if rate == 22050 else soxr.resample(mono, rate, 22050)
     samples = read(tmp_path / "a.wav")
@@ -56,7 +56,7 @@ def test_blocks_say_what_one_piece_says(tmp_path, monkeypatch, rate, channels):
 def test_mp3_in_blocks_is_mp3_in_one_piece(tmp_path, monkeypatch):
     soundfile.write(tmp_path / "a.mp3", chords(3, rate=44100, channels=2), 44100)
     whole = read(tmp_path / "a.mp3", 44100)
-    monkeypatch.setattr(audio_files, "READ", 10_000)
+    monkeypatch.setattr(sndfile, "READ", 10_000)
     np.testing.assert_array_equal(read(tmp_path / "a.mp3", 44100), whole)
 
 
@@ -79,6 +79,36 @@ def test_damaged_files_are_told_apart(tmp_path):
             read(tmp_path / name)
     with pytest.raises(AudioError, match="cannot be opened"):
         read(tmp_path / "missing.wav")
+
+
+def test_which_files_can_be_read(tmp_path):
+    reasons = write_damaged(tmp_path)
+    soundfile.write(tmp_path / "rare.voc", chords(1), 22050)
+    assert can_be_read(tmp_path / "rare.voc") and can_be_read(tmp_path / "silent.wav")
+    unknown = {name for name in reasons if not can_be_read(tmp_path / name)}
+    assert unknown == {"text.mp3", "song.m4a", "song.raw", "empty.wav", "rate.wav"} | {
+        "missing.wav",
+        "folder.wav",
+    }
+
+
+def test_audio_below_a_folder(tmp_path):
+    folder, elsewhere = tmp_path / "music", tmp_path / "elsewhere"
+    for name in ("b/1.AIF", "b/c/2.m4a", "3.oga", "4.wav", "b/cover.jpg", "list.cue", "b/note"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    elsewhere.mkdir()
+    for name in ("5.caf", "6.au", "7.JPG"):
+        (elsewhere / name).touch()
+    (folder / "a").symlink_to(folder / "b")  # the same songs again
+    (folder / "z").symlink_to(elsewhere)
+    (elsewhere / "loop").symlink_to(folder)
+    (folder / "again.wav").symlink_to(folder / "4.wav")
+    (folder / "gone.mp3").symlink_to(tmp_path / "gone.mp3")
+    files, others = find_audio(folder)
+    names = [str(file.relative_to(folder)) for file in files]
+    assert names == ["3.oga", "4.wav", "b/1.AIF", "b/c/2.m4a", "gone.mp3", "z/5.caf", "z/6.au"]
+    assert others == {"jpg": 2, "cue": 1, "": 1}
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)

@@ -150,6 +150,7 @@ def test_damaged_files_give_a_reason(tmp_path):
             assert reason in song_mel(tmp_path / name)
 
 
+@pytest.mark.real_data
 def test_real_recordings():
     files = sorted((real_data("fsdkaggle2018-instruments") / "audio").rglob("*.ogg"))[::30]
     assert files

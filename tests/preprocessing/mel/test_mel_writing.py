@@ -1,6 +1,8 @@
-"""Which songs step 4 takes, from where, what it skips and refuses; and packing."""
+"""Which songs step 4 takes, from where, what it skips and refuses."""
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,19 +10,29 @@ import pytest
 import soundfile
 
 from audio_samples import chords, write_damaged, write_music, write_songs
-from dataset.files import TRACK_TAGS, write_about, write_split, write_tsv
-from dataset.mel_store import FLOOR_DB, FRAMES, INDEX, N_MELS, REPORT, open_mel_store, skipped_songs
+from dataset.files import read_tsv
+from dataset.mel_store import (
+    FRAMES,
+    INDEX,
+    REPORT,
+    open_mel_store,
+    read_index,
+    same_audio,
+    skipped_songs,
+)
+from dataset.writing import write_about, write_split, write_tsv
 from errors import UserError
-from preprocessing.mel import mel_writing
+from preprocessing.mel import mel_writing, sources
 from preprocessing.mel.mel_spectrogram import song_mel
-from preprocessing.mel.mel_writing import write_from_audio, write_from_published
+from preprocessing.mel.mel_writing import write_from_audio
+from preprocessing.mel.sources import TIMES, digest_of
 
 
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch):
     """Processes have tests of their own; here they would only take time."""
 
-    def map_here(function, tasks, n_processes, preload):
+    def map_here(function, tasks, n_processes, preload=()):
         yield from map(function, tasks)
 
     monkeypatch.setattr(mel_writing, "map_in_order", map_here)
@@ -39,7 +51,8 @@ def songs_of(directory: Path) -> list[str]:
     return open_mel_store(directory, []).song_ids
 
 
-def test_the_store_holds_the_spectrogram_of_each_song(tmp_path, capsys):
+def test_the_store_holds_the_spectrogram_of_each_song(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("progress.LINE_EVERY", 0.0)
     directory = write_music(tmp_path / "data", n_songs=3)
     run(directory)
     store = open_mel_store(directory, [])
@@ -51,7 +64,7 @@ def test_the_store_holds_the_spectrogram_of_each_song(tmp_path, capsys):
     assert (about["made_from"], about["songs"], about["skipped"]) == ("audio", 3, 0)
     said = capsys.readouterr()
     assert said.out.startswith("3 songs") and "hours of audio a second" in said.out
-    assert "songs/s" in said.err and "hours of audio/s" in said.err  # the bar
+    assert "spectrograms: 3 of 3" in said.err and "hours of audio/s" in said.err
 
 
 def test_a_second_run_adds_only_what_is_new(tmp_path, capsys):
@@ -174,8 +187,8 @@ def test_a_finished_store_does_without_the_audio(tmp_path):
 
 def test_nothing_readable_leaves_nothing(tmp_path):
     write_damaged(tmp_path / "data")
-    directory = write_songs(tmp_path / "data", {"A": "song.m4a", "B": "nan.wav"})
-    with pytest.raises(UserError, match=r"none of 2 .*m4a is no format .* wav, flac.*NaN"):
+    directory = write_songs(tmp_path / "data", {"A": "song.raw", "B": "nan.wav"})
+    with pytest.raises(UserError, match=r"none of 2 .*raw is no format .* wav, flac.*NaN"):
         run(directory)
     assert content(directory) == {}
 
@@ -188,6 +201,87 @@ def test_other_audio_under_the_same_name(tmp_path):
     with pytest.raises(UserError, match=r"1 songs \(S001\) have another size"):
         run(directory)
     assert content(directory) == before
+
+
+@pytest.mark.parametrize("seconds_later", [3600, -3600, 0])
+def test_other_audio_of_the_same_size(tmp_path, seconds_later):
+    """Also an older file, moved there; and one of the same time where no time was noted."""
+    directory = write_music(tmp_path / "data", n_songs=2)
+    run(directory)
+    before = content(directory)
+    file = directory / "audio/1.wav"
+    time = file.stat().st_mtime
+    soundfile.write(file, chords(0.55, seed=9), 22050, subtype="FLOAT")
+    os.utime(file, (time, time + seconds_later))
+    if not seconds_later:
+        (directory / TIMES).unlink()
+        del before[TIMES]
+    with pytest.raises(UserError, match=r"1 songs \(S001\) have another size or content"):
+        run(directory)
+    assert content(directory) == before
+
+
+def test_copied_files_are_compared_once_and_not_computed_again(tmp_path, monkeypatch):
+    directory = write_music(tmp_path / "data", n_songs=3)
+    run(directory)
+    for number in range(2):
+        os.utime(directory / f"audio/{number}.wav", (1, 1))
+    compared = []
+
+    def watched(file: Path) -> str:
+        compared.append(file.name)
+        return digest_of(file)
+
+    monkeypatch.setattr(sources, "digest_of", watched)
+    index = (directory / INDEX).read_bytes()
+    for _ in range(2):
+        run(directory)
+    assert compared == ["0.wav", "1.wav"] and (directory / INDEX).read_bytes() == index
+
+
+def test_a_store_from_before_contents_were_noted_goes_on(tmp_path):
+    directory = write_music(tmp_path / "data", n_songs=3)
+    shutil.copy(directory / "audio/0.wav", directory / "audio/1.wav")
+    files = {f"S{number:03}": f"audio/{number}.wav" for number in range(3)}
+    run(write_songs(directory, {name: files[name] for name in ("S000", "S001")}))
+    assert same_audio(directory) == [["S000", "S001"]]
+    write_tsv(directory / INDEX, [row[:4] for row in read_tsv(directory / INDEX, 6)])
+    (directory / TIMES).unlink()
+    run(write_songs(directory, files))
+    assert songs_of(directory) == ["S000", "S001", "S002"]
+    assert [bool(song.digest) for song in read_index(directory)] == [False, False, True]
+    assert same_audio(directory) == []
+
+
+@pytest.mark.parametrize("test_song", ["S001", "S002"])
+def test_the_same_audio_twice_is_told(tmp_path, capsys, test_song):
+    directory = write_music(tmp_path / "data", n_songs=4)
+    shutil.copy(directory / "audio/0.wav", directory / "audio/1.wav")
+    run(directory)
+    assert same_audio(directory) == [["S000", "S001"]]
+    said = capsys.readouterr().out
+    assert "1 songs are bit for bit the same audio as another: S000 = S001\n" in said
+    ids = ["S000", "S001", "S002", "S003"]
+    place = ids.index(test_song)
+    rest = np.array([song for song in (1, 2) if song != place])
+    splits = {"train": np.concatenate([[0], rest]), "valid": np.array([3])}
+    write_split(directory, ["a"], ids, np.ones((4, 1)), splits | {"test": np.array([place])})
+    run(directory)
+    said = capsys.readouterr().out
+    torn = "S000 (train) = S001 (test)\n1 such groups lie in several parts of the split"
+    assert (torn in said) == (test_song == "S001")
+
+
+def test_what_was_cut_or_repaired_is_told_and_kept(tmp_path, capsys):
+    directory = write_music(tmp_path / "data", n_songs=3, seconds=3)
+    file = directory / "audio/1.wav"
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    run(directory)
+    note = "cut short: 1.5 of 3.0 s"
+    assert [song.note for song in read_index(directory)] == ["", note, ""]
+    said = capsys.readouterr().out
+    assert f"1 songs cut or repaired: S001 ({note}); mel_songs.tsv lists them all" in said
+    assert skipped_songs(directory) == {}
 
 
 def test_a_song_twice(tmp_path):
@@ -203,57 +297,3 @@ def test_a_song_id_that_would_break_the_index(tmp_path):
     write_split(directory, ["a"], ["S000", "S\t1"], np.ones((2, 1)), splits)
     with pytest.raises(UserError, match="tab or line break"):
         run(directory)
-
-
-# ---------------------------------------------------------------- the published layout
-
-
-def write_published(directory: Path, mels: dict[str, np.ndarray]) -> Path:
-    for song_id, mel in mels.items():
-        folder = directory.joinpath("spec", *song_id[2:5])
-        folder.mkdir(parents=True, exist_ok=True)
-        np.save(folder / f"{song_id}.npy", mel)
-    return directory
-
-
-def test_packing_changes_nothing_but_the_form(tmp_path):
-    rng = np.random.default_rng(0)
-    mels = {
-        f"TR{name}": rng.uniform(-100, 30, (N_MELS, length)).astype(np.float32)
-        for name, length in (("BBB1", 7), ("AAA1", 300), ("AAA2", 1))
-    }
-    directory = write_published(tmp_path / "data", mels)
-    published = open_mel_store(directory, mels)
-    write_from_published(directory)
-    packed = open_mel_store(directory, mels)
-    assert packed.song_ids == ["TRAAA1", "TRAAA2", "TRBBB1"]
-    for row, song_id in enumerate(packed.song_ids):
-        there = np.array([published.song_ids.index(song_id)])
-        one = packed.crop(np.array([row]), np.array([0]), 310)
-        np.testing.assert_array_equal(one, published.crop(there, np.array([0]), 310))
-        assert (one[0, mels[song_id].shape[1] :] == FLOOR_DB).all()
-    before = content(directory)
-    write_from_published(directory)
-    assert content(directory) == before
-    with pytest.raises(UserError, match="made from published files"):
-        soundfile.write(directory / "a.wav", chords(1), 22050)
-        run(write_songs(directory, {"A": "a.wav"}))
-
-
-def test_packing_skips_what_is_damaged(tmp_path):
-    good = np.zeros((N_MELS, 5), np.float32)
-    mels = {"TRAAA1": good, "TRAAA2": good[:96], "TRAAA3": good + np.nan, "TRAAA4": good + 1e9}
-    directory = write_published(tmp_path / "data", mels)
-    write_from_published(directory)
-    assert songs_of(directory) == ["TRAAA1"]
-    skipped = skipped_songs(directory)
-    assert skipped.keys() == {"TRAAA2", "TRAAA3", "TRAAA4"}
-    assert "(128, frames)" in skipped["TRAAA2"] and "infinite" in skipped["TRAAA4"]
-
-
-def test_nothing_to_pack(tmp_path):
-    (tmp_path / TRACK_TAGS).parent.mkdir()
-    np.save(tmp_path / "spec.npy", np.zeros(3))
-    with pytest.raises(UserError, match="no spectrogram in the published layout"):
-        write_from_published(tmp_path)
-    assert not (tmp_path / INDEX).exists()

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataset.files import write_about
 from dataset.mel_store import FRAMES, INDEX, MEL_SETTINGS, N_MELS, open_mel_store
+from dataset.writing import write_about
 from errors import UserError
 from preprocessing.mel import store_writer
 from preprocessing.mel.store_writer import open_writer

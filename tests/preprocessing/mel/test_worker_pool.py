@@ -140,9 +140,10 @@ def test_stopping_early_ends_the_processes():
 
 def test_processes_end_when_the_parent_is_killed(tmp_path):
     script = tmp_path / "parent.py"
+    folders = [str(ROOT), str(ROOT / "tests"), str(Path(__file__).parent)]
     script.write_text(
-        f"import sys, time; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'tests')!r}]\n"
-        "from preprocessing.worker_pool import map_in_order\n"
+        f"import sys; sys.path[:0] = {folders}\n"
+        "from preprocessing.mel.worker_pool import map_in_order\n"
         "from test_worker_pool import slow_when_even\n"
         "if __name__ == '__main__':\n"
         "    for _, process in map_in_order(slow_when_even, list(range(2)) * 10**6, 2):\n"

@@ -202,6 +202,7 @@ def test_readable_names_only_add_spaces_and_the_like():
         assert joined == published
 
 
+@pytest.mark.real_data
 def test_real_files(tmp_path):
     raw = real_data("mtg-jamendo")
     told = done_well(from_shell("jamendo", raw, tmp_path))

@@ -12,7 +12,8 @@ import soundfile
 
 from commands import ROOT, assert_user_error, run_command
 from dataset.directory import open_dataset
-from dataset.files import read_about, read_categories, read_songs, read_tsv, write_pickle
+from dataset.files import read_about, read_categories, read_songs, read_tsv
+from dataset.writing import write_pickle
 from real_data import real_data
 from step0_runs import done_well, files_of, from_shell, refused, step0, write_lines
 
@@ -202,13 +203,13 @@ def test_unusual_formats_are_tried(music, tmp_path):
     soundfile.write(music / "flac_without_ending", np.zeros(100), 8000, format="FLAC")
     write_lines(music / "t.csv", ["file,tags", "a.au,x", "flac_without_ending,x"])
     done_well(step0("table", music / "t.csv", tmp_path / "d", "--min_songs", 1))
-    for name in ("b.m4a", "c.M4A", "d.txt", "e"):
+    for name in ("b.xyz", "c.XYZ", "d.txt", "e"):
         (music / name).write_bytes(b"no audio")
-    lines = ["file,tags", "a.au,x", "b.m4a,x", "c.M4A,x", "d.txt,x", "e,x"]
+    lines = ["file,tags", "a.au,x", "b.xyz,x", "c.XYZ,x", "d.txt,x", "e,x"]
     write_lines(music / "t.csv", lines)
     done = step0("table", music / "t.csv", tmp_path / "d", "--min_songs", 1)
-    said = "4 files of formats that cannot be read: without ending, m4a, txt (b.m4a, c.M4A, d.txt"
-    assert refused(done, said, "wav, flac, ogg, opus, mp3")
+    said = "4 files of formats that cannot be read: without ending, txt, xyz (b.xyz, c.XYZ, d.txt"
+    assert refused(done, said, "wav, flac, ogg")
 
 
 @pytest.mark.parametrize(
@@ -351,6 +352,7 @@ def write_clip_table(clips: Path, table: Path) -> None:
             writer.writerow([file, tags, kinds, f"session {session}", number])
 
 
+@pytest.mark.real_data
 def test_real_recordings(tmp_path):
     clips = real_data("fsdkaggle2018-instruments") / "clips.csv"
     write_clip_table(clips, tmp_path / "table.csv")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dataset.files import write_tsv
+from dataset.writing import write_tsv
 from errors import UserError
 from preprocessing.split.artists import artist_groups, read_artists
 
@@ -22,10 +22,10 @@ def test_songs_of_an_artist_have_one_number(tmp_path):
     ("names", "n_artists"),
     [
         (["Caf\u00e9", "Cafe\u0301"], 1),
-        (["Björk", "björk", "BJO\u0308RK"], 1),
+        (["Björk", "Bjo\u0308rk", "björk"], 2),
         (["AC/DC", "AC/DC\u200b", "AC/DC\u00a0"], 1),
         (["Eldad  Lidor", "Eldad Lidor", "Eldad\u2003Lidor"], 1),
-        (["Straße", "STRASSE"], 1),
+        (["СЛОТ", "Слот"], 2),
         (["Red", "ＲＥＤ"], 2),
         (["Cafe", "Café"], 2),
         (["Prince", "Princ e"], 2),
@@ -38,10 +38,10 @@ def test_artists_written_in_several_ways(tmp_path, names, n_artists):
 
 
 def test_artists_taken_for_one_are_told_and_others_keep_their_order(tmp_path, capsys):
-    rows = [("s1", "bob"), ("s2", "ann"), ("s3", "Bob"), ("s4", "Cid")]
+    rows = [("s1", "bob"), ("s2", "ann"), ("s3", "b\u200bob"), ("s4", "Cid")]
     directory = songs(tmp_path, *rows)
-    assert artist_groups(directory, ["s1", "s2", "s3", "s4"]).tolist() == [0, 2, 0, 1]
-    assert "in several ways, each taken for one: Bob = bob\n" in capsys.readouterr().out
+    assert artist_groups(directory, ["s1", "s2", "s3", "s4"]).tolist() == [2, 1, 2, 0]
+    assert "in several ways, each taken for one: bob = b\u200bob\n" in capsys.readouterr().out
 
 
 def test_a_song_of_two_artists_is_an_error(tmp_path):

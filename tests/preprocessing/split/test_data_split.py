@@ -13,7 +13,8 @@ import pytest
 
 from commands import ROOT
 from dataset.directory import open_dataset
-from dataset.files import read_categories, write_pickle
+from dataset.files import read_categories
+from dataset.writing import write_pickle
 from errors import UserError
 from preprocessing.split.data_split import (
     of_songs,

@@ -6,7 +6,7 @@ import pytest
 
 from commands import ROOT, assert_user_error, run_command
 from dataset.directory import open_dataset
-from dataset.files import write_about, write_pickle, write_tsv
+from dataset.writing import write_about, write_pickle, write_tsv
 from errors import UserError
 from preprocessing.split.published_split import in_each_part, print_overlap, read_published_split
 from step1_data_split import run

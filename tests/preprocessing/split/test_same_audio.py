@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commands import ROOT, run_command
-from dataset.files import write_tsv
+from dataset.writing import write_tsv
 from preprocessing.split import same_audio
 from preprocessing.split.same_audio import PIECE, join_groups, number_audio, print_same_audio
 

@@ -2,7 +2,8 @@
 
 import pandas as pd
 
-from dataset.files import read_tsv, write_tsv
+from dataset.files import read_tsv
+from dataset.writing import write_tsv
 from preprocessing.tags.categories import add_categories, most_common_categories
 
 

@@ -217,6 +217,7 @@ def test_a_missing_text_on_the_command_line(tmp_path):
     assert files(tmp_path) == []
 
 
+@pytest.mark.real_data
 def test_phrases_of_a_real_text(tmp_path):
     """The first 2% of the text on music already hold the commonest phrases."""
     with lzma.open(real_data("text/music.txt.xz"), "rt", encoding="utf-8") as lines:

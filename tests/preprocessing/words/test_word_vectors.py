@@ -18,7 +18,8 @@ from gensim.models import KeyedVectors
 
 from commands import ROOT
 from dataset.directory import open_dataset
-from dataset.files import read_pickle, write_split
+from dataset.files import read_pickle
+from dataset.writing import write_split
 from errors import UserError
 from preprocessing.words.word_vectors import choose_sources, find_sources, open_vectors
 from step2_runs import make_vectors, one_sentence, step2

@@ -1,0 +1,137 @@
+"""The formats that only FFmpeg reads; and damage of any kind to files of either decoder."""
+
+import re
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from audio_samples import by_ffmpeg, chords, encoded, read_sound, write_by_ffmpeg
+from preprocessing.mel import ffmpeg
+from preprocessing.mel.audio_files import AudioError, can_be_read
+from preprocessing.mel.mel_spectrogram import song_mel
+
+RATE = 44100
+SONG = chords(2, RATE, 2, seed=1)
+MORE = chords(3, RATE, 2, seed=2)
+OPUS = {"format": "OGG", "subtype": "OPUS"}
+
+CODECS = {"m4a": "aac", "m4b": "alac", "webm": "libopus", "wma": "wmav2", "mka": "flac"} | {
+    "wv": "wavpack",
+    "tta": "tta",
+    "aac": "aac",
+    "mov": "pcm_s16le",
+}
+
+
+@pytest.mark.parametrize("ending", CODECS)
+def test_formats_that_libsndfile_has_not(tmp_path, ending):
+    song = chords(2, 48000, 2)
+    file = write_by_ffmpeg(tmp_path / f"a.{ending}", CODECS[ending], song)
+    samples, note = read_sound(file, tmp_path)
+    assert note == "" and can_be_read(file)
+    np.testing.assert_allclose(samples, by_ffmpeg(file), atol=1e-5)
+    expected = soxr.resample(song.mean(axis=1), 48000, 22050)
+    assert len(samples) == pytest.approx(len(expected), abs=1000)
+    if ending not in ("aac", "wma"):  # these do not say how much silence the encoder began with
+        n = min(len(samples), len(expected))
+        assert np.corrcoef(samples[:n], expected[:n])[0, 1] > 0.98
+    assert isinstance(song_mel(file), np.ndarray)
+
+
+@pytest.mark.parametrize("ending", ["m4a", "webm", "wv"])
+def test_what_is_damaged_or_cut_off_is_told(tmp_path, ending):
+    whole = write_by_ffmpeg(tmp_path / f"a.{ending}", CODECS[ending], MORE).read_bytes()
+    third = len(whole) // 3
+    samples, note = read_sound(whole[:third] + bytes(5000) + whole[third + 5000 :], tmp_path)
+    assert note and 0.7 < len(samples) / 22050 < 3
+    try:
+        _, note = read_sound(whole[: 2 * third], tmp_path, f"b.{ending}")
+    except AudioError as error:
+        assert ending == "m4a" and "not readable as m4a" in str(error)
+    else:
+        assert "cut short" in note
+
+
+def test_joined_films_are_told(tmp_path):
+    whole = write_by_ffmpeg(tmp_path / "a.mp4", "aac", SONG).read_bytes()
+    assert re.search(r"only \d+ of its \d+ bytes", read_sound(whole + whole, tmp_path)[1])
+
+
+def test_the_first_of_several_sounds_is_taken(tmp_path):
+    file = write_by_ffmpeg(tmp_path / "a.mka", "flac", SONG, MORE)
+    samples, _ = read_sound(file, tmp_path)
+    np.testing.assert_allclose(samples, by_ffmpeg(file), atol=1e-5)
+    assert len(samples) / 22050 == pytest.approx(2 * RATE / 48000, abs=0.01)
+
+
+@pytest.mark.parametrize("text", ["#EXTM3U\n#EXTINF:10,\n{}\n", "ffconcat version 1.0\nfile '{}'"])
+def test_lists_of_files_are_no_sound(tmp_path, text):
+    soundfile.write(tmp_path / "other.wav", SONG, RATE)
+    (tmp_path / "a.mp3").write_text(text.format(tmp_path / "other.wav"))
+    assert "not readable as mp3" in song_mel(tmp_path / "a.mp3")
+    assert not can_be_read(tmp_path / "a.mp3")
+
+
+def test_without_ffmpeg_the_way_out_is_told(tmp_path, monkeypatch):
+    file = write_by_ffmpeg(tmp_path / "a.m4a", "aac", SONG)
+    monkeypatch.setattr(ffmpeg, "av", None)
+    assert "pip install av" in song_mel(file)
+    (tmp_path / "b.ogg").write_bytes(2 * encoded(SONG, RATE, "ogg"))
+    assert "ends after 2.0 s" in song_mel(tmp_path / "b.ogg")
+
+
+# ---------------------------------------------------------------- anything at all
+
+Damage = Callable[[bytes], bytes]
+PLACES = st.one_of(st.integers(0, 200), st.integers(0, 30_000))
+BYTES = st.sampled_from([b"\xff" * 4, b"\xff" * 8, bytes(4), bytes(8), b"\x7f" + b"\xff" * 7])
+DAMAGES = st.one_of(
+    st.builds(lambda n: lambda content: content[: n + 1], PLACES),
+    st.builds(
+        lambda at, new: lambda content: content[:at] + new + content[at + len(new) :],
+        PLACES,
+        st.one_of(BYTES, st.binary(min_size=1, max_size=40)),
+    ),
+    st.builds(
+        lambda at, new: lambda content: content[:at] + new + content[at:], PLACES, st.binary()
+    ),
+    st.builds(lambda at, n: lambda content: content[:at] + content[at + n :], PLACES, PLACES),
+    st.just(lambda content: 2 * content),
+)
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("examples")
+    song = chords(0.6, 48000, 2)
+    endings = ("wav", "rf64", "w64", "aiff", "au", "caf", "flac", "ogg", "mp3")
+    written = {ending: encoded(song, 48000, ending) for ending in endings}
+    for ending, codec in CODECS.items():
+        written[ending] = write_by_ffmpeg(folder / f"a.{ending}", codec, song).read_bytes()
+    return written | {"opus": encoded(song, 48000, "opus", **OPUS)}
+
+
+@settings(max_examples=300, deadline=20_000, derandomize=True)
+@given(
+    ending=st.sampled_from(
+        ["wav", "rf64", "w64", "aiff", "au", "caf", "flac", "ogg", "mp3", "opus"]
+    )
+    | st.sampled_from(list(CODECS)),
+    damages=st.lists(DAMAGES, min_size=1, max_size=3),
+)
+def test_any_damage_gives_a_reason_or_sound(examples, tmp_path_factory, ending, damages):
+    content = examples[ending]
+    for damage in damages:
+        content = damage(content) or b"x"
+    file = tmp_path_factory.getbasetemp() / f"wild.{ending}"
+    file.write_bytes(content)
+    mel = song_mel(file)
+    if isinstance(mel, str):
+        assert mel and "\n" not in mel
+    else:
+        assert np.isfinite(mel).all() and len(mel) < 20_000
