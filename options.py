@@ -7,6 +7,7 @@ import argparse
 import shlex
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
+from functools import partial
 from typing import Any
 
 from errors import UserError
@@ -59,16 +60,15 @@ def positive_float(text: str) -> float:
     return value
 
 
-def _model(default: Any, text: str, parse: Callable = str, choices: tuple = ()) -> Any:
-    """An option that a checkpoint fixes: the model depends on it."""
-    about = {"text": text, "parse": parse, "choices": choices or None, "of_model": True}
+def _option(
+    of_model: bool, default: Any, text: str, parse: Callable = str, choices: tuple = ()
+) -> Any:
+    about = {"text": text, "parse": parse, "choices": choices or None, "of_model": of_model}
     return field(default=default, metadata=about)
 
 
-def _run(default: Any, text: str, parse: Callable = str, choices: tuple = ()) -> Any:
-    """An option of one run of the program."""
-    about = {"text": text, "parse": parse, "choices": choices or None, "of_model": False}
-    return field(default=default, metadata=about)
+_model = partial(_option, True)  # fixed by a checkpoint: the model depends on it
+_run = partial(_option, False)  # of one run of the program
 
 
 @dataclass(frozen=True)
