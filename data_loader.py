@@ -1,11 +1,11 @@
 """Batches for training and evaluation, cut on the device that trains.
 
-CF vectors, tags and truth are small and live on the device as whole tensors; a batch is an index
+Song vectors, tags and truth are small and live on the device as whole tensors; a batch is an index
 into them, so there is no DataLoader that collects single rows. Chunks of mel spectrograms come from
 `mel_chunks`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -22,7 +22,7 @@ from modules import ShortChunkCNN
 from options import Options
 from sampler import PairSampler, draw_tags, epoch_generator
 
-EVAL_SONGS = 4096  # of a batch, by CF vector alone
+EVAL_SONGS = 4096  # of a batch, by vectors alone
 EVAL_CHUNKS = 64  # of a batch: their feature maps take 2 GB
 
 
@@ -100,9 +100,10 @@ def mixed(batch: LabelBatch, generator: torch.Generator) -> LabelBatch:
 
     def mix(rows: Tensor) -> Tensor:
         weight = share.view(-1, *[1] * (rows.dim() - 1))
-        return weight * rows + (1 - weight) * rows[other]
+        mixes = weight * rows + (1 - weight) * rows[other]
+        return torch.where(mixes.isnan(), rows, mixes)  # with a partner of which it is not known
 
-    songs = SongInputs(*(None if rows is None else mix(rows) for rows in batch.songs))
+    songs = {name: mix(rows) for name, rows in batch.songs.items()}
     return LabelBatch(batch.tag_vectors, songs, mix(truth))
 
 
@@ -126,7 +127,7 @@ class RetrievalData(LightningDataModule):
     Parameters
     ----------
     dataset : Dataset
-        An opened dataset directory, with what the input type needs of `cf` and `mel`.
+        An opened dataset directory, with what the input type needs of `vectors` and `mel`.
     options : Options
         `loss`, `batch_size` and `triplets_per_epoch` (in songs, unless each has one anchor),
         `anchors_per_song`, `mixup`, `is_balanced`, `seed` (with epoch and process it determines
@@ -152,6 +153,7 @@ class RetrievalData(LightningDataModule):
         self.dataset = dataset
         self.options = options
         self._mels: MelChunks | None = None
+        self._is_heard: Tensor | None = None  # (N,) bool, where some songs have no spectrogram
 
     def setup(self, stage: str) -> None:
         """Bring the spectrograms of the stage's splits to where they are kept."""
@@ -162,6 +164,10 @@ class RetrievalData(LightningDataModule):
         if stage != "predict":
             songs = np.concatenate([self.dataset.splits[part] for part in parts[stage]])
         device, options = self._device, self.options
+        is_heard = np.isin(self.dataset.song_ids, self.dataset.mel.song_ids)  # (N,)
+        if not is_heard[songs].all():
+            self._is_heard = torch.from_numpy(is_heard).to(device)
+        songs = songs[is_heard[songs]]
         rows = self.dataset.mel.rows_of(self.dataset.song_ids[song] for song in songs)
         n_bytes = int(self.dataset.mel.n_frames[rows].sum()) * BYTES_A_FRAME
         here = n_bytes * self.trainer.world_size  # every process keeps its own
@@ -182,13 +188,13 @@ class RetrievalData(LightningDataModule):
         song_tags = torch.from_numpy(self.dataset.song_tags).to(device)
         train_songs = torch.from_numpy(self.dataset.splits["train"]).to(device)
         pairs = PairSampler(song_tags, train_songs, self.options.is_balanced)
-        cf = self._cf()
+        vectors = self._vectors()
 
         def start() -> Iterator[TripletBatch | LabelBatch]:
             epoch, rank = self.trainer.current_epoch, self.trainer.global_rank
             generator = epoch_generator("pairs", self.options.seed, epoch, rank, device)
             tags, songs = pairs.draw(triplets, generator)
-            inputs = self._training_inputs(songs, cf, generator)
+            inputs = self._training_inputs(songs, vectors, generator)
             if self.options.loss != "triplet":
                 truth = (song_tags[one].float() for one in songs.split(size))
                 batches = map(partial(LabelBatch, tag_vectors), inputs, truth)
@@ -231,39 +237,57 @@ class RetrievalData(LightningDataModule):
     def _device(self) -> torch.device:
         return self.trainer.strategy.root_device
 
-    def _cf(self) -> Tensor | None:
-        cf = self.dataset.cf
-        return None if cf is None else torch.from_numpy(cf).to(self._device)
+    def _vectors(self) -> SongInputs:
+        """Vectors of all N songs, on the device."""
+        vectors = self.dataset.vectors.items()
+        return {name: torch.from_numpy(rows).to(self._device) for name, rows in vectors}
 
     def _training_inputs(
-        self, songs: Tensor, cf: Tensor | None, generator: torch.Generator
+        self, songs: Tensor, vectors: SongInputs, generator: torch.Generator
     ) -> Iterator[SongInputs]:
         """Inputs of the songs drawn, batch by batch, each song with one chunk from anywhere."""
-        batches = songs.split(self.options.batch_size)
-        cf_batches = [None] * len(batches) if cf is None else cf[songs].split(len(batches[0]))
+        size = self.options.batch_size
+        batches = songs.split(size)
+        # The rows of the epoch are looked up at once, which is faster than batch by batch.
+        looked_up = {name: rows[songs].split(size) for name, rows in vectors.items()}
+        inputs: list[SongInputs] = [
+            {name: rows[number] for name, rows in looked_up.items()}
+            for number in range(len(batches))
+        ]
         if self._mels is None:
-            return (SongInputs(cf=one) for one in cf_batches)
-        length = self.options.input_length
-        first = random_first(self._mels.n_frames[songs], length, generator)
-        chunks = self._mels.batches(batches, first.split(len(batches[0])), length)
-        return (SongInputs(*pair) for pair in zip(chunks, cf_batches, strict=True))
+            return iter(inputs)
+        first = random_first(self._mels.n_frames[songs], self.options.input_length, generator)
+        chunks = self._chunks(batches, first.split(size))
+        return (one | {"spec": spec} for one, spec in zip(inputs, chunks, strict=True))
 
     def _songs(self, indices: np.ndarray) -> _Batches:
         """Inputs of some songs, each with `num_chunk` chunks from end to end."""
         songs = torch.from_numpy(indices).to(self._device)
-        cf = self._cf()
+        vectors = self._vectors()
+
+        def looked_up(one: Tensor) -> SongInputs:
+            return {name: rows[one] for name, rows in vectors.items()}
+
         if self._mels is None:
-            batches = cf[songs].split(EVAL_SONGS)
-            return _Batches(len(batches), lambda: (SongInputs(cf=rows) for rows in batches))
+            batches = songs.split(EVAL_SONGS)
+            return _Batches(len(batches), lambda: map(looked_up, batches))
         n_chunks, length = self.options.num_chunk, self.options.input_length
         batches = songs.split(max(1, EVAL_CHUNKS // n_chunks))
 
         def start() -> Iterator[SongInputs]:
             first = [spread_first(self._mels.n_frames[one], length, n_chunks) for one in batches]
             repeated = [one.repeat_interleave(n_chunks) for one in batches]
-            chunks = self._mels.batches(repeated, [one.flatten() for one in first], length)
+            chunks = self._chunks(repeated, [one.flatten() for one in first])
             for one, rows in zip(batches, chunks, strict=True):
                 spec = rows.unflatten(0, (len(one), n_chunks))  # (b * chunks, F, L) -> (b, c, F, L)
-                yield SongInputs(spec, None if cf is None else cf[one])
+                yield looked_up(one) | {"spec": spec}
 
         return _Batches(len(batches), start)
+
+    def _chunks(self, songs: Sequence[Tensor], first: Sequence[Tensor]) -> Iterator[Tensor]:
+        """Chunks batch by batch, (B, F, L); NaN for songs that have no spectrogram."""
+        chunks = self._mels.batches(songs, first, self.options.input_length)
+        for one, spec in zip(songs, chunks, strict=True):
+            if self._is_heard is not None:
+                spec = spec.masked_fill(~self._is_heard[one][:, None, None], torch.nan)
+            yield spec

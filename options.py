@@ -4,12 +4,14 @@ Nothing is imported that takes long: `--help` answers at once.
 """
 
 import argparse
+import re
 import shlex
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from typing import Any
 
+from dataset.files import song_inputs
 from errors import UserError
 
 DESCRIPTION = (
@@ -60,6 +62,16 @@ def positive_float(text: str) -> float:
     return value
 
 
+def input_type_name(text: str) -> str:
+    """Read names of song inputs with + between."""
+    names = song_inputs(text)
+    if len(set(names)) < len(names) or not all(re.fullmatch(r"[\w.-]+", name) for name in names):
+        raise argparse.ArgumentTypeError(f"give different names with + between, not {text!r}")
+    if "hybrid" in names:
+        raise argparse.ArgumentTypeError("hybrid stands alone: with others give spec+cf+NAME")
+    return text
+
+
 def _option(
     of_model: bool, default: Any, text: str, parse: Callable = str, choices: tuple = ()
 ) -> Any:
@@ -79,8 +91,15 @@ class Options:
     data_path: str = _run(".", "dataset directory")
     input_type: str = _model(
         "spec",
-        "acoustic branch, cultural branch, or both fused",
-        choices=("spec", "cf", "hybrid"),
+        "what is known of songs: spec (acoustic branch), cf (cultural branch), hybrid (both, as in "
+        "the paper), NAME of a file NAME_songs.npy, or several, such as spec+cf",
+        input_type_name,
+    )
+    fusion: str = _model(
+        "auto",
+        "how several inputs are joined: concat, as in the paper, or masked, whatever is known of a "
+        "song; auto: concat for hybrid, else masked",
+        choices=("auto", "concat", "masked"),
     )
     w2v_type: str = _model("google", "word vectors: NAME of a file NAME_emb.pkl")
     loss: str = _model(
@@ -177,6 +196,23 @@ class Options:
     )
     neptune_api_key: str = _run(NOT_GIVEN, "key of Neptune; never stored")
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the song inputs."""
+        return song_inputs(self.input_type)
+
+    @property
+    def fusion_in_force(self) -> str:
+        """'concat' or 'masked'."""
+        if self.fusion != "auto":
+            return self.fusion
+        return "concat" if self.input_type == "hybrid" else "masked"
+
+    @property
+    def any_input(self) -> bool:
+        """Whether a song needs only one of several inputs."""
+        return len(self.inputs) > 1 and self.fusion_in_force == "masked"
+
     def to_store(self) -> dict[str, Any]:
         """What checkpoints and results keep: all but the key."""
         return {name: value for name, value in asdict(self).items() if name != "neptune_api_key"}
@@ -186,7 +222,7 @@ MODEL_OPTIONS = tuple(one.name for one in fields(Options) if one.metadata["of_mo
 CARRIED_OPTIONS = ("n_epochs", "early_stopping", "precision", "num_chunk")  # unless given anew
 TRIPLET_OPTIONS = {"is_weighted", "negative_weighting", "anchors_per_song", "margin"}
 AUDIO_OPTIONS = {"num_workers", "num_chunk", "input_length", "cache", "compile"}
-USED_IN_TEST = {"input_type", "w2v_type", "is_subset", "input_length"}  # of MODEL_OPTIONS
+USED_IN_TEST = {"input_type", "fusion", "w2v_type", "is_subset", "input_length"}  # of MODEL_OPTIONS
 IDLE_OPTIONS = {  # which do nothing in a mode
     "TRAIN": {"model_load_path", "result_path"},
     "TEST": (set(MODEL_OPTIONS) - USED_IN_TEST)
@@ -255,7 +291,11 @@ def tell_idle(given: dict[str, Any], options: Options) -> None:
     """Print which of the options given have no effect."""
     for why, idle in (
         (f"--mode {options.mode}", IDLE_OPTIONS[options.mode]),
-        ("--input_type cf", AUDIO_OPTIONS if options.input_type == "cf" else set()),
+        (
+            f"--input_type {options.input_type}",
+            (set() if "spec" in options.inputs else AUDIO_OPTIONS)
+            | (set() if len(options.inputs) > 1 else {"fusion"}),
+        ),
         (f"--loss {options.loss}", {"mixup"} if options.loss == "triplet" else TRIPLET_OPTIONS),
         ("--is_weighted False", set() if options.is_weighted else {"negative_weighting"}),
     ):

@@ -21,7 +21,7 @@ from model import EMBEDDING_SIZE, RetrievalModel, SongInputs
 from options import Options
 from sampler import epoch_generator, mine_negatives
 
-CHECKPOINT_FORMAT = 2
+CHECKPOINT_FORMAT = 3
 WARM_UP_STEPS = 20  # in which Adam's averages of the gradient become usable
 FIRST_SCALE, FIRST_BIAS = 10.0, -3.0  # of similarities that become logits; learnt from there
 
@@ -48,12 +48,14 @@ class Solver(LightningModule):
     Parameters
     ----------
     options : dict
-        Options as a checkpoint keeps them (`Options.to_store`); `input_type`, `loss`,
+        Options as a checkpoint keeps them (`Options.to_store`); `fusion`, `loss`,
         `is_weighted`, `negative_weighting`, `margin`, `lr`, `lr_schedule` and `seed` are used here.
     tags : list of str
         The ordered tags.
-    tag_dim, cf_dim : int
-        Lengths of the word and CF vectors; `cf_dim` None without cultural branch.
+    tag_dim : int
+        Length of the word vectors.
+    inputs : dict of str to int or None
+        The song inputs, as `model.RetrievalModel` takes them.
     mel_settings : dict, optional
         How the spectrograms were made, for whoever gives this model others; not used here.
     made_by : dict, optional
@@ -75,14 +77,14 @@ class Solver(LightningModule):
         options: dict,
         tags: list[str],
         tag_dim: int,
-        cf_dim: int | None,
+        inputs: dict[str, int | None],
         mel_settings: dict | None = None,
         made_by: dict | None = None,
     ):
         super().__init__()
         self.save_hyperparameters()
         self.options = Options(**options)
-        self.model = RetrievalModel(self.options.input_type, tag_dim, cf_dim)
+        self.model = RetrievalModel(tag_dim, inputs, self.options.fusion_in_force)
         self.logit_scale = self.logit_bias = None
         if self.options.loss != "triplet":
             self.logit_scale = nn.Parameter(torch.tensor(FIRST_SCALE).log())

@@ -46,6 +46,9 @@ def run(data_path: str, folder: Path, options: list[str]) -> dict:
 
 def run_name(options: Options) -> str:
     """Name of a run's folder: what the experiments vary; all else is fixed in a RESULT_DIR."""
+    if options.loss != "triplet":
+        mixup = "-mixup" if options.mixup else ""
+        return f"{options.input_type}-{options.w2v_type}-{options.loss}{mixup}-seed{options.seed}"
     triplets = ["balanced"] if options.is_balanced else []
     if options.is_weighted:
         is_distance = options.negative_weighting == "distance"

@@ -21,7 +21,7 @@ from training_runs import OPTIONS, fit
 
 def make_solver(**changed) -> Solver:
     torch.manual_seed(0)
-    return Solver(OPTIONS | changed, ["a", "b"], tag_dim=20, cf_dim=16)
+    return Solver(OPTIONS | changed, ["a", "b"], tag_dim=20, inputs={"cf": 16})
 
 
 def random_batch(n=24) -> TripletBatch:

@@ -27,7 +27,10 @@ def fit(
     dataset = open_dataset(directory, input_type="cf")
     torch.manual_seed(0)
     solver = Solver(
-        OPTIONS | {"lr_schedule": schedule, "loss": loss}, dataset.tags, tag_dim=20, cf_dim=16
+        OPTIONS | {"lr_schedule": schedule, "loss": loss},
+        dataset.tags,
+        tag_dim=20,
+        inputs={"cf": 16},
     )
     trainer = Trainer(
         **{"accelerator": "cpu", "devices": 1, "logger": False, "max_epochs": epochs}
