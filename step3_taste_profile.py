@@ -6,6 +6,7 @@ python -u step3_taste_profile.py train DATA_PATH TRIPLETS
 
 from command_line import fire_commands, flag, number, one_of, whole_number
 from dataset.files import existing_directory, user_path
+from dataset.moving import alone
 
 
 def run(data_path: str, is_subset: bool = False) -> None:
@@ -20,7 +21,9 @@ def run(data_path: str, is_subset: bool = False) -> None:
     """
     from preprocessing.listening.taste_profile import write_published
 
-    write_published(existing_directory(data_path), flag("--is_subset", is_subset))
+    directory = existing_directory(data_path)
+    with alone(directory):
+        write_published(directory, flag("--is_subset", is_subset))
 
 
 def train(
@@ -79,24 +82,23 @@ def train(
     from preprocessing.listening.taste_profile import Listening, write_learnt
 
     is_on_spark = one_of("--engine", engine, ("implicit", "spark")) == "spark"
-    write_learnt(
-        existing_directory(data_path),
-        Listening(
-            triplets=triplets,
-            min_song_users=whole_number("--min_song_users", min_song_users, 1),
-            min_user_songs=whole_number("--min_user_songs", min_user_songs, 1),
-        ),
-        AlsOptions(
-            factors=whole_number("--factors", factors, 1),
-            iterations=whole_number("--iterations", iterations, 1),
-            regularization=number("--regularization", regularization, 0.0),
-            alpha=number("--alpha", alpha, 1e-6),
-            seed=whole_number("--seed", seed, 0),
-        ),
-        id_map=None if id_map is None else user_path(id_map),
-        is_subset=flag("--is_subset", is_subset),
-        spark=spark if is_on_spark else None,
+    listening = Listening(
+        triplets=triplets,
+        min_song_users=whole_number("--min_song_users", min_song_users, 1),
+        min_user_songs=whole_number("--min_user_songs", min_user_songs, 1),
     )
+    options = AlsOptions(
+        factors=whole_number("--factors", factors, 1),
+        iterations=whole_number("--iterations", iterations, 1),
+        regularization=number("--regularization", regularization, 0.0),
+        alpha=number("--alpha", alpha, 1e-6),
+        seed=whole_number("--seed", seed, 0),
+    )
+    songs_by = None if id_map is None else user_path(id_map)
+    is_subset, master = flag("--is_subset", is_subset), spark if is_on_spark else None
+    directory = existing_directory(data_path)
+    with alone(directory):
+        write_learnt(directory, listening, options, songs_by, is_subset, master)
 
 
 if __name__ == "__main__":
