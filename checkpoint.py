@@ -12,6 +12,7 @@ import torch
 from dataset.directory import Dataset, fingerprint, open_dataset
 from dataset.files import song_inputs, user_path
 from dataset.mel_store import MEL_SETTINGS
+from dataset.moving import finish_moves
 from errors import UserError
 from options import NOT_GIVEN, Options, merge_options, tell_idle
 from released_checkpoint import read_released
@@ -68,7 +69,9 @@ def open_asked(options: Options) -> Dataset:
 def checkpoint_file(path: str | Path) -> Path:
     """Path of a checkpoint file; a folder stands for its `best.ckpt`."""
     path = user_path(path)
-    path = path / "best.ckpt" if path.is_dir() else path
+    if path.is_dir():
+        finish_moves(path)
+        path /= "best.ckpt"
     if not path.is_file():
         raise UserError(
             f"{path} is missing: give --model_load_path the checkpoint that --mode TRAIN wrote"

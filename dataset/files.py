@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dataset.moving import finish_moves
 from dataset.plain_pickle import PlainUnpickler
 from errors import UserError, one_line
 
@@ -66,10 +67,14 @@ def user_path(path: object) -> Path:
 
 
 def existing_directory(path: str | Path) -> Path:
-    """Return `path` as a Path, or raise `UserError` if it is no directory."""
+    """Return `path` as a Path, or raise `UserError` if it is no directory.
+
+    What a killed command had ready for it is brought into place.
+    """
     path = user_path(path)
     if not path.is_dir():
         raise UserError(f"{path} is not a directory: give the dataset directory as DATA_PATH")
+    finish_moves(path)
     return path
 
 

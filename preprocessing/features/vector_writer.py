@@ -18,10 +18,10 @@ import numpy as np
 
 from dataset.files import read_about, read_npy, read_strings
 from dataset.mel_store import StoredSong, read_index
+from dataset.moving import alone
 from dataset.writing import staged, write_about, write_tsv
 from errors import UserError
 from preprocessing.mel.sources import StoreFiles
-from preprocessing.mel.store_writer import locked
 
 STEP = "step5"  # in dataset.json
 COMMIT_SECONDS = 5.0  # what a kill can cost; more where writing would take a twentieth of the time
@@ -64,7 +64,7 @@ def open_vectors(
     UserError
         The vectors there are damaged or were made otherwise, or another run is writing.
     """
-    with locked(directory):
+    with alone(directory):
         writer = VectorWriter(directory, name, song_ids, about)
         try:
             yield writer

@@ -6,7 +6,6 @@ a run that was never interrupted.
 """
 
 import contextlib
-import fcntl
 import io
 import os
 import time
@@ -29,6 +28,7 @@ from dataset.mel_store import (
     frame_bytes,
     read_index,
 )
+from dataset.moving import alone
 from dataset.writing import staged, write_about
 from errors import UserError
 from preprocessing.mel.sources import MEL_FILES
@@ -53,7 +53,7 @@ def open_writer(directory: Path, made_from: str) -> Iterator["StoreWriter"]:
         The store there is damaged, made with other settings or from another kind of source; another
         run is writing to it; or the directory cannot be written to.
     """
-    with locked(directory):
+    with alone(directory):
         songs = {song.song_id: song for song in _checked_index(directory, made_from)}
         try:
             with _opened(directory, FRAMES) as frames, _opened(directory, INDEX) as index:
@@ -152,25 +152,6 @@ class StoreWriter:
             self._frames.seek(0)
             self._frames.write(_header(self._n_frames))
             self._frames.flush()
-
-
-@contextlib.contextmanager
-def locked(directory: Path) -> Iterator[None]:
-    """Keep a second run away; the lock ends with the process."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise UserError(
-            f"another run of step 4 or 5 is writing to {directory}: wait for its end"
-        ) from None
-    except OSError:  # a file system without locks
-        pass
-    try:
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _checked_index(directory: Path, made_from: str) -> list[StoredSong]:

@@ -140,7 +140,7 @@ def test_a_store_cut_short_is_refused(whole):
 def test_two_writers_at_once_are_refused(whole):
     with (
         open_writer(whole, "audio"),
-        pytest.raises(UserError, match="another run"),
+        pytest.raises(UserError, match="another command"),
         open_writer(whole, "audio"),
     ):
         pass
