@@ -3,12 +3,12 @@
 A checkpoint describes itself, so `load_solver` needs nothing else; nothing in it is executed.
 """
 
-import pickle
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
+from dataset.bounded import memory_bounded_by
 from dataset.directory import Dataset, fingerprint, open_dataset
 from dataset.files import song_inputs, user_path
 from dataset.mel_store import MEL_SETTINGS
@@ -94,8 +94,9 @@ def read_checkpoint(path: str | Path) -> dict:
     """
     path = checkpoint_file(path)
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError):
+        with memory_bounded_by(path):
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # a damaged file raises nearly anything
         raise UserError(
             f"{path} is not a checkpoint, or is damaged: give one that --mode TRAIN wrote"
         ) from None

@@ -9,6 +9,7 @@ import math
 import os
 import signal
 import sys
+import threading
 import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -50,6 +51,7 @@ def run_or_explain(command: Callable[[], object]) -> None:
     Stopped by a signal, it ends with 130 (SIGINT) or 143 (SIGTERM), so that a script does not go
     on.
     """
+    threading.excepthook = _end_with_a_thread
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal need not know every letter
     try:
@@ -72,6 +74,16 @@ def run_or_explain(command: Callable[[], object]) -> None:
         _print_no_more()
         print(f"error: {refused}", file=sys.stderr)
         sys.exit(2)
+
+
+def _end_with_a_thread(failed: threading.ExceptHookArgs) -> None:
+    """End the process with a thread that the machine refused something: others may wait for it."""
+    refused = isinstance(failed.exc_value, Exception) and _refused_by_the_machine(failed.exc_value)
+    if not refused:
+        threading.__excepthook__(failed)
+        return
+    print(f"error: {refused}", file=sys.stderr, flush=True)
+    os._exit(2)
 
 
 def _print_no_more() -> None:

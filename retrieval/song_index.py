@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from dataset.bounded import memory_bounded_by
 from dataset.writing import staged
 from errors import UserError, one_line
 from model import EMBEDDING_SIZE
@@ -83,9 +84,11 @@ def read_index(file: Path) -> SongIndex:
     """
     try:
         with zipfile.ZipFile(file) as parts:
-            if parts.testzip() is not None:  # torch does not look at the checksums
+            is_packed = any(part.compress_type for part in parts.infolist())  # never by torch
+            if is_packed or parts.testzip() is not None:  # torch does not look at the checksums
                 raise zipfile.BadZipFile
-        content = torch.load(file, weights_only=True, mmap=True)
+        with memory_bounded_by(file):
+            content = torch.load(file, weights_only=True, mmap=True)
         version = content.pop("song_index_format", None)
         if version == INDEX_FORMAT:
             content["songs"] = [line.split("\t") for line in content["songs"].split("\n")]

@@ -1,6 +1,7 @@
 """Strict reading of delimited text files with a header: every line is checked, all is text."""
 
 import codecs
+import contextlib
 import csv
 import io
 import re
@@ -110,7 +111,9 @@ def _find_header(
     first_line = text.lstrip("\r\n").splitlines()[0] if text.strip("\r\n") else ""
     lenient = form.quoting | {"strict": False}  # the line may be of another form
     for delimiter in form.delimiters:
-        line = next(csv.reader([first_line], delimiter=delimiter, **lenient), [])
+        line: list[str] = []
+        with contextlib.suppress(csv.Error):  # a field without end: no header
+            line = next(csv.reader([first_line], delimiter=delimiter, **lenient), [])
         header = [name.strip().lower() for name in line] if form.by_hand else line
         if set(columns) <= set(header):
             return header, delimiter, False

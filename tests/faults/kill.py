@@ -17,6 +17,8 @@ from errors import UserError
 from faults.commands_to_kill import COMMANDS, write_start
 
 AT_A_CALL = Path(__file__).parent / "at_a_call"
+AT_A_CALL_SHARE = 0.5  # of the kills; the others come after a random time
+PATIENCE = 3600  # seconds
 MOST_KILLS = 3  # one after the other, before a command is left to end
 
 
@@ -55,7 +57,7 @@ def started(command: list[str], **environment: str) -> Iterator[subprocess.Popen
 def run_to_the_end(command: list[str], **environment: str) -> None:
     """Run a command; it must succeed."""
     with started(command, **environment) as process:
-        said, _ = process.communicate(timeout=600)
+        said, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, f"{' '.join(command)}: {said}"
 
 
@@ -71,31 +73,40 @@ class Killing:
         shutil.copytree(self.work, self.before)
         counted = folder / "n_calls"
         begun = time.monotonic()
-        run_to_the_end(self.to_kill.command(self.work), FAULT_COUNT=str(counted))
+        run_to_the_end(self.command(), FAULT_COUNT=str(counted))
         self.seconds, self.n_calls = time.monotonic() - begun, int(counted.read_text())
         shutil.copytree(self.work, self.after)
 
-    def _start_over(self) -> None:
+    def command(self) -> list[str]:
+        """How it is started now."""
+        return self.to_kill.command(self.work)
+
+    def looks_right(self) -> bool:
+        """Whether what opens in its folder is right."""
+        return self.to_kill.looks_right(self.work, self.before, self.after)
+
+    def start_over(self) -> None:
+        """Bring its folder back to what it was before."""
         shutil.rmtree(self.work)
         shutil.copytree(self.before, self.work)
 
     def kill_and_compare(self, rng: np.random.Generator, found: Found, n_kills: int) -> None:
         """Kill it so often, each time in the state that the kill before left; then compare."""
-        self._start_over()
+        self.start_over()
         for _ in range(n_kills):
-            how = self._kill(rng, is_at_a_call=bool(rng.random() < 0.5))
+            how = self._kill(rng, is_at_a_call=bool(rng.random() < AT_A_CALL_SHARE))
             if not how:
                 continue  # it had ended before
             found.kills += 1
             found.kills_at_a_call += "call" in how
             try:
-                is_right = self.to_kill.looks_right(self.work, self.before, self.after)
+                is_right = self.looks_right()
             except (UserError, ValueError) as error:
                 is_right, how = False, f"{how}: {error}"
             if not is_right:
                 found.faults.append(f"killed {how}: what is there is wrong")
         try:
-            run_to_the_end(self.to_kill.command(self.work))
+            run_to_the_end(self.command())
             if self.to_kill.outcome(self.work) != self.to_kill.outcome(self.after):
                 found.faults.append("another end than an undisturbed run")
         except (AssertionError, OSError, UserError) as error:
@@ -106,11 +117,11 @@ class Killing:
         """Start and kill it; return when, '' if it ended before."""
         if is_at_a_call:
             number = int(rng.integers(1, self.n_calls + 1))
-            with started(self.to_kill.command(self.work), FAULT_AT=str(number)) as process:
-                process.communicate(timeout=600)
+            with started(self.command(), FAULT_AT=str(number)) as process:
+                process.communicate(timeout=PATIENCE)
             return f"at call {number}" if process.returncode == -signal.SIGKILL else ""
         seconds = float(rng.uniform(0, self.seconds))
-        with started(self.to_kill.command(self.work)) as process:
+        with started(self.command()) as process:
             try:
                 process.wait(seconds)
                 return ""
