@@ -17,6 +17,9 @@ from errors import UserError, one_line
 SEP_LINE = re.compile(r'\A"?sep=.?"?[ ,;\t]*(?=[\r\n])', re.IGNORECASE)  # Excel asks for it
 
 
+MOST_COLUMNS = 10_000
+
+
 @dataclass(frozen=True)
 class Form:
     """How a file is written.
@@ -114,6 +117,8 @@ def _find_header(
         line: list[str] = []
         with contextlib.suppress(csv.Error):  # a field without end: no header
             line = next(csv.reader([first_line], delimiter=delimiter, **lenient), [])
+        if len(line) > MOST_COLUMNS:
+            raise UserError(f"{path} has {len(line)} columns in its first line: {way_out}")
         header = [name.strip().lower() for name in line] if form.by_hand else line
         if set(columns) <= set(header):
             return header, delimiter, False
