@@ -92,7 +92,7 @@ def measure(data_path: Path, n_songs: int, wheel: Path) -> dict[str, list[dict[s
     song_ids = [song_id for song_id, has in zip(song_ids, has_vector, strict=True) if has]
     files = {source.song_id: source.file for source in audio_sources(data_path, None)}
     mean = vectors.mean(axis=0)
-    network = network_of(wheel, read_about(data_path)["steps"]["step5"]["encoder"])
+    network = network_of(wheel, read_about(data_path)["steps"]["step5"]["musicnn"]["encoder"])
     drawn = np.random.default_rng(0).permutation(len(song_ids))[:n_songs]
     found: dict[str, list[dict[str, float]]] = {name: [] for name in ALTERATIONS}
     with tempfile.TemporaryDirectory() as folder:

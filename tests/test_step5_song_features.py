@@ -66,6 +66,18 @@ def test_each_song_has_its_vector_and_others_nan(wheel, tmp_path):
     assert_user_error(strict, "cannot be read", "--strict")
 
 
+def test_two_encoders_side_by_side(wheel, tmp_path):
+    directory = write_music(tmp_path / "data", n_songs=1)
+    assert step5(wheel, directory).returncode == 0
+    before = np.load(directory / "musicnn_songs.npy")
+    other = step5(wheel, directory, "--encoder", "mtt-musicnn", "--name", "mtt")
+    assert "--input_type mtt " in other.stdout
+    assert (np.load(directory / "mtt_songs.npy") != before).any()
+    assert "1 songs were there already" in step5(wheel, directory).stdout
+    refused = step5(wheel, directory, "--encoder", "mtt-musicnn")
+    assert_user_error(refused, "made with encoder msd-musicnn instead of mtt-musicnn")
+
+
 def test_after_the_split_rows_follow_it(wheel, tmp_path):
     directory = write_music(tmp_path / "data", n_songs=4)
     assert step5(wheel, directory).returncode == 0
@@ -111,6 +123,7 @@ def test_mistakes(wheel, tmp_path):
     directory = write_music(tmp_path / "data", n_songs=1)
     assert_user_error(run_command(STEP5, "run", tmp_path / "no"), "is not a directory")
     assert_user_error(run_command(STEP5, "run", directory, "--encoder", "vgg"), "msd-musicnn or")
+    assert_user_error(run_command(STEP5, "run", directory, "--name", "cf"), "--name cf")
     assert_user_error(run_command(STEP5, "run", directory, "--num_workers", "0"), "--num_workers")
     assert_user_error(run_command(STEP5, "run", directory, "--wheel", wheel), "musicnn")
     assert_user_error(step5(wheel, directory, tmp_path / "no"), "AUDIO_PATH")

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Generator
 from pathlib import Path
+from typing import NamedTuple
 
 from encoders.musicnn_package import MEL_SETTINGS
 from preprocessing.features.vector_writer import open_vectors
@@ -10,29 +11,33 @@ from preprocessing.mel.song_run import Made, Result, add_songs
 from preprocessing.mel.sources import audio_sources, digest_of
 from preprocessing.mel.worker_pool import map_in_order
 
-NAME = "musicnn"
 LAYER = "penultimate"
 SECONDS_A_FRAME = MEL_SETTINGS["hop_length"] / MEL_SETTINGS["sample_rate"]
+
+
+class Chosen(NamedTuple):
+    """One of `ENCODERS`, the package with its weights, and NAME of the file NAME_songs.npy."""
+
+    encoder: str
+    wheel: Path
+    name: str = "musicnn"
 
 
 def write_musicnn(
     data_path: Path,
     audio_path: Path | None,
-    encoder: str,
-    wheel: Path,
+    chosen: Chosen,
     n_processes: int,
     strict: bool = False,
 ) -> None:
-    """Add the vectors of the songs that `musicnn_songs.npy` lacks, from their audio files.
+    """Add the vectors of the songs that `NAME_songs.npy` lacks, from their audio files.
 
     Parameters
     ----------
     data_path, audio_path, n_processes, strict
         As in `mel_writing.write_from_audio`.
-    encoder : str
-        One of `ENCODERS`.
-    wheel : Path
-        The package with its weights.
+    chosen : Chosen
+        What makes them, and what they are called.
 
     Raises
     ------
@@ -41,14 +46,14 @@ def write_musicnn(
         or, if `strict`, any song cannot be read.
     """
     sources = audio_sources(data_path, audio_path)
-    about = {"encoder": encoder, "layer": LAYER, "mel_settings": MEL_SETTINGS}
-    make = functools.partial(_from_audio, encoder=encoder, wheel=wheel)
+    about = {"encoder": chosen.encoder, "layer": LAYER, "mel_settings": MEL_SETTINGS}
+    make = functools.partial(_from_audio, encoder=chosen.encoder, wheel=chosen.wheel)
 
     def compute(files: list[Path]) -> Generator[Result, None, None]:
         return map_in_order(make, files, n_processes, ["preprocessing.features.song_layers"])
 
     song_ids = [source.song_id for source in sources]
-    with open_vectors(data_path, NAME, song_ids, about) as writer:
+    with open_vectors(data_path, chosen.name, song_ids, about) as writer:
         add_songs(data_path, sources, writer, compute, strict)
 
 

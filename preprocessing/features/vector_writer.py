@@ -79,7 +79,7 @@ class VectorWriter:
     def __init__(self, directory: Path, name: str, song_ids: list[str], about: dict):
         self.files = vector_files(name)
         self._directory, self._song_ids, self._about = directory, song_ids, about
-        self._ids_name = f"{name}_song_ids.npy"
+        self._name, self._ids_name = name, f"{name}_song_ids.npy"
         self._rows_move = False  # whether a kill between two files could mix up songs
         self._vectors = self._read()
         index = read_index(directory, self.files.index, self.files.start_again)
@@ -91,7 +91,7 @@ class VectorWriter:
         file, again = self._directory / self.files.data, self.files.start_again
         if not file.is_file():
             return {}
-        there = read_about(self._directory).get("steps", {}).get(STEP, {})
+        there = self._noted().get(self._name, {})
         for what, value in self._about.items():
             if there.get(what) != value:
                 raise UserError(
@@ -107,6 +107,10 @@ class VectorWriter:
         has_vector = np.isfinite(vectors).all(axis=1)
         found = {song_ids[row]: vectors[row] for row in np.flatnonzero(has_vector)}
         return {song_id: found[song_id] for song_id in self._song_ids if song_id in found}
+
+    def _noted(self) -> dict:
+        """What `dataset.json` says of this step: NAME -> how its vectors were made."""
+        return read_about(self._directory).get("steps", {}).get(STEP, {})
 
     def append(
         self, song_id: str, array: np.ndarray, source_bytes: int, digest: str, note: str
@@ -128,7 +132,7 @@ class VectorWriter:
             np.save(stage / self.files.data, np.stack(rows).astype(np.float32))
             np.save(stage / self._ids_name, np.array(self._song_ids, dtype=str))
             write_tsv(stage / self.files.index, index)
-            write_about(stage, self._directory, STEP, self._about)
+            write_about(stage, self._directory, STEP, self._noted() | {self._name: self._about})
             if self._rows_move:
                 (self._directory / self.files.data).unlink()
         self._rows_move = False

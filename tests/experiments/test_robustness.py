@@ -7,7 +7,7 @@ import soundfile
 from audio_samples import chords, write_music
 from experiments.robustness import ALTERATIONS, altered, compare, measure
 from musicnn_samples import write_wheel
-from preprocessing.features.musicnn_songs import write_musicnn
+from preprocessing.features.musicnn_songs import Chosen, write_musicnn
 
 
 def test_alterations_are_what_they_are_called(tmp_path):
@@ -39,7 +39,7 @@ def test_a_vector_that_turns_finds_others():
 def test_songs_of_a_directory_are_measured(tmp_path):
     wheel = write_wheel(tmp_path / "musicnn.whl")
     directory = write_music(tmp_path / "data", n_songs=12, seconds=2)
-    write_musicnn(directory, None, "msd-musicnn", wheel, n_processes=1)
+    write_musicnn(directory, None, Chosen("msd-musicnn", wheel), n_processes=1)
     found = measure(directory, 2, wheel)
     assert found.keys() == ALTERATIONS.keys()
     for songs in found.values():

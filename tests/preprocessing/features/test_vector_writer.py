@@ -109,7 +109,8 @@ def test_facts_are_noted_beside_those_of_others(tmp_path):
         writer.append("S1", VECTORS["S1"], 7, "digest", "")
         writer.describe({"skipped": 5})
     noted = read_about(tmp_path)["steps"]
-    assert noted == {"step0": {"set": "mine"}, "step5": ABOUT | {"songs": 1, "skipped": 5}}
+    about = ABOUT | {"songs": 1, "skipped": 5}
+    assert noted == {"step0": {"set": "mine"}, "step5": {"noise": about}}
 
 
 def test_vectors_made_otherwise_are_refused(tmp_path):
