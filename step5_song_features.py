@@ -61,7 +61,7 @@ def run(
     is_strict = flag("--strict", strict)
     package = fetch_wheel(*WHEEL, given=None if wheel is None else user_path(wheel))
     write_musicnn(directory, audio, Chosen(encoder, package, name), n_workers, is_strict)
-    print_next(directory, "step5", vectors=name)
+    print_next(directory, "step5", features=name)
 
 
 if __name__ == "__main__":
