@@ -6,6 +6,7 @@ into them, so there is no DataLoader that collects single rows. Chunks of mel sp
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -46,6 +47,65 @@ class TripletBatch(NamedTuple):
     is_candidate: Tensor
 
 
+class LabelBatch(NamedTuple):
+    """Songs, and which of all tags they bear.
+
+    Attributes
+    ----------
+    tag_vectors : Tensor of float, shape (T, D)
+        Word vectors of all tags.
+    songs : SongInputs
+        B songs.
+    truth : Tensor of float, shape (B, T)
+        1 where the song bears the tag, else 0; between them for mixed songs.
+    """
+
+    tag_vectors: Tensor
+    songs: SongInputs
+    truth: Tensor
+
+
+def triplet_batch(
+    tag_vectors: Tensor, tags: Tensor, songs: SongInputs, bears: Tensor
+) -> TripletBatch:
+    """Put a batch together: each song is the positive of its anchors.
+
+    Parameters
+    ----------
+    tag_vectors : Tensor of float, shape (T, D)
+        Word vectors of all tags.
+    tags : Tensor of int64, shape (B,) or (B, n)
+        The anchors of each song.
+    songs : SongInputs
+        The B songs.
+    bears : Tensor of bool, shape (B, T)
+        Which tags the songs bear.
+    """
+    anchors = tags.flatten()  # (B, n) -> (A,)
+    is_candidate = ~bears.index_select(1, anchors).T  # (B, T) -> (B, A) -> (A, B)
+    each = torch.arange(len(tags), device=tags.device)
+    positive = each.repeat_interleave(len(anchors) // len(tags))
+    return TripletBatch(tag_vectors[anchors], songs, positive, is_candidate)
+
+
+def mixed(batch: LabelBatch, generator: torch.Generator) -> LabelBatch:
+    """Mix each song, and its tags, with another of the batch: mixup with alpha = 1.
+
+    Zhang, Cisse, Dauphin, Lopez-Paz, "mixup: Beyond Empirical Risk Minimization" (ICLR 2018).
+    """
+    truth = batch.truth
+    n_songs = len(truth)
+    share = torch.rand(n_songs, 1, generator=generator, device=truth.device)
+    other = torch.randperm(n_songs, generator=generator, device=truth.device)
+
+    def mix(rows: Tensor) -> Tensor:
+        weight = share.view(-1, *[1] * (rows.dim() - 1))
+        return weight * rows + (1 - weight) * rows[other]
+
+    songs = SongInputs(*(None if rows is None else mix(rows) for rows in batch.songs))
+    return LabelBatch(batch.tag_vectors, songs, mix(truth))
+
+
 class _Batches:
     """A sized iterable that starts anew each epoch."""
 
@@ -61,15 +121,16 @@ class _Batches:
 
 
 class RetrievalData(LightningDataModule):
-    """Triplet batches of the training split; batches of songs of the other splits, in order.
+    """Batches of the training split for the loss; batches of songs of the other splits, in order.
 
     Parameters
     ----------
     dataset : Dataset
         An opened dataset directory, with what the input type needs of `cf` and `mel`.
     options : Options
-        `batch_size` and `triplets_per_epoch` (in songs, if those have several anchors),
-        `anchors_per_song`, `is_balanced`, `seed` (with epoch and process it determines every draw);
+        `loss`, `batch_size` and `triplets_per_epoch` (in songs, unless each has one anchor),
+        `anchors_per_song`, `mixup`, `is_balanced`, `seed` (with epoch and process it determines
+        every draw);
         for spectrograms `input_length`, `num_chunk`, `cache`, `num_workers`.
     to_embed : ndarray of int64, shape (n,), optional
         Songs to predict embeddings of.
@@ -111,7 +172,7 @@ class RetrievalData(LightningDataModule):
         self._mels = MelChunks(self.dataset, songs, cache, device, options.num_workers)
 
     def train_dataloader(self) -> _Batches:
-        """An epoch's triplets, shared by the processes, as `TripletBatch`es."""
+        """An epoch's songs, shared by the processes, as `TripletBatch`es or `LabelBatch`es."""
         device, size = self._device, self.options.batch_size
         n_anchors = self.options.anchors_per_song
         triplets = -(-self.options.triplets_per_epoch // self.trainer.world_size)
@@ -123,22 +184,22 @@ class RetrievalData(LightningDataModule):
         pairs = PairSampler(song_tags, train_songs, self.options.is_balanced)
         cf = self._cf()
 
-        def start() -> Iterator[TripletBatch]:
+        def start() -> Iterator[TripletBatch | LabelBatch]:
             epoch, rank = self.trainer.current_epoch, self.trainer.global_rank
             generator = epoch_generator("pairs", self.options.seed, epoch, rank, device)
             tags, songs = pairs.draw(triplets, generator)
             inputs = self._training_inputs(songs, cf, generator)
-            more = draw_tags(song_tags, songs, n_anchors - 1, generator) if n_anchors > 1 else None
-            tags = tags[:, None] if more is None else torch.cat([tags[:, None], more], dim=1)
-            # The rows of the epoch are looked up at once: 20 MB of vectors, and bits.
-            columns = (tags, tag_vectors[tags], song_tags[songs])
-            for (tag, vectors, bears), song_inputs in zip(
-                zip(*(column.split(size) for column in columns), strict=True), inputs, strict=True
-            ):
-                # (B, T) -> (B, A) song by anchor -> (A, B)
-                is_candidate = ~bears.index_select(1, tag.flatten()).T
-                positive = torch.arange(len(tag), device=device).repeat_interleave(n_anchors)
-                yield TripletBatch(vectors.flatten(0, 1), song_inputs, positive, is_candidate)
+            if self.options.loss != "triplet":
+                truth = (song_tags[one].float() for one in songs.split(size))
+                batches = map(partial(LabelBatch, tag_vectors), inputs, truth)
+                mix = partial(mixed, generator=generator)
+                yield from map(mix, batches) if self.options.mixup else batches
+                return
+            if n_anchors > 1:
+                more = draw_tags(song_tags, songs, n_anchors - 1, generator)
+                tags = torch.cat([tags[:, None], more], dim=1)
+            bears = song_tags[songs].split(size)  # looked up at once for the epoch
+            yield from map(partial(triplet_batch, tag_vectors), tags.split(size), inputs, bears)
 
         return _Batches(-(-triplets // size), start)
 

@@ -83,6 +83,18 @@ class Options:
         choices=("spec", "cf", "hybrid"),
     )
     w2v_type: str = _model("google", "word vectors: NAME of a file NAME_emb.pkl")
+    loss: str = _model(
+        "triplet",
+        "the paper's triplet margin loss; or each song of the batch with all tags: sigmoid "
+        "(SigLIP, Zhai et al. 2023), infonce (softmax both ways, Khosla et al. 2020)",
+        choices=("triplet", "sigmoid", "infonce"),
+    )
+    mixup: bool = _model(
+        False,
+        "with sigmoid and infonce: mix each song, and its tags, with another of the batch "
+        "(Zhang et al. 2018)",
+        parse_bool,
+    )
     is_balanced: bool = _model(
         False,
         "draw a tag, then one of its songs; else a song, then one of its tags",
@@ -96,7 +108,9 @@ class Options:
         choices=("similarity", "distance"),
     )
     is_subset: bool = _model(False, "the smaller set, files sub_*", parse_bool)
-    batch_size: int = _model(128, "triplets a step, on each device", two_or_more)
+    batch_size: int = _model(
+        128, "triplets a step, on each device; with other losses songs", two_or_more
+    )
     anchors_per_song: int = _model(
         1,
         "tags of a song that learn from it in a step, each with a negative of its own; 1 as in the "
@@ -112,7 +126,9 @@ class Options:
         choices=("constant", "cosine"),
     )
     n_epochs: int = _run(200, "epochs, validation after each", positive_int)
-    triplets_per_epoch: int = _model(10_000, "triplets between two validations", two_or_more)
+    triplets_per_epoch: int = _model(
+        10_000, "triplets between two validations; with other losses songs", two_or_more
+    )
     input_length: int = _model(173, "mel frames of a chunk (4 s), at least 128", positive_int)
     num_chunk: int = _run(
         8,
@@ -168,6 +184,7 @@ class Options:
 
 MODEL_OPTIONS = tuple(one.name for one in fields(Options) if one.metadata["of_model"])
 CARRIED_OPTIONS = ("n_epochs", "early_stopping", "precision", "num_chunk")  # unless given anew
+TRIPLET_OPTIONS = {"is_weighted", "negative_weighting", "anchors_per_song", "margin"}
 AUDIO_OPTIONS = {"num_workers", "num_chunk", "input_length", "cache", "compile"}
 USED_IN_TEST = {"input_type", "w2v_type", "is_subset", "input_length"}  # of MODEL_OPTIONS
 IDLE_OPTIONS = {  # which do nothing in a mode
@@ -239,6 +256,7 @@ def tell_idle(given: dict[str, Any], options: Options) -> None:
     for why, idle in (
         (f"--mode {options.mode}", IDLE_OPTIONS[options.mode]),
         ("--input_type cf", AUDIO_OPTIONS if options.input_type == "cf" else set()),
+        (f"--loss {options.loss}", {"mixup"} if options.loss == "triplet" else TRIPLET_OPTIONS),
         ("--is_weighted False", set() if options.is_weighted else {"negative_weighting"}),
     ):
         named = ", ".join(

@@ -70,6 +70,36 @@ def test_a_batch_is_what_the_files_say(shared_dataset_dir, is_balanced):
             assert batch.is_candidate[anchor, column] == (not dataset.song_tags[song, tag])
 
 
+@pytest.mark.parametrize("loss", ["sigmoid", "infonce"])
+def test_a_batch_of_labels_is_what_the_files_say(shared_dataset_dir, loss):
+    data = data_for(shared_dataset_dir, loss=loss)
+    dataset = data.dataset
+    song_of_cf = {row.tobytes(): song for song, row in enumerate(dataset.cf)}
+    batches = list(data.train_dataloader())
+    assert sum(len(batch.truth) for batch in batches) == 10_000
+    songs = [song_of_cf[row.tobytes()] for row in batches[0].songs.cf.numpy()]
+    assert set(songs) <= set(dataset.splits["train"].tolist())
+    assert batches[0].truth.tolist() == dataset.song_tags[songs].astype(float).tolist()
+    np.testing.assert_array_equal(batches[0].tag_vectors, dataset.tag_vectors)
+
+
+def test_mixed_songs_lie_between_two_songs_and_so_do_their_tags(shared_dataset_dir):
+    plain = next(iter(data_for(shared_dataset_dir, loss="sigmoid").train_dataloader()))
+    again = data_for(shared_dataset_dir, loss="sigmoid", mixup=True).train_dataloader()
+    found = next(iter(again))
+    both = torch.cat([plain.songs.cf, plain.truth], dim=1)
+    mixes = torch.cat([found.songs.cf, found.truth], dim=1)
+    shares = []
+    for own, mix in zip(both, mixes, strict=True):
+        step, way = mix - own, both - own
+        share = (way @ step) / way.square().sum(dim=1).clamp(min=1e-9)
+        left = (share[:, None] * way - step).square().sum(dim=1)  # nothing, for the right partner
+        assert left.min() < 1e-6
+        shares.append(share[left.argmin()].item())
+    assert 0 <= min(shares) < 0.1 and 0.9 < max(shares) <= 1
+    assert 0.4 < np.mean(shares) < 0.6
+
+
 def test_several_anchors_share_a_song(shared_dataset_dir):
     one = next(iter(data_for(shared_dataset_dir, batch_size=16).train_dataloader()))
     data = data_for(shared_dataset_dir, batch_size=16, anchors_per_song=3)
