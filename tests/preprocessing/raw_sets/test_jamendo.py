@@ -126,6 +126,7 @@ def test_without_a_split_there_is_none(raw, tmp_path):
     assert files_of(tmp_path / "data") == [
         "dataset.json",
         "msd500/track_tags.tsv",
+        "raw_tags.tsv",
         "songs.tsv",
         "tag_categories.tsv",
     ]

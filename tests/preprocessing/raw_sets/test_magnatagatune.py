@@ -60,7 +60,7 @@ def test_everything_is_written(raw, tmp_path):
     parts = {"2": "test", "6": "train", "10": "valid", "11": "train"}
     assert dict(read_tsv(data / "published_split.tsv", 2)) == parts
     assert set(read_categories(data)) == set(TAGS)
-    assert len(files_of(data)) == 5
+    assert len(files_of(data)) == 6
     (raw / "c").mkdir()
     (raw / "c/e.mp3").touch()
     done_well(step0("magnatagatune", raw, data))

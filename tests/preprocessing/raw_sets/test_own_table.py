@@ -64,6 +64,7 @@ def test_a_table_becomes_step_1_input(music, tmp_path):
     assert files_of(data) == [
         "dataset.json",
         "msd500/track_tags.tsv",
+        "raw_tags.tsv",
         "songs.tsv",
         "tag_categories.tsv",
     ]

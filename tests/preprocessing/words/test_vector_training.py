@@ -1,4 +1,4 @@
-"""Step 2 `train`: word2vec on a text, its phrases, its formats, and that a seed repeats it."""
+"""Step 2 `train`: vectors of a text, its phrases, its formats, and that a seed repeats it."""
 
 import bz2
 import gzip
@@ -12,13 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gensim.models import Word2Vec
+from gensim.models import KeyedVectors, Word2Vec
 
 from commands import ROOT
 from dataset.files import read_about
 from errors import UserError
 from preprocessing.words.tag_lookup import tag_vector
-from preprocessing.words.word2vec_training import Recipe, Sentences, train_word_vectors
+from preprocessing.words.vector_training import Recipe, train_word_vectors
+from preprocessing.words.word_text import Sentences
 from preprocessing.words.word_vectors import open_vectors
 from real_data import real_data
 
@@ -58,19 +59,17 @@ def files(directory: Path) -> list[str]:
     return sorted(str(file.relative_to(directory)) for file in directory.rglob("*"))
 
 
-def test_planted_topics_and_phrases_are_found(tmp_path, text):
-    recipe = replace(SMALL, epochs=15)
+@pytest.mark.parametrize("method", ["cbow", "counts"])
+def test_planted_topics_and_phrases_are_found(tmp_path, text, method):
+    recipe = replace(SMALL, epochs=15, method=method)
     file = train_word_vectors(tmp_path, text, "mine", recipe)
     assert file == tmp_path / "mine_w2v" / "mine_trigrams_16.model"
-    vectors = Word2Vec.load(str(file)).wv
+    vectors = Word2Vec.load(str(file)).wv if method == "cbow" else KeyedVectors.load(str(file))
     assert vectors.vectors.shape == (len(vectors), 16)
     assert {"smooth_jazz", "new_york_city"} <= set(vectors.index_to_key)
     own = [vectors.similarity("house", word) for word in ("techno", "beat0", "beat1")]
     other = [vectors.similarity("house", word) for word in ("manor", "villa", "brick0")]
     assert min(own) > max(other)
-    # Counted once, though a sentence with a phrase is learnt from in both forms.
-    assert vectors.get_vecattr("house", "count") == text.read_text().split().count("house")
-    assert vectors.get_vecattr("jazz", "count") == vectors.get_vecattr("smooth_jazz", "count")
     np.testing.assert_array_equal(tag_vector(vectors, "smooth jazz"), vectors["smooth_jazz"])
 
 
@@ -79,6 +78,9 @@ def test_the_model_is_one_file_that_gensim_opens(tmp_path, text):
     assert files(tmp_path) == ["dataset.json", "mine_w2v", "mine_w2v/mine_trigrams_16.model"]
     model = Word2Vec.load(str(file))
     assert model.sg == 0
+    # Counted once, though a sentence with a phrase is learnt from in both forms.
+    assert model.wv.get_vecattr("house", "count") == text.read_text().split().count("house")
+    assert model.wv.get_vecattr("jazz", "count") == model.wv.get_vecattr("smooth_jazz", "count")
     np.testing.assert_array_equal(model.wv.vectors, open_vectors(tmp_path, "mine").vectors)
     facts = read_about(tmp_path)["steps"]["step2_train_mine"]
     assert facts["dimensions"] == 16
@@ -107,8 +109,9 @@ def test_either_normal_form_of_a_text_is_the_same_text(tmp_path):
     assert nfc == nfd == [["forró", "é", "música"]]
 
 
-def test_a_seed_gives_the_same_file_in_any_process(tmp_path, text):
-    options = ("--dimensions=8", "--epochs=2", "--sample=0.001")
+@pytest.mark.parametrize("method", ["cbow", "counts"])
+def test_a_seed_gives_the_same_file_in_any_process(tmp_path, text, method):
+    options = ("--dimensions=8", "--epochs=2", "--sample=0.001", f"--method={method}")
     contents = []
     for run, hash_seed in (("one", "1"), ("two", "2")):
         (tmp_path / run).mkdir()
@@ -122,6 +125,7 @@ def test_a_seed_gives_the_same_file_in_any_process(tmp_path, text):
     "change",
     [
         {"seed": 1},
+        {"method": "counts"},
         {"epochs": 4},
         {"window": 2},
         {"negative": 3},
@@ -191,6 +195,9 @@ def test_a_bad_text_is_a_users_error_and_leaves_nothing(tmp_path, kind, says):
     [
         (("--dimensions=many",), "--dimensions"),
         (("--epochs=0",), "--epochs"),
+        (("--method=glove",), "--method"),
+        (("--song_tags=-1",), "--song_tags"),
+        (("--song_tags=2",), "raw_tags.tsv"),
         (("--sample=1",), "--sample"),
         (("--name=../music",), "--name"),
         (("--workers=1.5",), "--workers"),
