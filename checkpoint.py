@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 
 from dataset.directory import Dataset, fingerprint, open_dataset
-from dataset.files import user_path
+from dataset.files import song_inputs, user_path
 from dataset.mel_store import MEL_SETTINGS
 from errors import UserError
 from options import NOT_GIVEN, Options, merge_options, tell_idle
@@ -53,7 +53,13 @@ def open_trained(given: dict[str, Any]) -> Trained:
 
 def open_asked(options: Options) -> Dataset:
     """Open the dataset directory that the options name, with what their input type needs."""
-    return open_dataset(options.data_path, options.w2v_type, options.is_subset, options.input_type)
+    return open_dataset(
+        options.data_path,
+        options.w2v_type,
+        options.is_subset,
+        options.input_type,
+        options.any_input,
+    )
 
 
 # ---------------------------------------------------------------- reading
@@ -91,12 +97,22 @@ def read_checkpoint(path: str | Path) -> dict:
             f"{path} is not a checkpoint, or is damaged: give one that --mode TRAIN wrote"
         ) from None
     version = checkpoint.get("tag_retrieval_format") if isinstance(checkpoint, dict) else None
-    if version != CHECKPOINT_FORMAT or not {"hyper_parameters", "state_dict"} <= set(checkpoint):
+    is_known = version in (CHECKPOINT_FORMAT, CHECKPOINT_FORMAT - 1)
+    if not is_known or not {"hyper_parameters", "state_dict"} <= set(checkpoint):
         raise UserError(
             f"{path} has checkpoint format {version}, this program reads {CHECKPOINT_FORMAT}: "
             "train again with --mode TRAIN"
         )
+    if version < CHECKPOINT_FORMAT:
+        _bring_up(checkpoint["hyper_parameters"])
     return checkpoint
+
+
+def _bring_up(saved: dict[str, Any]) -> None:
+    """Say the song inputs of format 2, which had a length of CF vectors alone."""
+    cf_dim = saved.pop("cf_dim", None)
+    names = song_inputs(saved["options"]["input_type"])
+    saved["inputs"] = {name: cf_dim if name == "cf" else None for name in names}
 
 
 def load_solver(path: str | Path) -> Solver:
@@ -140,7 +156,7 @@ def check_same_data(solver_args: dict[str, Any], dataset: Dataset, path: Path) -
         )
     trained_on = solver_args["made_by"]["fingerprint"]
     for name, found in fingerprint(dataset).items():
-        if found != trained_on[name]:
+        if found != trained_on.get(name, ""):
             raise UserError(
                 f"{path} was trained with another {name} than {dataset.path} holds now: give "
                 "--data_path the directory as it was, or train again"
@@ -154,7 +170,7 @@ def _check_lengths(solver_args: dict[str, Any], dataset: Dataset, path: Path) ->
     """
     for kind, length, vectors in (
         ("word", solver_args["tag_dim"], dataset.tag_vectors),
-        ("CF", solver_args["cf_dim"], dataset.cf),
+        ("CF", solver_args["inputs"].get("cf"), dataset.vectors.get("cf")),
     ):
         if vectors is not None and vectors.shape[1] != length:
             raise UserError(

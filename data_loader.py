@@ -1,11 +1,12 @@
 """Batches for training and evaluation, cut on the device that trains.
 
-CF vectors, tags and truth are small and live on the device as whole tensors; a batch is an index
+Song vectors, tags and truth are small and live on the device as whole tensors; a batch is an index
 into them, so there is no DataLoader that collects single rows. Chunks of mel spectrograms come from
 `mel_chunks`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -21,7 +22,7 @@ from modules import ShortChunkCNN
 from options import Options
 from sampler import PairSampler, draw_tags, epoch_generator
 
-EVAL_SONGS = 4096  # of a batch, by CF vector alone
+EVAL_SONGS = 4096  # of a batch, by vectors alone
 EVAL_CHUNKS = 64  # of a batch: their feature maps take 2 GB
 
 
@@ -46,6 +47,66 @@ class TripletBatch(NamedTuple):
     is_candidate: Tensor
 
 
+class LabelBatch(NamedTuple):
+    """Songs, and which of all tags they bear.
+
+    Attributes
+    ----------
+    tag_vectors : Tensor of float, shape (T, D)
+        Word vectors of all tags.
+    songs : SongInputs
+        B songs.
+    truth : Tensor of float, shape (B, T)
+        1 where the song bears the tag, else 0; between them for mixed songs.
+    """
+
+    tag_vectors: Tensor
+    songs: SongInputs
+    truth: Tensor
+
+
+def triplet_batch(
+    tag_vectors: Tensor, tags: Tensor, songs: SongInputs, bears: Tensor
+) -> TripletBatch:
+    """Put a batch together: each song is the positive of its anchors.
+
+    Parameters
+    ----------
+    tag_vectors : Tensor of float, shape (T, D)
+        Word vectors of all tags.
+    tags : Tensor of int64, shape (B,) or (B, n)
+        The anchors of each song.
+    songs : SongInputs
+        The B songs.
+    bears : Tensor of bool, shape (B, T)
+        Which tags the songs bear.
+    """
+    anchors = tags.flatten()  # (B, n) -> (A,)
+    is_candidate = ~bears.index_select(1, anchors).T  # (B, T) -> (B, A) -> (A, B)
+    each = torch.arange(len(tags), device=tags.device)
+    positive = each.repeat_interleave(len(anchors) // len(tags))
+    return TripletBatch(tag_vectors[anchors], songs, positive, is_candidate)
+
+
+def mixed(batch: LabelBatch, generator: torch.Generator) -> LabelBatch:
+    """Mix each song, and its tags, with another of the batch: mixup with alpha = 1.
+
+    Zhang, Cisse, Dauphin, Lopez-Paz, "mixup: Beyond Empirical Risk Minimization" (ICLR 2018).
+    """
+    truth = batch.truth
+    n_songs = len(truth)
+    share = torch.rand(n_songs, 1, generator=generator, device=truth.device)
+    other = torch.randperm(n_songs, generator=generator, device=truth.device)
+
+    def mix(rows: Tensor) -> Tensor:
+        weight = share.view(-1, *[1] * (rows.dim() - 1))
+        mixes = weight * rows + (1 - weight) * rows[other]
+        return torch.where(mixes.isnan(), rows, mixes)  # with a partner of which it is not known
+
+    songs = {name: mix(rows) for name, rows in batch.songs.items()}
+    return LabelBatch(batch.tag_vectors, songs, mix(truth))
+
+
 class _Batches:
     """A sized iterable that starts anew each epoch."""
 
@@ -61,15 +122,16 @@ class _Batches:
 
 
 class RetrievalData(LightningDataModule):
-    """Triplet batches of the training split; batches of songs of the other splits, in order.
+    """Batches of the training split for the loss; batches of songs of the other splits, in order.
 
     Parameters
     ----------
     dataset : Dataset
-        An opened dataset directory, with what the input type needs of `cf` and `mel`.
+        An opened dataset directory, with what the input type needs of `vectors` and `mel`.
     options : Options
-        `batch_size` and `triplets_per_epoch` (in songs, if those have several anchors),
-        `anchors_per_song`, `is_balanced`, `seed` (with epoch and process it determines every draw);
+        `loss`, `batch_size` and `triplets_per_epoch` (in songs, unless each has one anchor),
+        `anchors_per_song`, `mixup`, `is_balanced`, `seed` (with epoch and process it determines
+        every draw);
         for spectrograms `input_length`, `num_chunk`, `cache`, `num_workers`.
     to_embed : ndarray of int64, shape (n,), optional
         Songs to predict embeddings of.
@@ -91,6 +153,7 @@ class RetrievalData(LightningDataModule):
         self.dataset = dataset
         self.options = options
         self._mels: MelChunks | None = None
+        self._is_heard: Tensor | None = None  # (N,) bool, where some songs have no spectrogram
 
     def setup(self, stage: str) -> None:
         """Bring the spectrograms of the stage's splits to where they are kept."""
@@ -101,6 +164,10 @@ class RetrievalData(LightningDataModule):
         if stage != "predict":
             songs = np.concatenate([self.dataset.splits[part] for part in parts[stage]])
         device, options = self._device, self.options
+        is_heard = np.isin(self.dataset.song_ids, self.dataset.mel.song_ids)  # (N,)
+        if not is_heard[songs].all():
+            self._is_heard = torch.from_numpy(is_heard).to(device)
+        songs = songs[is_heard[songs]]
         rows = self.dataset.mel.rows_of(self.dataset.song_ids[song] for song in songs)
         n_bytes = int(self.dataset.mel.n_frames[rows].sum()) * BYTES_A_FRAME
         here = n_bytes * self.trainer.world_size  # every process keeps its own
@@ -111,7 +178,7 @@ class RetrievalData(LightningDataModule):
         self._mels = MelChunks(self.dataset, songs, cache, device, options.num_workers)
 
     def train_dataloader(self) -> _Batches:
-        """An epoch's triplets, shared by the processes, as `TripletBatch`es."""
+        """An epoch's songs, shared by the processes, as `TripletBatch`es or `LabelBatch`es."""
         device, size = self._device, self.options.batch_size
         n_anchors = self.options.anchors_per_song
         triplets = -(-self.options.triplets_per_epoch // self.trainer.world_size)
@@ -121,24 +188,24 @@ class RetrievalData(LightningDataModule):
         song_tags = torch.from_numpy(self.dataset.song_tags).to(device)
         train_songs = torch.from_numpy(self.dataset.splits["train"]).to(device)
         pairs = PairSampler(song_tags, train_songs, self.options.is_balanced)
-        cf = self._cf()
+        vectors = self._vectors()
 
-        def start() -> Iterator[TripletBatch]:
+        def start() -> Iterator[TripletBatch | LabelBatch]:
             epoch, rank = self.trainer.current_epoch, self.trainer.global_rank
             generator = epoch_generator("pairs", self.options.seed, epoch, rank, device)
             tags, songs = pairs.draw(triplets, generator)
-            inputs = self._training_inputs(songs, cf, generator)
-            more = draw_tags(song_tags, songs, n_anchors - 1, generator) if n_anchors > 1 else None
-            tags = tags[:, None] if more is None else torch.cat([tags[:, None], more], dim=1)
-            # The rows of the epoch are looked up at once: 20 MB of vectors, and bits.
-            columns = (tags, tag_vectors[tags], song_tags[songs])
-            for (tag, vectors, bears), song_inputs in zip(
-                zip(*(column.split(size) for column in columns), strict=True), inputs, strict=True
-            ):
-                # (B, T) -> (B, A) song by anchor -> (A, B)
-                is_candidate = ~bears.index_select(1, tag.flatten()).T
-                positive = torch.arange(len(tag), device=device).repeat_interleave(n_anchors)
-                yield TripletBatch(vectors.flatten(0, 1), song_inputs, positive, is_candidate)
+            inputs = self._training_inputs(songs, vectors, generator)
+            if self.options.loss != "triplet":
+                truth = (song_tags[one].float() for one in songs.split(size))
+                batches = map(partial(LabelBatch, tag_vectors), inputs, truth)
+                mix = partial(mixed, generator=generator)
+                yield from map(mix, batches) if self.options.mixup else batches
+                return
+            if n_anchors > 1:
+                more = draw_tags(song_tags, songs, n_anchors - 1, generator)
+                tags = torch.cat([tags[:, None], more], dim=1)
+            bears = song_tags[songs].split(size)  # looked up at once for the epoch
+            yield from map(partial(triplet_batch, tag_vectors), tags.split(size), inputs, bears)
 
         return _Batches(-(-triplets // size), start)
 
@@ -170,39 +237,57 @@ class RetrievalData(LightningDataModule):
     def _device(self) -> torch.device:
         return self.trainer.strategy.root_device
 
-    def _cf(self) -> Tensor | None:
-        cf = self.dataset.cf
-        return None if cf is None else torch.from_numpy(cf).to(self._device)
+    def _vectors(self) -> SongInputs:
+        """Vectors of all N songs, on the device."""
+        vectors = self.dataset.vectors.items()
+        return {name: torch.from_numpy(rows).to(self._device) for name, rows in vectors}
 
     def _training_inputs(
-        self, songs: Tensor, cf: Tensor | None, generator: torch.Generator
+        self, songs: Tensor, vectors: SongInputs, generator: torch.Generator
     ) -> Iterator[SongInputs]:
         """Inputs of the songs drawn, batch by batch, each song with one chunk from anywhere."""
-        batches = songs.split(self.options.batch_size)
-        cf_batches = [None] * len(batches) if cf is None else cf[songs].split(len(batches[0]))
+        size = self.options.batch_size
+        batches = songs.split(size)
+        # The rows of the epoch are looked up at once, which is faster than batch by batch.
+        looked_up = {name: rows[songs].split(size) for name, rows in vectors.items()}
+        inputs: list[SongInputs] = [
+            {name: rows[number] for name, rows in looked_up.items()}
+            for number in range(len(batches))
+        ]
         if self._mels is None:
-            return (SongInputs(cf=one) for one in cf_batches)
-        length = self.options.input_length
-        first = random_first(self._mels.n_frames[songs], length, generator)
-        chunks = self._mels.batches(batches, first.split(len(batches[0])), length)
-        return (SongInputs(*pair) for pair in zip(chunks, cf_batches, strict=True))
+            return iter(inputs)
+        first = random_first(self._mels.n_frames[songs], self.options.input_length, generator)
+        chunks = self._chunks(batches, first.split(size))
+        return (one | {"spec": spec} for one, spec in zip(inputs, chunks, strict=True))
 
     def _songs(self, indices: np.ndarray) -> _Batches:
         """Inputs of some songs, each with `num_chunk` chunks from end to end."""
         songs = torch.from_numpy(indices).to(self._device)
-        cf = self._cf()
+        vectors = self._vectors()
+
+        def looked_up(one: Tensor) -> SongInputs:
+            return {name: rows[one] for name, rows in vectors.items()}
+
         if self._mels is None:
-            batches = cf[songs].split(EVAL_SONGS)
-            return _Batches(len(batches), lambda: (SongInputs(cf=rows) for rows in batches))
+            batches = songs.split(EVAL_SONGS)
+            return _Batches(len(batches), lambda: map(looked_up, batches))
         n_chunks, length = self.options.num_chunk, self.options.input_length
         batches = songs.split(max(1, EVAL_CHUNKS // n_chunks))
 
         def start() -> Iterator[SongInputs]:
             first = [spread_first(self._mels.n_frames[one], length, n_chunks) for one in batches]
             repeated = [one.repeat_interleave(n_chunks) for one in batches]
-            chunks = self._mels.batches(repeated, [one.flatten() for one in first], length)
+            chunks = self._chunks(repeated, [one.flatten() for one in first])
             for one, rows in zip(batches, chunks, strict=True):
                 spec = rows.unflatten(0, (len(one), n_chunks))  # (b * chunks, F, L) -> (b, c, F, L)
-                yield SongInputs(spec, None if cf is None else cf[one])
+                yield looked_up(one) | {"spec": spec}
 
         return _Batches(len(batches), start)
+
+    def _chunks(self, songs: Sequence[Tensor], first: Sequence[Tensor]) -> Iterator[Tensor]:
+        """Chunks batch by batch, (B, F, L); NaN for songs that have no spectrogram."""
+        chunks = self._mels.batches(songs, first, self.options.input_length)
+        for one, spec in zip(songs, chunks, strict=True):
+            if self._is_heard is not None:
+                spec = spec.masked_fill(~self._is_heard[one][:, None, None], torch.nan)
+            yield spec

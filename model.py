@@ -3,29 +3,26 @@
 Plain PyTorch: knows nothing of Lightning, files or sampling.
 """
 
-from typing import NamedTuple
-
 from torch import Tensor, nn
 
-from modules import ConcatFusion, ShortChunkCNN, projection_head
+from modules import (
+    ConcatFusion,
+    MaskedFusion,
+    ShortChunkCNN,
+    is_known,
+    project_known,
+    projection_head,
+    vector_head,
+)
 
-INPUT_TYPES = ("spec", "cf", "hybrid")
 EMBEDDING_SIZE = 256
+FUSIONS = ("concat", "masked")
 
-
-class SongInputs(NamedTuple):
-    """What is known of a batch of songs.
-
-    Attributes
-    ----------
-    spec : Tensor of float, shape (B, F, L) or (B, chunks, F, L), or None
-        Mel spectrogram chunks in dB; several chunks of a song are averaged.
-    cf : Tensor of float, shape (B, C), or None
-        Collaborative-filtering vectors.
-    """
-
-    spec: Tensor | None = None
-    cf: Tensor | None = None
+# What is known of a batch of B songs, by the name of the song input, floats on one device. 'spec':
+# chunks of mel spectrogram in dB, (B, F, L), or (B, chunks, F, L), whose embeddings are averaged;
+# 'cf', or any other name: vectors (B, C). Masked fusion takes what is not there, or a row of NaN,
+# for not known.
+SongInputs = dict[str, Tensor]
 
 
 class RetrievalModel(nn.Module):
@@ -33,31 +30,38 @@ class RetrievalModel(nn.Module):
 
     Parameters
     ----------
-    input_type : {'spec', 'cf', 'hybrid'}
-        Which song branches there are: acoustic, cultural, or both fused.
     tag_dim : int
         Length D of the word vectors.
-    cf_dim : int, optional
-        Length C of the CF vectors, for 'cf' and 'hybrid'.
+    inputs : dict of str to int or None
+        Song input -> length of its vectors; None for 'spec', which has no vectors. One input has a
+        branch of its own: acoustic for 'spec', cultural for 'cf', or that of the vectors.
+    fusion : {'concat', 'masked'}
+        How several inputs are joined: all of them side by side, as in the paper, or whatever is
+        known of a song.
     """
 
-    HYBRID_ACOUSTIC_SIZE = 200  # as the paper's CF vectors, so that both weigh the same
+    CONCAT_ACOUSTIC_SIZE = 200  # as the paper's CF vectors, so that both weigh the same
 
-    def __init__(self, input_type: str, tag_dim: int, cf_dim: int | None = None):
+    def __init__(self, tag_dim: int, inputs: dict[str, int | None], fusion: str = "concat"):
         super().__init__()
-        if input_type not in INPUT_TYPES:
-            raise ValueError(f"input_type must be one of {INPUT_TYPES}, not {input_type!r}")
-        if (cf_dim is None) != (input_type == "spec"):
-            raise ValueError("cf_dim belongs to the input types 'cf' and 'hybrid', and only there")
+        if fusion not in FUSIONS or not inputs:
+            raise ValueError(f"one input at least, and fusion one of {FUSIONS}, not {fusion!r}")
+        if any((size is None) != (name == "spec") for name, size in inputs.items()):
+            raise ValueError(f"every input but 'spec' has vectors of a length, unlike {inputs}")
+        self.names = list(inputs)
         self.tag_branch = projection_head(tag_dim, EMBEDDING_SIZE)
-        self.acoustic_branch = self.cultural_branch = self.fusion = None
-        if input_type == "spec":
-            self.acoustic_branch = ShortChunkCNN(EMBEDDING_SIZE)
-        elif input_type == "cf":
-            self.cultural_branch = projection_head(cf_dim, EMBEDDING_SIZE)
-        else:
-            self.acoustic_branch = ShortChunkCNN(self.HYBRID_ACOUSTIC_SIZE)
-            self.fusion = ConcatFusion(self.HYBRID_ACOUSTIC_SIZE, cf_dim)
+        self.acoustic_branch = self.cultural_branch = self.vector_branch = self.fusion = None
+        is_concat = len(inputs) > 1 and fusion == "concat"
+        acoustic_size = self.CONCAT_ACOUSTIC_SIZE if is_concat else EMBEDDING_SIZE
+        if "spec" in inputs:
+            self.acoustic_branch = ShortChunkCNN(acoustic_size)
+        if len(inputs) > 1:
+            sizes = {name: size or acoustic_size for name, size in inputs.items()}
+            self.fusion = (ConcatFusion if is_concat else MaskedFusion)(sizes)
+        elif "cf" in inputs:  # as in the paper, without the norm that vectors of any scale need
+            self.cultural_branch = projection_head(inputs["cf"], EMBEDDING_SIZE)
+        elif "spec" not in inputs:
+            self.vector_branch = vector_head(inputs[self.names[0]])
 
     def embed_tags(self, tag_vectors: Tensor) -> Tensor:
         """Embed word vectors: float (B, D) -> float (B, 256)."""
@@ -65,10 +69,26 @@ class RetrievalModel(nn.Module):
 
     def embed_songs(self, songs: SongInputs) -> Tensor:
         """Embed songs: the inputs that the branches need -> float (B, 256)."""
-        if self.cultural_branch is not None:
-            return self.cultural_branch(songs.cf)
-        acoustic = self._embed_chunks(songs.spec)
-        return acoustic if self.fusion is None else self.fusion(acoustic, songs.cf)
+        if isinstance(self.fusion, MaskedFusion):
+            return self._embed_known(songs)
+        if self.fusion is not None:
+            spec = {"spec": self._embed_chunks(songs["spec"])} if "spec" in self.names else {}
+            return self.fusion(songs | spec)
+        if self.acoustic_branch is not None:
+            return self._embed_chunks(songs["spec"])
+        return (self.cultural_branch or self.vector_branch)(songs[self.names[0]])
+
+    def _embed_known(self, songs: SongInputs) -> Tensor:
+        if self.training:
+            songs = self.fusion.leave_out(songs)
+        if "spec" in songs:  # the CNN runs on the songs that have a spectrogram
+            songs = songs | {"spec": self._known_chunks(songs["spec"])}
+        return self.fusion(songs)
+
+    def _known_chunks(self, spec: Tensor) -> Tensor:
+        known = is_known(spec)
+        vectors = project_known(self._embed_chunks, spec, known, least=1)
+        return vectors.masked_fill(~known[:, None], float("nan"))
 
     def _embed_chunks(self, spec: Tensor) -> Tensor:
         if spec.dim() == 3:

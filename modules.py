@@ -4,6 +4,7 @@ Architecture of Won et al., ICASSP 2021 (arXiv 2010.16030), figure 1; the CNN af
 CNN-based Automatic Music Tagging Models" (Won, Ferraro, Bogdanov, Serra, 2020, arXiv 2006.00751).
 """
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import torch
@@ -103,22 +104,100 @@ class ShortChunkCNN(nn.Module):
 
 
 class ConcatFusion(nn.Module):
-    """Fusion by concatenation: acoustic vector and CF vector -> one song embedding.
+    """Fusion by concatenation: the vectors of a song -> one song embedding.
 
     Every value is brought to mean 0 and deviation 1 first: those of a CF vector of length 1 are
     some twenty times smaller than those of the CNN, and would be learnt twenty times slower.
 
     Parameters
     ----------
-    n_acoustic, n_cf : int
-        Lengths of the two vectors.
+    sizes : dict of str to int
+        Song input -> length of its vectors.
     """
 
-    def __init__(self, n_acoustic: int, n_cf: int):
+    def __init__(self, sizes: dict[str, int]):
         super().__init__()
-        self.norm = nn.BatchNorm1d(n_acoustic + n_cf, affine=False)
-        self.head = projection_head(n_acoustic + n_cf)
+        self.names = list(sizes)
+        n_values = sum(sizes.values())
+        self.norm = nn.BatchNorm1d(n_values, affine=False)
+        self.head = projection_head(n_values)
 
-    def forward(self, acoustic: Tensor, cf: Tensor) -> Tensor:
-        """Fuse (B, n_acoustic) and (B, n_cf) -> (B, 256)."""
-        return self.head(self.norm(torch.cat([acoustic, cf], dim=-1)))
+    def forward(self, vectors: dict[str, Tensor]) -> Tensor:
+        """Fuse vectors (B, C) of each song input -> (B, 256)."""
+        return self.head(self.norm(torch.cat([vectors[name] for name in self.names], dim=-1)))
+
+
+class MaskedFusion(nn.Module):
+    """Fusion of whatever is known of a song -> one song embedding.
+
+    Each input has a projection of its own into the space; a song is the mean of those that it has,
+    weighted in every dimension by what is learnt. In training inputs are left out at random, so
+    that every subset of them works; compare Ganhoer et al., "A Multimodal Single-Branch Embedding
+    Network for Recommendation in Cold-Start and Missing Modality Scenarios" (RecSys 2024).
+
+    Parameters
+    ----------
+    sizes : dict of str to int
+        Song input -> length of its vectors.
+    """
+
+    LEFT_OUT = 0.3  # chance of an input in training
+
+    def __init__(self, sizes: dict[str, int]):
+        super().__init__()
+        self.projections = nn.ModuleDict({name: vector_head(n) for name, n in sizes.items()})
+        self.weights = nn.ParameterDict({name: torch.zeros(256) for name in sizes})
+
+    def forward(self, vectors: dict[str, Tensor]) -> Tensor:
+        """Fuse vectors (B, C) of the inputs at hand, NaN rows where unknown -> (B, 256)."""
+        names = [name for name in self.projections if name in vectors]
+        known = torch.stack([is_known(vectors[name]) for name in names])  # (M, B)
+        projected = [
+            project_known(self.projections[name], vectors[name], is_there, 1 + self.training)
+            for name, is_there in zip(names, known, strict=True)
+        ]
+        logits = torch.stack([self.weights[name] for name in names])  # (M, 256)
+        weights = logits.exp()[:, None] * known[:, :, None]  # (M, 1, 256) -> (M, B, 256)
+        shares = weights / weights.sum(dim=0).clamp(min=1e-9)
+        return (shares * torch.stack(projected)).sum(dim=0)  # (M, B, 256) -> (B, 256)
+
+    def leave_out(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Leave out inputs of songs at random, never the last one that is known: NaN rows."""
+        known = torch.stack([is_known(rows) for rows in inputs.values()], dim=1)  # (B, M)
+        order = torch.rand(known.shape, device=known.device)
+        stays = (order >= self.LEFT_OUT) & known
+        last = order.masked_fill(~known, -1.0).argmax(dim=1)  # (B,), of those known
+        stays[torch.arange(len(last), device=last.device), last] |= ~stays.any(dim=1)
+        return {
+            name: rows.masked_fill(_like(~here, rows), torch.nan)
+            for (name, rows), here in zip(inputs.items(), stays.T, strict=True)
+        }
+
+
+def vector_head(n_inputs: int) -> nn.Sequential:
+    """Projection of vectors of any scale: (B, n_inputs) -> (B, 256)."""
+    return nn.Sequential(nn.BatchNorm1d(n_inputs, affine=False), projection_head(n_inputs))
+
+
+def is_known(rows: Tensor) -> Tensor:
+    """Whether each of B songs has an input (B, ...): its row does not begin with NaN; (B,) bool."""
+    return ~rows.flatten(1)[:, 0].isnan()
+
+
+def project_known(
+    project: Callable[[Tensor], Tensor], rows: Tensor, known: Tensor, least: int
+) -> Tensor:
+    """Project the rows (B, ...) that are known -> (B, 256) in float32, 0 for the others.
+
+    Fewer than `least` rows count as unknown: batch norm learns no deviation from one vector.
+    """
+    index = known.nonzero().squeeze(1)
+    out = rows.new_zeros(len(rows), 256, dtype=torch.float32)
+    if len(index) >= least:
+        out = out.index_copy(0, index, project(rows[index]).float())
+    return out
+
+
+def _like(songs: Tensor, rows: Tensor) -> Tensor:
+    """(B,) in the shape (B, 1, ...) of rows."""
+    return songs.view(-1, *[1] * (rows.dim() - 1))

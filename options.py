@@ -4,12 +4,14 @@ Nothing is imported that takes long: `--help` answers at once.
 """
 
 import argparse
+import re
 import shlex
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from typing import Any
 
+from dataset.files import song_inputs
 from errors import UserError
 
 DESCRIPTION = (
@@ -60,6 +62,16 @@ def positive_float(text: str) -> float:
     return value
 
 
+def input_type_name(text: str) -> str:
+    """Read names of song inputs with + between."""
+    names = song_inputs(text)
+    if len(set(names)) < len(names) or not all(re.fullmatch(r"[\w.-]+", name) for name in names):
+        raise argparse.ArgumentTypeError(f"give different names with + between, not {text!r}")
+    if "hybrid" in names:
+        raise argparse.ArgumentTypeError("hybrid stands alone: with others give spec+cf+NAME")
+    return text
+
+
 def _option(
     of_model: bool, default: Any, text: str, parse: Callable = str, choices: tuple = ()
 ) -> Any:
@@ -79,10 +91,29 @@ class Options:
     data_path: str = _run(".", "dataset directory")
     input_type: str = _model(
         "spec",
-        "acoustic branch, cultural branch, or both fused",
-        choices=("spec", "cf", "hybrid"),
+        "what is known of songs: spec (acoustic branch), cf (cultural branch), hybrid (both, as in "
+        "the paper), NAME of a file NAME_songs.npy, or several, such as spec+cf",
+        input_type_name,
+    )
+    fusion: str = _model(
+        "auto",
+        "how several inputs are joined: concat, as in the paper, or masked, whatever is known of a "
+        "song; auto: concat for hybrid, else masked",
+        choices=("auto", "concat", "masked"),
     )
     w2v_type: str = _model("google", "word vectors: NAME of a file NAME_emb.pkl")
+    loss: str = _model(
+        "triplet",
+        "the paper's triplet margin loss; or each song of the batch with all tags: sigmoid "
+        "(SigLIP, Zhai et al. 2023), infonce (softmax both ways, Khosla et al. 2020)",
+        choices=("triplet", "sigmoid", "infonce"),
+    )
+    mixup: bool = _model(
+        False,
+        "with sigmoid and infonce: mix each song, and its tags, with another of the batch "
+        "(Zhang et al. 2018)",
+        parse_bool,
+    )
     is_balanced: bool = _model(
         False,
         "draw a tag, then one of its songs; else a song, then one of its tags",
@@ -96,7 +127,9 @@ class Options:
         choices=("similarity", "distance"),
     )
     is_subset: bool = _model(False, "the smaller set, files sub_*", parse_bool)
-    batch_size: int = _model(128, "triplets a step, on each device", two_or_more)
+    batch_size: int = _model(
+        128, "triplets a step, on each device; with other losses songs", two_or_more
+    )
     anchors_per_song: int = _model(
         1,
         "tags of a song that learn from it in a step, each with a negative of its own; 1 as in the "
@@ -112,7 +145,9 @@ class Options:
         choices=("constant", "cosine"),
     )
     n_epochs: int = _run(200, "epochs, validation after each", positive_int)
-    triplets_per_epoch: int = _model(10_000, "triplets between two validations", two_or_more)
+    triplets_per_epoch: int = _model(
+        10_000, "triplets between two validations; with other losses songs", two_or_more
+    )
     input_length: int = _model(173, "mel frames of a chunk (4 s), at least 128", positive_int)
     num_chunk: int = _run(
         8,
@@ -161,6 +196,23 @@ class Options:
     )
     neptune_api_key: str = _run(NOT_GIVEN, "key of Neptune; never stored")
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the song inputs."""
+        return song_inputs(self.input_type)
+
+    @property
+    def fusion_in_force(self) -> str:
+        """'concat' or 'masked'."""
+        if self.fusion != "auto":
+            return self.fusion
+        return "concat" if self.input_type == "hybrid" else "masked"
+
+    @property
+    def any_input(self) -> bool:
+        """Whether a song needs only one of several inputs."""
+        return len(self.inputs) > 1 and self.fusion_in_force == "masked"
+
     def to_store(self) -> dict[str, Any]:
         """What checkpoints and results keep: all but the key."""
         return {name: value for name, value in asdict(self).items() if name != "neptune_api_key"}
@@ -168,8 +220,9 @@ class Options:
 
 MODEL_OPTIONS = tuple(one.name for one in fields(Options) if one.metadata["of_model"])
 CARRIED_OPTIONS = ("n_epochs", "early_stopping", "precision", "num_chunk")  # unless given anew
+TRIPLET_OPTIONS = {"is_weighted", "negative_weighting", "anchors_per_song", "margin"}
 AUDIO_OPTIONS = {"num_workers", "num_chunk", "input_length", "cache", "compile"}
-USED_IN_TEST = {"input_type", "w2v_type", "is_subset", "input_length"}  # of MODEL_OPTIONS
+USED_IN_TEST = {"input_type", "fusion", "w2v_type", "is_subset", "input_length"}  # of MODEL_OPTIONS
 IDLE_OPTIONS = {  # which do nothing in a mode
     "TRAIN": {"model_load_path", "result_path"},
     "TEST": (set(MODEL_OPTIONS) - USED_IN_TEST)
@@ -238,7 +291,12 @@ def tell_idle(given: dict[str, Any], options: Options) -> None:
     """Print which of the options given have no effect."""
     for why, idle in (
         (f"--mode {options.mode}", IDLE_OPTIONS[options.mode]),
-        ("--input_type cf", AUDIO_OPTIONS if options.input_type == "cf" else set()),
+        (
+            f"--input_type {options.input_type}",
+            (set() if "spec" in options.inputs else AUDIO_OPTIONS)
+            | (set() if len(options.inputs) > 1 else {"fusion"}),
+        ),
+        (f"--loss {options.loss}", {"mixup"} if options.loss == "triplet" else TRIPLET_OPTIONS),
         ("--is_weighted False", set() if options.is_weighted else {"negative_weighting"}),
     ):
         named = ", ".join(

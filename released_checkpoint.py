@@ -23,6 +23,7 @@ from typing import BinaryIO
 import torch
 from torch import Tensor
 
+from dataset.files import song_inputs
 from dataset.mel_store import MEL_SETTINGS
 from errors import UserError
 from model import RetrievalModel
@@ -70,21 +71,22 @@ def read_released(path: Path, options: dict) -> dict | None:
     if weights is None:
         return None
     input_type = _input_type(weights)
-    cf_dim = None
+    inputs: dict[str, int | None] = dict.fromkeys(song_inputs(input_type))
     if input_type == "cf":
-        cf_dim = _columns(weights, "cf_fc1.weight", path)
+        inputs["cf"] = _columns(weights, "cf_fc1.weight", path)
     elif input_type == "hybrid":
         both = _columns(weights, "cat_fc1.weight", path)
-        cf_dim = max(1, both - RetrievalModel.HYBRID_ACOUSTIC_SIZE)  # other sizes are told below
-    sizes = {"tag_dim": _columns(weights, "fc1.weight", path), "cf_dim": cf_dim}
-    state = _renamed(weights, RetrievalModel(input_type, **sizes).state_dict(), path)
+        inputs["cf"] = max(1, both - RetrievalModel.CONCAT_ACOUSTIC_SIZE)  # others are told below
+    tag_dim = _columns(weights, "fc1.weight", path)
+    state = _renamed(weights, RetrievalModel(tag_dim, inputs).state_dict(), path)
     options = options | {"input_type": input_type}
     origin = {"file": path.name, "sha256": hashlib.sha256(content).hexdigest()}
     used = {name: options[name] for name in _USED_IN_TEST}
     hyper_parameters = {
         "options": options,
         "tags": [],
-        **sizes,
+        "tag_dim": tag_dim,
+        "inputs": inputs,
         "mel_settings": None if input_type == "cf" else MEL_SETTINGS,
         "made_by": {"released_checkpoint": origin, "options": used},
     }

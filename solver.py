@@ -10,19 +10,20 @@ import time
 import numpy as np
 import torch
 from pytorch_lightning import LightningModule
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import LambdaLR
 
 from errors import UserError
-from losses import triplet_margin_loss
+from losses import infonce_loss, sigmoid_loss, triplet_margin_loss
 from metrics import mean_over_tags, score_tags
 from model import EMBEDDING_SIZE, RetrievalModel, SongInputs
 from options import Options
 from sampler import epoch_generator, mine_negatives
 
-CHECKPOINT_FORMAT = 2
+CHECKPOINT_FORMAT = 3
 WARM_UP_STEPS = 20  # in which Adam's averages of the gradient become usable
+FIRST_SCALE, FIRST_BIAS = 10.0, -3.0  # of similarities that become logits; learnt from there
 
 
 def cosine_similarity(tags: Tensor, songs: Tensor) -> Tensor:
@@ -40,19 +41,21 @@ def cosine_schedule(step: int, n_steps: int) -> float:
 
 
 class Solver(LightningModule):
-    """Trains the branches with triplets, scores a split by MAP, P@10 and ROC-AUC.
+    """Trains the branches, scores a split by MAP, P@10 and ROC-AUC.
 
     Works with `data_loader.RetrievalData` as the trainer's datamodule.
 
     Parameters
     ----------
     options : dict
-        Options as a checkpoint keeps them (`Options.to_store`); `input_type`, `is_weighted`,
-        `negative_weighting`, `margin`, `lr`, `lr_schedule` and `seed` are used here.
+        Options as a checkpoint keeps them (`Options.to_store`); `fusion`, `loss`,
+        `is_weighted`, `negative_weighting`, `margin`, `lr`, `lr_schedule` and `seed` are used here.
     tags : list of str
         The ordered tags.
-    tag_dim, cf_dim : int
-        Lengths of the word and CF vectors; `cf_dim` None without cultural branch.
+    tag_dim : int
+        Length of the word vectors.
+    inputs : dict of str to int or None
+        The song inputs, as `model.RetrievalModel` takes them.
     mel_settings : dict, optional
         How the spectrograms were made, for whoever gives this model others; not used here.
     made_by : dict, optional
@@ -67,20 +70,25 @@ class Solver(LightningModule):
     """
 
     LOGGED = ("loss", "active_triplets", "positive_similarity", "negative_similarity")
+    LOGGED_LABELS = ("loss", "scale", "positive_similarity", "negative_similarity")
 
     def __init__(
         self,
         options: dict,
         tags: list[str],
         tag_dim: int,
-        cf_dim: int | None,
+        inputs: dict[str, int | None],
         mel_settings: dict | None = None,
         made_by: dict | None = None,
     ):
         super().__init__()
         self.save_hyperparameters()
         self.options = Options(**options)
-        self.model = RetrievalModel(self.options.input_type, tag_dim, cf_dim)
+        self.model = RetrievalModel(tag_dim, inputs, self.options.fusion_in_force)
+        self.logit_scale = self.logit_bias = None
+        if self.options.loss != "triplet":
+            self.logit_scale = nn.Parameter(torch.tensor(FIRST_SCALE).log())
+            self.logit_bias = nn.Parameter(torch.tensor(FIRST_BIAS))
         self.negative_weighting = (
             self.options.negative_weighting if self.options.is_weighted else "uniform"
         )
@@ -90,9 +98,10 @@ class Solver(LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer | dict:
         """Adam with the weight decay of the paper's code, its learning rate by --lr_schedule."""
-        adam = torch.optim.Adam(
-            self.model.parameters(), lr=self.options.lr, weight_decay=1e-4, fused=True
-        )
+        groups = [{"params": list(self.model.parameters()), "weight_decay": 1e-4}]
+        if self.logit_scale is not None:
+            groups.append({"params": [self.logit_scale, self.logit_bias], "weight_decay": 0.0})
+        adam = torch.optim.Adam(groups, lr=self.options.lr, fused=True)
         if self.options.lr_schedule == "constant":
             return adam
         n_steps = int(self.trainer.estimated_stepping_batches)
@@ -113,7 +122,14 @@ class Solver(LightningModule):
         self._logged = torch.zeros(len(self.LOGGED), device=self.device)
 
     def training_step(self, batch, batch_idx: int) -> Tensor:
-        """Triplet margin loss of a `data_loader.TripletBatch`."""
+        """Loss of a `data_loader.TripletBatch` or, unless --loss is triplet, a `LabelBatch`."""
+        loss, *others = (self._triplets if self.logit_scale is None else self._labels)(batch)
+        with torch.no_grad():  # summed on the device: logging each step would wait for it
+            self._logged += torch.stack([loss.detach(), *others])
+        return loss
+
+    def _triplets(self, batch) -> tuple[Tensor, ...]:
+        """What `LOGGED` names, of triplets mined from the batch."""
         tags = self.model.embed_tags(batch.tag_vectors)  # (A, 256)
         songs = self.model.embed_songs(batch.songs)  # (B, 256)
         similarity = cosine_similarity(tags, songs)  # (A, B), anchor by song
@@ -127,17 +143,30 @@ class Solver(LightningModule):
         pairs = torch.stack([batch.positive, negative_index], dim=1)  # (A, 2)
         positive, negative = similarity.gather(1, pairs).unbind(dim=1)  # (A, B) -> (A,) twice
         loss, active = triplet_margin_loss(positive, negative, is_valid, self.options.margin)
-        with torch.no_grad():  # summed on the device: logging each step would wait for it
+        with torch.no_grad():
             n_valid = is_valid.sum().clamp(min=1)
-            self._logged += torch.stack(
-                [loss, active, positive.mean(), (negative * is_valid).sum() / n_valid]
+            return loss, active, positive.mean(), (negative * is_valid).sum() / n_valid
+
+    def _labels(self, batch) -> tuple[Tensor, ...]:
+        """What `LOGGED_LABELS` names, of every song of the batch with every tag."""
+        tags = self.model.embed_tags(batch.tag_vectors)  # (T, 256)
+        songs = self.model.embed_songs(batch.songs)  # (B, 256)
+        similarity = cosine_similarity(songs, tags)  # (B, T)
+        scale = self.logit_scale.exp()
+        loss_of = sigmoid_loss if self.options.loss == "sigmoid" else infonce_loss
+        loss = loss_of(similarity * scale + self.logit_bias, batch.truth)
+        with torch.no_grad():
+            positive, negative = (
+                (similarity * weight).sum() / weight.sum().clamp(min=1e-9)
+                for weight in (batch.truth, 1 - batch.truth)
             )
-        return loss
+            return loss, scale, positive, negative
 
     def on_train_epoch_end(self) -> None:
         """Log the epoch's means."""
         means = self._logged / self.trainer.num_training_batches
-        self.log_dict(dict(zip(self.LOGGED, means, strict=True)), sync_dist=True)
+        names = self.LOGGED if self.logit_scale is None else self.LOGGED_LABELS
+        self.log_dict(dict(zip(names, means, strict=True)), sync_dist=True)
 
     # ------------------------------------------------------------ validation, test, prediction
 

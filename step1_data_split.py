@@ -15,6 +15,7 @@ def run(
     vectors: str = "",
     minimum_score: float = 50.0,
     split_by: str = "artist",
+    require: str = "cf,spec",
     is_subset: bool = False,
 ) -> None:
     """Split the songs of msd500/track_tags.tsv into train, valid and test, by default 70 / 15 / 15.
@@ -39,6 +40,9 @@ def run(
         artist: an artist's songs stay together. song: where artists are not known. published: the
         parts in published_split.tsv; leaves out songs without a part, and tags with fewer songs
         than the minimum in a part.
+    require : str
+        What a song must have, where the directory has it at all: cf (listening data), spec (audio),
+        both, or any (one of them, for --fusion masked).
     is_subset : bool
         Write the files of the smaller set (sub_*).
     """
@@ -53,6 +57,9 @@ def run(
         vectors=tuple(names_in(vectors)),
         minimum_score=number("--minimum_score", minimum_score, 0.0),
         split_by=one_of("--split_by", split_by, ("artist", "song", "published")),
+        require=tuple(
+            one_of("--require", name, ("cf", "spec", "any")) for name in names_in(require)
+        ),
         is_subset=flag("--is_subset", is_subset),
     )
     write_data_split(existing_directory(data_path), options)

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from checkpoint import check_same_data, open_asked, open_trained, read_checkpoint
+from checkpoint import Trained, check_same_data, open_asked, open_trained, read_checkpoint
 from command_line import Stopped
 from data_loader import RetrievalData
 from dataset.files import user_path
@@ -75,6 +75,15 @@ def _prepare(folder: Path) -> None:
         (folder / "results.json").unlink(missing_ok=True)
 
 
+def score(trained: Trained) -> dict:
+    """Results of a model on the test split of its data, as `results.collect_results` gives them."""
+    _, solver, options, dataset = trained
+    trainer = make_trainer(options, logger=False, enable_checkpointing=False)
+    with shared_cores(options.num_threads):
+        trainer.test(solver, datamodule=RetrievalData(dataset, options), verbose=False)
+    return collect_results(solver.per_tag, dataset, "test")
+
+
 def test(given: dict[str, Any]) -> None:
     """Test a checkpoint; print the tables and write `results.json`.
 
@@ -83,11 +92,9 @@ def test(given: dict[str, Any]) -> None:
     given : dict
         Options as given, see `options.parse_options`.
     """
-    path, solver, options, dataset = open_trained(given)
-    trainer = make_trainer(options, logger=False, enable_checkpointing=False)
-    with shared_cores(options.num_threads):
-        trainer.test(solver, datamodule=RetrievalData(dataset, options), verbose=False)
-    results = collect_results(solver.per_tag, dataset, "test")
+    trained = open_trained(given)
+    path, solver, options, dataset = trained
+    results = score(trained)
     tested_by = {"data_path": str(dataset.path), "versions": versions(), "git": git_revision()}
     results["made_by"] = {
         **solver.hparams.made_by,

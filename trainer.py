@@ -45,7 +45,7 @@ def choose_precision(options: Options, accelerator: str) -> str:
     too small to gain, stays in float32.
     """
     asked = options.precision
-    if asked == "auto" and options.input_type != "cf":
+    if asked == "auto" and "spec" in options.inputs:
         if accelerator == "gpu":
             has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
         else:
@@ -105,7 +105,7 @@ def make_trainer(options: Options, **more) -> Trainer:
     precision = choose_precision(options, devices["accelerator"])
     if precision == "16-mixed" and devices["accelerator"] == "cpu":
         raise UserError("--precision 16-mixed needs a GPU: use bf16-mixed or 32 on the CPU")
-    if devices["accelerator"] == "cpu" and options.input_type != "cf":
+    if devices["accelerator"] == "cpu" and "spec" in options.inputs:
         keep_freed_memory()
     return Trainer(
         **devices,
@@ -126,7 +126,10 @@ def make_solver(options: Options, dataset: Dataset, trainer: Trainer) -> Solver:
         kept,
         dataset.tags,
         tag_dim=dataset.tag_vectors.shape[1],
-        cf_dim=None if dataset.cf is None else dataset.cf.shape[1],
+        inputs={
+            name: dataset.vectors[name].shape[1] if name in dataset.vectors else None
+            for name in options.inputs
+        },
         mel_settings=None if dataset.mel is None else MEL_SETTINGS,
         made_by=provenance(kept, dataset) | {"ran_with": ran_with},
     )

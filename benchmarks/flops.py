@@ -6,7 +6,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.plain_cnn import plain_cnn
 from benchmarks.synthetic import CF_DIM, TAG_DIM
 from dataset.mel_store import N_MELS
-from model import RetrievalModel, SongInputs
+from model import RetrievalModel
 
 
 def forward_flops(input_type: str, length: int) -> tuple[int, int]:
@@ -18,11 +18,11 @@ def forward_flops(input_type: str, length: int) -> tuple[int, int]:
     cf_dim = None if input_type == "spec" else CF_DIM
     counts = []
     with torch.device("meta"):
-        model = RetrievalModel(input_type, TAG_DIM, cf_dim)
+        model = RetrievalModel(TAG_DIM, {input_type: cf_dim})
         if input_type == "spec":  # ours computes a little more than the network asks for
             model.acoustic_branch = plain_cnn()
         model.eval()
-        inputs = SongInputs(torch.empty(1, N_MELS, length), torch.empty(1, CF_DIM))
+        inputs = {"spec": torch.empty(1, N_MELS, length), "cf": torch.empty(1, CF_DIM)}
         for branch, given in (
             (model.embed_tags, torch.empty(1, TAG_DIM)),
             (model.embed_songs, inputs),

@@ -27,7 +27,7 @@ def make_dataset(n_songs: int, n_tags: int = 100, tags_per_song: int = 3) -> Dat
         song_tags=song_tags,
         splits=dict(zip(("train", "valid", "test"), parts, strict=True)),
         tag_vectors=rng.standard_normal((n_tags, TAG_DIM), dtype=np.float32),
-        cf=rng.standard_normal((n_songs, CF_DIM), dtype=np.float32),
+        vectors={"cf": rng.standard_normal((n_songs, CF_DIM), dtype=np.float32)},
         categories={},
         about={},
     )
@@ -48,4 +48,4 @@ def with_noise(dataset: Dataset, n_frames: int) -> Dataset:
         starts=rng.integers(NOISE_FRAMES, size=n_songs),
         frames=(noise * 20 - 40).astype(np.float16),  # dB
     )
-    return dataclasses.replace(dataset, cf=None, mel=store)
+    return dataclasses.replace(dataset, vectors={}, mel=store)

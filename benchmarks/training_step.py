@@ -24,7 +24,7 @@ from benchmarks.synthetic import CF_DIM, TAG_DIM, make_dataset
 from benchmarks.timing import compare, print_comparison
 from data_loader import RetrievalData
 from dataset.directory import Dataset
-from model import RetrievalModel, SongInputs
+from model import RetrievalModel
 from options import merge_options
 from solver import Solver
 
@@ -68,8 +68,7 @@ def plain_negatives(tags, songs, one_hot, song_tags) -> list[int]:
 def plain_step(model: RetrievalModel, optimizer: torch.optim.Optimizer, batch: list) -> None:
     """One step of the plain loop, for a batch of `RowByRow` on the model's device."""
     tag_vectors, read, one_hot, song_tags = batch
-    inputs = SongInputs(spec=read) if model.cultural_branch is None else SongInputs(cf=read)
-    tags, songs = model.embed_tags(tag_vectors), model.embed_songs(inputs)
+    tags, songs = model.embed_tags(tag_vectors), model.embed_songs({model.names[0]: read})
     with torch.no_grad():
         negatives = songs[plain_negatives(tags, songs, one_hot, song_tags)]
     cosine = torch.nn.CosineSimilarity(dim=-1)
@@ -113,12 +112,12 @@ def main() -> None:
     dataset = make_dataset(arguments.n_songs)
     given = {"input_type": "cf", "is_balanced": True, "is_weighted": True}
     options = merge_options(given | {"triplets_per_epoch": n_triplets})
-    solver = Solver(options.to_store(), dataset.tags, TAG_DIM, CF_DIM)
+    solver = Solver(options.to_store(), dataset.tags, TAG_DIM, {"cf": CF_DIM})
     data = RetrievalData(dataset, options)
-    model = RetrievalModel("cf", TAG_DIM, CF_DIM)
+    model = RetrievalModel(TAG_DIM, {"cf": CF_DIM})
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, weight_decay=1e-4)
     loader = DataLoader(
-        RowByRow(dataset, n_triplets, dataset.cf.__getitem__), BATCH_SIZE, shuffle=True
+        RowByRow(dataset, n_triplets, dataset.vectors["cf"].__getitem__), BATCH_SIZE, shuffle=True
     )
     seconds = compare(
         lambda: plain_epochs(model, loader, optimizer),

@@ -153,14 +153,15 @@ def plain_seconds(
 ) -> list[float]:
     """Seconds of each step of the plain loop, reading included, after one to warm up."""
     is_spec = dataset.mel is not None
-    model = RetrievalModel(options.input_type, TAG_DIM, None if is_spec else CF_DIM)
+    model = RetrievalModel(TAG_DIM, {"spec": None} if is_spec else {"cf": CF_DIM})
     if is_spec:
         model.acoustic_branch = plain_cnn()
     model.to(device).train()
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-4, weight_decay=1e-4)
     with tempfile.TemporaryDirectory() as folder:
         read_song = crop_reader(dataset, options.input_length, Path(folder)) if is_spec else None
-        rows = RowByRow(dataset, options.triplets_per_epoch, read_song or dataset.cf.__getitem__)
+        read = read_song or dataset.vectors["cf"].__getitem__
+        rows = RowByRow(dataset, options.triplets_per_epoch, read)
         loader = DataLoader(rows, options.batch_size, shuffle=True)
         stamps = []
         for batch in islice(chain.from_iterable(repeat(loader)), n_steps + 1):

@@ -163,6 +163,65 @@ def read_tag_vectors(path: Path, w2v_type: str, prefix: str, tags: list[str]) ->
     return matrix.astype(np.float32)
 
 
+def read_song_vectors(path: Path, name: str, prefix: str, song_ids: list[str]) -> np.ndarray:
+    """Read vectors of songs of any origin: float32 (N, C), a row of NaN for a song without.
+
+    Parameters
+    ----------
+    path : Path
+        The dataset directory, with `<name>_songs.npy`. Its rows are in the order of the songs, or
+        in that of `<name>_song_ids.npy` where this lies beside it.
+    name : str
+        What stands before `_songs.npy`.
+    prefix : str
+        'sub_' for the smaller set, whose own file goes before that of the whole set.
+    song_ids : list of str
+        The N songs.
+    """
+    own, shared = (path / f"{one}{name}_songs.npy" for one in (prefix, ""))
+    file = own if own.is_file() else shared
+    if not file.is_file():
+        raise UserError(
+            f"{shared} is missing: step 5 makes musicnn_songs.npy, docs/data.md says how vectors "
+            "of other origin come"
+        )
+    rows = _read_rows_or_nan(file)
+    ids_file = file.with_name(file.name.replace("_songs.npy", "_song_ids.npy"))
+    if ids_file.is_file():
+        ids = unique_names(read_strings(ids_file), ids_file, "song")
+        _check_length(file, rows, ids_file, len(ids))
+        row_of = {song_id: row for row, song_id in enumerate(ids)}
+        index = np.array([row_of.get(song_id, len(ids)) for song_id in song_ids])
+        return np.vstack([rows, np.full((1, rows.shape[1]), np.nan, np.float32)])[index]
+    _check_length(file, rows, path / f"{prefix}binaries.npy", len(song_ids))
+    return rows
+
+
+def _check_length(file: Path, rows: np.ndarray, other: Path, n_songs: int) -> None:
+    if len(rows) != n_songs:
+        raise UserError(
+            f"{file} has {len(rows)} rows but {other.name} has {n_songs}: make both for the same "
+            "songs"
+        )
+
+
+def _read_rows_or_nan(file: Path) -> np.ndarray:
+    """Read float32 (S, C), where a row is finite or all NaN."""
+    rows = read_npy(file)
+    if rows.ndim != 2 or rows.dtype.kind not in "iuf" or 0 in rows.shape:
+        raise UserError(
+            f"{file} must hold a matrix of numbers, a row a song, not shape {rows.shape} of "
+            f"{rows.dtype}: make it again"
+        )
+    broken = ~_is_finite(rows) & ~np.isnan(rows).all(axis=1)
+    if broken.any():
+        raise UserError(
+            f"{file} holds NaN or infinite values in row {int(np.flatnonzero(broken)[0])}, where "
+            "others are numbers: a song without a vector must have a row of NaN alone"
+        )
+    return rows.astype(np.float32)
+
+
 def read_cf(path: Path, n_songs: int) -> np.ndarray:
     """Read the CF vector of every song: float32 (N, C)."""
     cf = _read_matrix(path)

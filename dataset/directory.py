@@ -11,6 +11,7 @@ from dataset.checks import (
     check_train_tag_to_ix,
     read_cf,
     read_song_tags,
+    read_song_vectors,
     read_splits,
     read_tag_vectors,
 )
@@ -21,6 +22,7 @@ from dataset.files import (
     read_categories,
     read_tags,
     some,
+    song_inputs,
     subset_prefix,
 )
 from dataset.mel_store import MelStore, open_mel_store, unfinished_songs
@@ -47,8 +49,9 @@ class Dataset:
         'train', 'valid', 'test' -> song indices, in the order of the file.
     tag_vectors : ndarray of float32, shape (T, D)
         Word vector of each tag.
-    cf : ndarray of float32, shape (N, C), or None
-        Collaborative-filtering vectors, if asked for.
+    vectors : dict of str to ndarray of float32, shape (N, C)
+        The song vectors asked for, by the name of the song input: 'cf', collaborative filtering,
+        or any other, where a row of NaN says that the song has none.
     categories : dict of str to str
         Tag -> tag category, for tags that have one.
     about : dict
@@ -63,7 +66,7 @@ class Dataset:
     song_tags: np.ndarray
     splits: dict[str, np.ndarray]
     tag_vectors: np.ndarray
-    cf: np.ndarray | None
+    vectors: dict[str, np.ndarray]
     categories: dict[str, str]
     about: dict
     mel: MelStore | None = None
@@ -74,10 +77,12 @@ def open_dataset(
     w2v_type: str = "google",
     is_subset: bool = False,
     input_type: str | None = None,
+    any_input: bool = False,
 ) -> Dataset:
     """Read and check a dataset directory, with the song data that the input type needs.
 
-    Songs whose audio step 4 could not read leave the splits where spectrograms are needed.
+    Songs that lack what is needed, such as those whose audio step 4 could not read, leave the
+    splits.
 
     Parameters
     ----------
@@ -87,8 +92,10 @@ def open_dataset(
         Which `<w2v_type>_emb.pkl` to use.
     is_subset : bool
         Whether to read the `sub_*` files (the paper's MSD50).
-    input_type : {'spec', 'cf', 'hybrid'}, optional
-        Whether spectrograms, CF vectors or both are needed; by default neither.
+    input_type : str, optional
+        The song inputs that are needed, see `dataset.files.song_inputs`; by default none.
+    any_input : bool
+        Whether one of the inputs is enough for a song to stay; a CF vector of zeros is then none.
 
     Raises
     ------
@@ -107,7 +114,7 @@ def open_dataset(
                 f"no song of {path / f'{prefix}{name}_ids.npy'} bears a tag of {prefix}tags.npy: "
                 "make the split again with step 1"
             )
-    with_cf, with_mel = input_type in ("cf", "hybrid"), input_type in ("spec", "hybrid")
+    inputs = song_inputs(input_type) if input_type else ()
     dataset = Dataset(
         path=path,
         tags=tags,
@@ -115,37 +122,64 @@ def open_dataset(
         song_tags=song_tags,
         splits=splits,
         tag_vectors=read_tag_vectors(path, w2v_type, prefix, tags),
-        cf=read_cf(path / f"{prefix}ix_to_cf.npy", len(song_tags)) if with_cf else None,
+        vectors={
+            name: read_cf(path / f"{prefix}ix_to_cf.npy", len(song_tags))
+            if name == "cf"
+            else read_song_vectors(path, name, prefix, song_ids)
+            for name in inputs
+            if name != "spec"
+        },
         categories=read_categories(path),
         about=read_about(path),
     )
     check_train_tag_to_ix(path / f"{prefix}train_tag_to_ix.pkl", dataset)
-    return _with_mels(dataset) if with_mel else dataset
+    if "spec" in inputs:
+        dataset = _with_mels(dataset, any_input)
+    return _with_inputs(dataset, any_input) if any_input or dataset.vectors else dataset
 
 
-def _with_mels(dataset: Dataset) -> Dataset:
+def _with_mels(dataset: Dataset, any_input: bool) -> Dataset:
     """Open the spectrograms; songs whose audio could not be read leave the splits."""
     store = open_mel_store(dataset.path, dataset.song_ids)
     wanted = [dataset.song_ids[song] for part in SPLITS for song in dataset.splits[part]]
     missing = unfinished_songs(store, wanted, dataset.path)
-    if missing:
+    if missing and not any_input:
         raise UserError(
             f"{dataset.path} has no spectrogram of {len(missing)} of {len(wanted)} songs "
             f"({some(missing)}): run step 4 again, it goes on where it was"
         )
+    dataset = replace(dataset, mel=store)
+    if any_input:
+        return dataset
     has_mel = np.isin(dataset.song_ids, store.song_ids)
-    splits = {part: songs[has_mel[songs]] for part, songs in dataset.splits.items()}
-    n_left = sum(map(len, splits.values()))
-    if n_left < len(wanted):
-        n_skipped = len(wanted) - n_left
-        print(f"left out {n_skipped} of {len(wanted)} songs, whose audio step 4 could not read")
+    return _only(dataset, has_mel, "a spectrogram: mel_skipped.tsv says why")
+
+
+def _with_inputs(dataset: Dataset, any_input: bool) -> Dataset:
+    """Take out of the splits the songs that have not all inputs, or not any of them."""
+    vectors = dict(dataset.vectors)
+    if any_input and "cf" in vectors:
+        unheard = ~vectors["cf"].any(axis=1, keepdims=True)
+        vectors["cf"] = np.where(unheard, np.float32(np.nan), vectors["cf"])
+    has = [~np.isnan(rows[:, 0]) for rows in vectors.values()]
+    if dataset.mel is not None and any_input:
+        has.append(np.isin(dataset.song_ids, dataset.mel.song_ids))
+    has_enough = np.logical_or.reduce(has) if any_input else np.logical_and.reduce(has)
+    wanted = "any of the song inputs" if any_input else f"vectors ({', '.join(vectors)})"
+    return _only(replace(dataset, vectors=vectors), has_enough, f"{wanted}: see to their files")
+
+
+def _only(dataset: Dataset, stays: np.ndarray, what: str) -> Dataset:
+    """Keep the songs (N,) that have what is needed in the splits, and say how many have not."""
+    splits = {part: songs[stays[songs]] for part, songs in dataset.splits.items()}
+    n_before, n_left = (sum(map(len, one.values())) for one in (dataset.splits, splits))
+    if n_left < n_before:
+        short = what.partition(":")[0]
+        print(f"left out {n_before - n_left} of {n_before} songs, which have not {short}")
     for part, songs in splits.items():
         if not dataset.song_tags[songs].any():
-            raise UserError(
-                f"no song of the {part} split in {dataset.path} has a spectrogram: "
-                "mel_skipped.tsv says why"
-            )
-    return replace(dataset, splits=splits, mel=store)
+            raise UserError(f"no song of the {part} split in {dataset.path} has {what}")
+    return replace(dataset, splits=splits)
 
 
 def write_split_without(
@@ -194,10 +228,14 @@ def fingerprint(dataset: Dataset) -> dict[str, str]:
     """
     song_ids = [dataset.song_ids[song] for song in dataset.splits["train"]]
     contents = {"split": "\n".join(song_ids).encode(), "tag vectors": dataset.tag_vectors.tobytes()}
-    contents["CF vectors"] = b"" if dataset.cf is None else dataset.cf.tobytes()
+    contents["CF vectors"] = b""
+    for name, rows in dataset.vectors.items():
+        contents["CF vectors" if name == "cf" else f"{name} vectors"] = rows.tobytes()
     contents["spectrograms"] = b""
     if dataset.mel is not None:
-        n_frames = dataset.mel.n_frames[dataset.mel.rows_of(song_ids)]
+        heard = set(dataset.mel.song_ids)
+        rows = dataset.mel.rows_of(song_id for song_id in song_ids if song_id in heard)
+        n_frames = dataset.mel.n_frames[rows]
         contents["spectrograms"] = repr(n_frames.tolist()).encode()
     return {
         name: hashlib.sha256(content).hexdigest() if content else ""

@@ -50,6 +50,11 @@ _MADE_BY = {  # end of a file's name -> where it comes from
 }
 
 
+def song_inputs(input_type: str) -> tuple[str, ...]:
+    """Names of the song inputs of an --input_type: 'hybrid' is the paper's name of spec and cf."""
+    return ("spec", "cf") if input_type == "hybrid" else tuple(input_type.split("+"))
+
+
 def subset_prefix(is_subset: bool) -> str:
     """Prefix of the file names of the whole set ('') or of the smaller one ('sub_')."""
     return "sub_" if is_subset else ""

@@ -3,14 +3,19 @@
     python -m experiments.modalities DATA_PATH RESULT_DIR --seeds 0,1,2 [options of main.py]
 
 Trains what the directory has data for: the cultural branch on CF vectors, the acoustic one on
-spectrograms, and the hybrid on both; --columns chooses among them. Triplets are balanced-weighted.
-Prints the table, and writes it to RESULT_DIR/modalities.md, the chart by category to
-modalities.png, and every run to modalities.json. A second start repeats nothing that is there.
+spectrograms, and both together, by concatenation (hybrid) and by masked fusion (fused); --columns
+chooses among them. The fused model is tested again with audio or listening data taken away.
+Triplets are balanced-weighted. Prints the table, and writes it to RESULT_DIR/modalities.md, the
+chart by category to modalities.png, and every run to modalities.json. A second start repeats
+nothing that is there.
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from checkpoint import open_trained
 from command_line import run_or_explain
 from dataset.files import existing_directory, subset_prefix
 from dataset.mel_store import FRAMES
@@ -27,15 +32,20 @@ from experiments.runs import (
 )
 from experiments.tables import Found, first_run, markdown, quoted_table
 from options import parse_options
+from train_test import score
 
-INPUT_TYPES = {"cultural": "cf", "acoustic": "spec", "hybrid": "hybrid"}
+INPUT_TYPES = {"cultural": "cf", "acoustic": "spec", "hybrid": "hybrid", "fused": "spec+cf"}
+
+
+TAKEN_AWAY: tuple[dict[str, Any], ...] = ({"vectors": {}}, {"mel": None})  # of a Dataset
 
 
 def possible_columns(data_path: Path, is_subset: bool) -> list[str]:
     """Columns that the directory has data for."""
     has_cf = (data_path / f"{subset_prefix(is_subset)}ix_to_cf.npy").is_file()
     has_mels = (data_path / FRAMES).is_file() or (data_path / "spec").is_dir()
-    needs = {"cultural": has_cf, "acoustic": has_mels, "hybrid": has_cf and has_mels}
+    has_both = has_cf and has_mels
+    needs = {"cultural": has_cf, "acoustic": has_mels, "hybrid": has_both, "fused": has_both}
     return [column for column, is_there in needs.items() if is_there]
 
 
@@ -73,12 +83,30 @@ def paper_categories() -> str:
     )
 
 
+def score_alone(runs: list[dict]) -> dict[str, list[dict]]:
+    """Test models of fused inputs anew with one input alone: column -> results of every run."""
+    found: dict[str, list[dict]] = {"fused, audio alone": [], "fused, listening alone": []}
+    for run in runs:
+        made_by = run["made_by"]
+        where = {
+            "model_load_path": made_by["checkpoint"],
+            "data_path": made_by["tested_by"]["data_path"],
+        }
+        trained = open_trained({"mode": "TEST"} | where)
+        for column, less in zip(found, TAKEN_AWAY, strict=True):
+            alone = trained._replace(dataset=replace(trained.dataset, **less))
+            found[column].append(score(alone) | {"made_by": made_by})
+    return found
+
+
 def compare_modalities(given: argparse.Namespace, asked: str | None = None) -> tuple[str, Found]:
     """Run the columns `asked` for, or all possible; write the report; return it and the runs."""
     is_subset = parse_options(given.options).get("is_subset", False)
     columns = choose_columns(asked, existing_directory(given.data_path), is_subset)
     variants = {name: ["--input_type", INPUT_TYPES[name]] for name in columns}
     found = run_seeds(given, variants, BALANCED_WEIGHTED)
+    if "fused" in found:
+        found |= score_alone(found["fused"])
     has_chart = bool(first_run(found)["categories"])
     parts = ["![MAP by tag category](modalities.png)\n"] if has_chart else []
     quoted = paper.MODALITIES_SUBSET if is_subset else paper.MODALITIES
@@ -93,7 +121,7 @@ def compare_modalities(given: argparse.Namespace, asked: str | None = None) -> t
 def main() -> None:
     """Read the command line and make the report."""
     parser = command_parser(__doc__)
-    parser.add_argument("--columns", help="with commas between: cultural,acoustic,hybrid")
+    parser.add_argument("--columns", help="with commas between: cultural,acoustic,hybrid,fused")
     given = parse_command(parser)
     compare_modalities(given, given.columns)
 

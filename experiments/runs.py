@@ -34,11 +34,12 @@ def run(data_path: str, folder: Path, options: list[str]) -> dict:
         train(given | {"model_save_path": str(folder), "resume": is_stopped})
         test(where | {"mode": "TEST", "model_load_path": str(folder)})
     found = json.loads(results.read_text(encoding="utf-8"))
-    asked, ran = merge_options(given).to_store(), found["made_by"]["options"]
+    asked = merge_options(given).to_store()
+    ran = Options().to_store() | found["made_by"]["options"]  # what came later was at its default
     for name in (*MODEL_OPTIONS, "n_epochs", "data_path"):
-        if asked[name] != ran.get(name):  # None: an older version had no such option
+        if asked[name] != ran[name]:
             raise UserError(
-                f"{results} is from a run with --{name} {ran.get(name)}, not {asked[name]}: give "
+                f"{results} is from a run with --{name} {ran[name]}, not {asked[name]}: give "
                 "another RESULT_DIR"
             )
     return found
@@ -46,6 +47,9 @@ def run(data_path: str, folder: Path, options: list[str]) -> dict:
 
 def run_name(options: Options) -> str:
     """Name of a run's folder: what the experiments vary; all else is fixed in a RESULT_DIR."""
+    if options.loss != "triplet":
+        mixup = "-mixup" if options.mixup else ""
+        return f"{options.input_type}-{options.w2v_type}-{options.loss}{mixup}-seed{options.seed}"
     triplets = ["balanced"] if options.is_balanced else []
     if options.is_weighted:
         is_distance = options.negative_weighting == "distance"

@@ -13,7 +13,6 @@ from dataset.directory import Dataset
 from dataset.files import SPLITS, normal_form, read_songs, some
 from errors import UserError
 from mel_chunks import spread_chunks
-from model import SongInputs
 from options import Options
 from progress import progress
 from retrieval.song_index import SongIndex
@@ -112,10 +111,10 @@ def _embed_folder(solver: Solver, options: Options, folder: Path) -> tuple[list[
     """Names and embeddings of the audio files below a folder; tells which cannot be read."""
     from preprocessing.mel.audio_files import READABLE, find_audio
 
-    if options.input_type != "spec":
+    if options.input_type != "spec" and not ("spec" in options.inputs and options.any_input):
         raise UserError(
-            f"a model of --input_type {options.input_type} needs listening data, which a folder "
-            "of audio has not: give one of --input_type spec"
+            f"a model of --input_type {options.input_type} needs more than the audio, which is all "
+            "that a folder has: give one of --input_type spec, or of spec+... by masked fusion"
         )
     files, passed_over = find_audio(folder)
     if passed_over:
@@ -166,7 +165,7 @@ def _embed_files(
             continue
         chunks = spread_chunks(mel, options.input_length, options.num_chunk)
         with torch.inference_mode():
-            found[file] = model.embed_songs(SongInputs(chunks[None].to(device)))[0].cpu()
+            found[file] = model.embed_songs({"spec": chunks[None].to(device)})[0].cpu()
     return found, reasons
 
 

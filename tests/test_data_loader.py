@@ -10,6 +10,7 @@ from data_loader import RetrievalData
 from dataset.directory import open_dataset
 from dataset.mel_store import FLOOR_DB
 from options import Options
+from planted import write_planted, write_planted_mels
 
 OPTIONS = {"batch_size": 128, "triplets_per_epoch": 10_000, "is_balanced": False, "seed": 0}
 OPTIONS |= {"anchors_per_song": 1}
@@ -17,9 +18,16 @@ AUDIO = {"input_length": 173, "num_chunk": 3, "cache": "memory", "num_workers": 
 
 
 def data_for(
-    directory, rank=0, world_size=1, epoch=0, stage=None, input_type="cf", **options
+    directory,
+    rank=0,
+    world_size=1,
+    epoch=0,
+    stage=None,
+    input_type="cf",
+    any_input=False,
+    **options,
 ) -> RetrievalData:
-    dataset = open_dataset(directory, input_type=input_type)
+    dataset = open_dataset(directory, input_type=input_type, any_input=any_input)
     data = RetrievalData(dataset, Options(**OPTIONS | AUDIO | options))
     data.trainer = SimpleNamespace(
         strategy=SimpleNamespace(root_device=torch.device("cpu")),
@@ -45,23 +53,45 @@ def test_no_batch_has_a_single_triplet(shared_dataset_dir):
     assert {len(batch.tag_vectors) for batch in batches} == {9}
 
 
+def test_songs_without_a_spectrogram_are_batches_with_nan(tmp_path):
+    directory = write_planted_mels(write_planted(tmp_path / "data", 60), skipped=20)
+    cf = np.load(directory / "ix_to_cf.npy")
+    cf[[3, 30]] = 0  # 3 has neither
+    np.save(directory / "ix_to_cf.npy", cf)
+    dataset = open_dataset(directory, input_type="spec+cf", any_input=True)
+    left = np.concatenate(list(dataset.splits.values()))
+    assert sorted(left) == [song for song in range(60) if song != 3]
+    data = data_for(directory, input_type="spec+cf", any_input=True, stage="test")
+    batches = list(data.test_dataloader())
+    spec = torch.cat([batch["spec"] for batch in batches])
+    test_songs = dataset.splits["test"]
+    assert spec.flatten(1).isnan().all(dim=1).tolist() == (test_songs < 20).tolist()
+    assert spec.flatten(1).isnan().any(dim=1).tolist() == (test_songs < 20).tolist()
+    vectors = torch.cat([batch["cf"] for batch in batches])
+    assert vectors.isnan().all(dim=1).tolist() == (test_songs == 30).tolist()
+    training = data_for(directory, input_type="spec+cf", any_input=True, loss="sigmoid", mixup=True)
+    for batch in training.train_dataloader():
+        known = ~batch.songs["spec"][:, 0, 0].isnan()
+        assert known.any() and not known.all()
+
+
 def test_processes_share_the_epoch_and_draw_different_triplets(shared_dataset_dir):
     ranks = [
         list(data_for(shared_dataset_dir, rank=rank, world_size=3).train_dataloader())
         for rank in range(3)
     ]
     assert [sum(len(b.tag_vectors) for b in batches) for batches in ranks] == [3334] * 3
-    assert not torch.equal(ranks[0][0].songs.cf, ranks[1][0].songs.cf)
+    assert not torch.equal(ranks[0][0].songs["cf"], ranks[1][0].songs["cf"])
 
 
 @pytest.mark.parametrize("is_balanced", [False, True])
 def test_a_batch_is_what_the_files_say(shared_dataset_dir, is_balanced):
     data = data_for(shared_dataset_dir, is_balanced=is_balanced)
     dataset = data.dataset
-    song_of_cf = {row.tobytes(): song for song, row in enumerate(dataset.cf)}
+    song_of_cf = {row.tobytes(): song for song, row in enumerate(dataset.vectors["cf"])}
     tag_of_vector = {row.tobytes(): tag for tag, row in enumerate(dataset.tag_vectors)}
     batch = next(iter(data.train_dataloader()))
-    songs = [song_of_cf[row.tobytes()] for row in batch.songs.cf.numpy()]
+    songs = [song_of_cf[row.tobytes()] for row in batch.songs["cf"].numpy()]
     tags = [tag_of_vector[row.tobytes()] for row in batch.tag_vectors.numpy()]
     assert set(songs) <= set(dataset.splits["train"].tolist())
     for anchor, tag in enumerate(tags):
@@ -70,15 +100,47 @@ def test_a_batch_is_what_the_files_say(shared_dataset_dir, is_balanced):
             assert batch.is_candidate[anchor, column] == (not dataset.song_tags[song, tag])
 
 
+@pytest.mark.parametrize("loss", ["sigmoid", "infonce"])
+def test_a_batch_of_labels_is_what_the_files_say(shared_dataset_dir, loss):
+    data = data_for(shared_dataset_dir, loss=loss)
+    dataset = data.dataset
+    song_of_cf = {row.tobytes(): song for song, row in enumerate(dataset.vectors["cf"])}
+    batches = list(data.train_dataloader())
+    assert sum(len(batch.truth) for batch in batches) == 10_000
+    songs = [song_of_cf[row.tobytes()] for row in batches[0].songs["cf"].numpy()]
+    assert set(songs) <= set(dataset.splits["train"].tolist())
+    assert batches[0].truth.tolist() == dataset.song_tags[songs].astype(float).tolist()
+    np.testing.assert_array_equal(batches[0].tag_vectors, dataset.tag_vectors)
+
+
+def test_mixed_songs_lie_between_two_songs_and_so_do_their_tags(shared_dataset_dir):
+    plain = next(iter(data_for(shared_dataset_dir, loss="sigmoid").train_dataloader()))
+    again = data_for(shared_dataset_dir, loss="sigmoid", mixup=True).train_dataloader()
+    found = next(iter(again))
+    both = torch.cat([plain.songs["cf"], plain.truth], dim=1)
+    mixes = torch.cat([found.songs["cf"], found.truth], dim=1)
+    shares = []
+    for own, mix in zip(both, mixes, strict=True):
+        step, way = mix - own, both - own
+        share = (way @ step) / way.square().sum(dim=1).clamp(min=1e-9)
+        left = (share[:, None] * way - step).square().sum(dim=1)  # nothing, for the right partner
+        assert left.min() < 1e-6
+        shares.append(share[left.argmin()].item())
+    assert 0 <= min(shares) < 0.1 and 0.9 < max(shares) <= 1
+    assert 0.4 < np.mean(shares) < 0.6
+
+
 def test_several_anchors_share_a_song(shared_dataset_dir):
     one = next(iter(data_for(shared_dataset_dir, batch_size=16).train_dataloader()))
     data = data_for(shared_dataset_dir, batch_size=16, anchors_per_song=3)
     dataset, batch = data.dataset, next(iter(data.train_dataloader()))
-    assert torch.equal(batch.songs.cf, one.songs.cf)  # the same songs, with the same first anchor
+    assert torch.equal(
+        batch.songs["cf"], one.songs["cf"]
+    )  # the same songs, with the same first anchor
     assert torch.equal(batch.tag_vectors[::3], one.tag_vectors)
-    song_of_cf = {row.tobytes(): song for song, row in enumerate(dataset.cf)}
+    song_of_cf = {row.tobytes(): song for song, row in enumerate(dataset.vectors["cf"])}
     tag_of_vector = {row.tobytes(): tag for tag, row in enumerate(dataset.tag_vectors)}
-    songs = [song_of_cf[row.tobytes()] for row in batch.songs.cf.numpy()]
+    songs = [song_of_cf[row.tobytes()] for row in batch.songs["cf"].numpy()]
     tags = [tag_of_vector[row.tobytes()] for row in batch.tag_vectors.numpy()]
     assert len(songs) == 16 and len(tags) == 48 and batch.is_candidate.shape == (48, 16)
     for anchor, (tag, positive) in enumerate(zip(tags, batch.positive.tolist(), strict=True)):
@@ -90,7 +152,7 @@ def test_several_anchors_share_a_song(shared_dataset_dir):
 
 def test_draws_depend_on_seed_and_epoch_alone(shared_dataset_dir):
     def first(**options):
-        return next(iter(data_for(shared_dataset_dir, **options).train_dataloader())).songs.cf
+        return next(iter(data_for(shared_dataset_dir, **options).train_dataloader())).songs["cf"]
 
     assert torch.equal(first(seed=1, epoch=4), first(seed=1, epoch=4))
     assert not torch.equal(first(seed=1, epoch=4), first(seed=1, epoch=5))
@@ -100,10 +162,10 @@ def test_draws_depend_on_seed_and_epoch_alone(shared_dataset_dir):
 def test_one_loader_draws_anew_each_epoch(shared_dataset_dir):
     data = data_for(shared_dataset_dir)
     loader = data.train_dataloader()
-    first = next(iter(loader)).songs.cf
-    assert torch.equal(first, next(iter(loader)).songs.cf)
+    first = next(iter(loader)).songs["cf"]
+    assert torch.equal(first, next(iter(loader)).songs["cf"])
     data.trainer.current_epoch = 1
-    assert not torch.equal(first, next(iter(loader)).songs.cf)
+    assert not torch.equal(first, next(iter(loader)).songs["cf"])
 
 
 @pytest.mark.parametrize("split", ["valid", "test"])
@@ -111,9 +173,9 @@ def test_evaluation_songs_come_once_and_in_order(shared_dataset_dir, split, monk
     monkeypatch.setattr("data_loader.EVAL_SONGS", 7)
     data = data_for(shared_dataset_dir)
     loader = data.val_dataloader() if split == "valid" else data.test_dataloader()
-    songs = torch.cat([batch.cf for batch in loader]).numpy()
+    songs = torch.cat([batch["cf"] for batch in loader]).numpy()
     indices = data.dataset.splits[split]
-    np.testing.assert_array_equal(songs, data.dataset.cf[indices])
+    np.testing.assert_array_equal(songs, data.dataset.vectors["cf"][indices])
     assert len(loader) == -(-len(indices) // 7)
     np.testing.assert_array_equal(data.tag_song_truth(split), data.dataset.song_tags[indices].T)
 
@@ -137,9 +199,9 @@ def padded(frames: np.ndarray, first: int, length: int) -> np.ndarray:
 def test_a_training_song_comes_with_its_own_frames(audio_dataset_dir):
     data = data_for(audio_dataset_dir, input_type="hybrid", batch_size=16, triplets_per_epoch=40)
     songs_seen = 0
-    song_of_cf = {row.tobytes(): song for song, row in enumerate(data.dataset.cf)}
+    song_of_cf = {row.tobytes(): song for song, row in enumerate(data.dataset.vectors["cf"])}
     for batch in data.train_dataloader():
-        for spec, cf in zip(batch.songs.spec.numpy(), batch.songs.cf.numpy(), strict=True):
+        for spec, cf in zip(batch.songs["spec"].numpy(), batch.songs["cf"].numpy(), strict=True):
             frames = song_frames(data, song_of_cf[cf.tobytes()])
             starts = range(max(len(frames) - 173, 0) + 1)
             assert any(np.array_equal(spec, padded(frames, first, 173)) for first in starts)
@@ -152,8 +214,8 @@ def test_with_and_without_spectrograms_the_same_songs_are_drawn(audio_dataset_di
         next(iter(data_for(audio_dataset_dir, input_type=kind).train_dataloader()))
         for kind in ("cf", "hybrid")
     ]
-    assert torch.equal(batches[0].songs.cf, batches[1].songs.cf)
-    assert batches[0].songs.spec is None
+    assert torch.equal(batches[0].songs["cf"], batches[1].songs["cf"])
+    assert set(batches[0].songs) == {"cf"}
 
 
 @pytest.mark.parametrize("stage", ["fit", "test"])
@@ -163,9 +225,9 @@ def test_evaluation_chunks_go_from_end_to_end(audio_dataset_dir, stage, monkeypa
     split = "test" if stage == "test" else "valid"
     loader = data.test_dataloader() if stage == "test" else data.val_dataloader()
     batches = list(loader)
-    assert {len(batch.spec) for batch in batches} == {2} and len(loader) == 6
-    assert batches[0].cf is None
-    spec = torch.cat([batch.spec for batch in batches]).numpy()
+    assert {len(batch["spec"]) for batch in batches} == {2} and len(loader) == 6
+    assert set(batches[0]) == {"spec"}
+    spec = torch.cat([batch["spec"] for batch in batches]).numpy()
     songs = data.dataset.splits[split].tolist()
     assert spec.shape == (len(songs), 3, 128, 173)
     for song, chunks in zip(songs, spec, strict=True):

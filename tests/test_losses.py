@@ -1,9 +1,11 @@
-"""The triplet margin loss: values and gradients by hand."""
+"""The losses: values and gradients by hand, and against plain loops."""
+
+import math
 
 import pytest
 import torch
 
-from losses import triplet_margin_loss
+from losses import infonce_loss, sigmoid_loss, triplet_margin_loss
 
 
 def tensor(*values: float) -> torch.Tensor:
@@ -55,3 +57,56 @@ def test_margin_is_the_loss_of_equal_similarities(margin):
     loss, active = triplet_margin_loss(similarity, similarity, valid, margin)
     assert loss.item() == pytest.approx(margin)
     assert active.item() == float(margin > 0)
+
+
+def many(n_songs=5, n_tags=4) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(n_songs, n_tags, generator=generator, dtype=torch.float64) * 3
+    truth = (torch.rand(n_songs, n_tags, generator=generator) < 0.4).double()
+    truth[2], truth[:, 1] = 0, 0  # a song without tag, a tag without song
+    return logits, truth
+
+
+def test_sigmoid_loss_is_the_plain_loop():
+    logits, truth = many()
+    total = 0.0
+    for song in range(5):
+        for tag in range(4):
+            sign = 1 if truth[song, tag] else -1
+            total += math.log(1 + math.exp(-sign * logits[song, tag].item()))
+    assert sigmoid_loss(logits, truth).item() == pytest.approx(total / 5)
+
+
+def one_way(logits: torch.Tensor, truth: torch.Tensor) -> float:
+    losses = []
+    for scores, positives in zip(logits.tolist(), truth.tolist(), strict=True):
+        whole = math.log(sum(map(math.exp, scores)))
+        found = [whole - one for one, bears in zip(scores, positives, strict=True) if bears]
+        losses += [sum(found) / len(found)] if found else []
+    return sum(losses) / len(losses)
+
+
+def test_infonce_loss_is_the_plain_loop_both_ways():
+    logits, truth = many()
+    expected = (one_way(logits, truth) + one_way(logits.T, truth.T)) / 2
+    assert infonce_loss(logits, truth).item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("loss", [sigmoid_loss, infonce_loss])
+def test_gradients_of_all_tags_are_those_of_differences(loss):
+    logits, truth = many()
+    assert torch.autograd.gradcheck(lambda x: loss(x, truth), logits.requires_grad_())
+
+
+@pytest.mark.parametrize("loss", [sigmoid_loss, infonce_loss])
+def test_losses_of_all_tags_fall_where_songs_are_near_their_tags(loss):
+    _, truth = many()
+    losses = [loss(scale * (2 * truth - 1), truth).item() for scale in (-3.0, 0.0, 3.0)]
+    assert losses == sorted(losses, reverse=True)
+
+
+def test_no_positive_at_all_gives_no_infonce_loss():
+    logits = torch.randn(3, 2, requires_grad=True)
+    loss = infonce_loss(logits, torch.zeros(3, 2))
+    loss.backward()
+    assert loss.item() == 0 and not logits.grad.any()

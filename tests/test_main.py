@@ -89,7 +89,7 @@ def test_results_equal_scikit_learn_on_the_checkpoint(trained, shared_dataset_di
     with torch.no_grad():
         tag_embeddings = solver.model.embed_tags(torch.from_numpy(dataset.tag_vectors))
         song_embeddings = solver.model.embed_songs(
-            SongInputs(cf=torch.from_numpy(dataset.cf[songs]))
+            SongInputs(cf=torch.from_numpy(dataset.vectors["cf"][songs]))
         )
     cosine = torch.nn.CosineSimilarity(dim=-1)
     scores = cosine(tag_embeddings[:, None], song_embeddings[None]).numpy()
@@ -125,7 +125,9 @@ def test_validation_in_training_agrees_with_the_checkpoint(trained, shared_datas
         tags = torch.nn.functional.normalize(
             solver.model.embed_tags(torch.from_numpy(dataset.tag_vectors))
         )
-        embedded = solver.model.embed_songs(SongInputs(cf=torch.from_numpy(dataset.cf[songs])))
+        embedded = solver.model.embed_songs(
+            SongInputs(cf=torch.from_numpy(dataset.vectors["cf"][songs]))
+        )
         scores = (tags @ torch.nn.functional.normalize(embedded).T).numpy()
     truth = dataset.song_tags[songs].T
     ap = [average_precision_score(t, s) for t, s in zip(truth, scores, strict=True)]
@@ -336,7 +338,9 @@ def test_wrong_input_from_the_shell(tmp_path):
         (["--lr", "nan"], "--lr"),
         (["--is_balanced", "yes"], "--is_balanced"),
         (["--mode", "EVAL"], "--mode"),
-        (["--input_type", "audio"], "--input_type"),
+        (["--input_type", "hybrid+cf"], "--input_type"),
+        (["--input_type", "cf+cf"], "--input_type"),
+        (["--input_type", "musicnn"], "musicnn_songs.npy is missing"),
         (["--gpu_id", "one", "--input_type", "cf"], "--gpu_id one"),
         (["--precision", "8"], "--precision"),
         (["--seed", "-3"], "--seed"),

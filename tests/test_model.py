@@ -4,24 +4,31 @@ import pytest
 import torch
 from torch import nn
 
-from model import EMBEDDING_SIZE, INPUT_TYPES, RetrievalModel, SongInputs
-from modules import ConcatFusion, ShortChunkCNN, projection_head
+from dataset.files import song_inputs
+from model import EMBEDDING_SIZE, RetrievalModel, SongInputs
+from modules import ConcatFusion, ShortChunkCNN, projection_head, vector_head
 
 FRAMES = 128  # as few as the CNN takes: it is slow
 
 
-def build(input_type: str, tag_dim: int = 300, cf_dim: int = 200) -> RetrievalModel:
+INPUT_TYPES = ["spec", "cf", "hybrid", "musicnn", "spec+cf", "spec+cf+musicnn", "cf+musicnn"]
+
+
+def build(input_type: str, tag_dim: int = 300, cf_dim: int = 200, **options) -> RetrievalModel:
     torch.manual_seed(0)
-    return RetrievalModel(input_type, tag_dim, None if input_type == "spec" else cf_dim)
+    names = song_inputs(input_type)
+    fusion = "concat" if input_type == "hybrid" else "masked"
+    sizes = {name: None if name == "spec" else cf_dim for name in names}
+    return RetrievalModel(tag_dim, sizes, **{"fusion": fusion} | options)
 
 
 def inputs(input_type: str, n_songs: int, cf_dim: int = 200) -> SongInputs:
     generator = torch.Generator().manual_seed(1)
-    spec = torch.randn(n_songs, 128, FRAMES, generator=generator)
-    cf = torch.randn(n_songs, cf_dim, generator=generator)
-    return SongInputs(
-        spec=None if input_type == "cf" else spec, cf=None if input_type == "spec" else cf
-    )
+    shapes = {"spec": (n_songs, 128, FRAMES)}
+    return {
+        name: torch.randn(shapes.get(name, (n_songs, cf_dim)), generator=generator)
+        for name in song_inputs(input_type)
+    }
 
 
 def shapes(module: nn.Module) -> list[tuple[int, ...]]:
@@ -40,11 +47,11 @@ def test_cf_model_takes_vectors_of_any_length(tag_dim, cf_dim):
 def test_hybrid_model_fuses_200_acoustic_values_with_the_cf_vector():
     model = build("hybrid", tag_dim=300, cf_dim=32).eval()
     expected = shapes(projection_head(300, 256)) + shapes(ShortChunkCNN(200))
-    assert shapes(model) == expected + shapes(ConcatFusion(200, 32))
+    assert shapes(model) == expected + shapes(ConcatFusion({"spec": 200, "cf": 32}))
     songs = inputs("hybrid", 2, cf_dim=32)
     with torch.no_grad():
         out = model.embed_songs(songs)
-        by_hand = model.fusion(model.acoustic_branch(songs.spec), songs.cf)
+        by_hand = model.fusion(songs | {"spec": model.acoustic_branch(songs["spec"])})
     assert out.shape == (2, 256)
     torch.testing.assert_close(out, by_hand)
 
@@ -55,15 +62,15 @@ def test_spec_model_is_tag_branch_and_cnn():
     songs = inputs("spec", 1)
     with torch.no_grad():
         out = model.embed_songs(songs)
-        torch.testing.assert_close(out, model.acoustic_branch(songs.spec))
+        torch.testing.assert_close(out, model.acoustic_branch(songs["spec"]))
     assert out.shape == (1, EMBEDDING_SIZE)
 
 
 @pytest.mark.parametrize("input_type", INPUT_TYPES)
 def test_gradient_reaches_every_parameter(input_type):
     model = build(input_type, tag_dim=10, cf_dim=6)
-    songs = model.embed_songs(inputs(input_type, 2, cf_dim=6))
-    tags = model.embed_tags(torch.randn(2, 10))
+    songs = model.embed_songs(inputs(input_type, 12, cf_dim=6))
+    tags = model.embed_tags(torch.randn(12, 10))
     (tags * songs).sum().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None and torch.isfinite(parameter.grad).all(), name
@@ -73,7 +80,7 @@ def test_gradient_reaches_every_parameter(input_type):
 
 def test_chunks_of_a_song_are_averaged():
     model = build("spec").eval()
-    chunks = inputs("spec", 4).spec.unflatten(0, (2, 2))  # two songs of two chunks
+    chunks = inputs("spec", 4)["spec"].unflatten(0, (2, 2))  # two songs of two chunks
     with torch.no_grad():
         together = model.embed_songs(SongInputs(spec=chunks))
         single = model.embed_songs(SongInputs(spec=chunks.flatten(0, 1)))
@@ -85,10 +92,12 @@ def test_hybrid_averages_chunks_before_the_fusion():
     model = build("hybrid", cf_dim=8).eval()
     songs = inputs("hybrid", 2, cf_dim=8)
     with torch.no_grad():
-        acoustic = model.acoustic_branch(songs.spec)
-        expected = model.fusion(acoustic.mean(dim=0, keepdim=True), songs.cf[:1])
-        fused_first = model.fusion(acoustic, songs.cf[:1].expand(2, -1)).mean(dim=0, keepdim=True)
-        found = model.embed_songs(SongInputs(songs.spec[None], songs.cf[:1]))
+        acoustic = model.acoustic_branch(songs["spec"])
+        cf = songs["cf"][:1]
+        expected = model.fusion({"spec": acoustic.mean(dim=0, keepdim=True), "cf": cf})
+        fused_first = model.fusion({"spec": acoustic, "cf": cf.expand(2, -1)})
+        fused_first = fused_first.mean(dim=0, keepdim=True)
+        found = model.embed_songs({"spec": songs["spec"][None], "cf": cf})
     torch.testing.assert_close(found, expected)
     assert not torch.allclose(found, fused_first)
 
@@ -115,23 +124,96 @@ def test_songs_are_embedded_one_by_one_in_evaluation():
     songs = inputs("cf", 5)
     with torch.no_grad():
         whole = model.embed_songs(songs)
-        single = torch.cat([model.embed_songs(SongInputs(cf=row[None])) for row in songs.cf])
+        single = torch.cat([model.embed_songs(SongInputs(cf=row[None])) for row in songs["cf"]])
     torch.testing.assert_close(whole, single)
 
 
 @pytest.mark.parametrize(
-    ("input_type", "cf_dim", "message"),
+    ("sizes", "fusion", "message"),
     [
-        ("cf", None, "cf_dim"),
-        ("hybrid", None, "cf_dim"),
-        ("spec", 200, "cf_dim"),
-        ("audio", None, "input_type must be one of"),
-        ("", 200, "input_type must be one of"),
+        ({"cf": None}, "concat", "has vectors of a length"),
+        ({"spec": None, "cf": None}, "concat", "has vectors of a length"),
+        ({"spec": 200}, "concat", "has vectors of a length"),
+        ({}, "concat", "one input at least"),
+        ({"cf": 200}, "sum", "one of"),
     ],
 )
-def test_combinations_without_sense_are_refused(input_type, cf_dim, message):
+def test_combinations_without_sense_are_refused(sizes, fusion, message):
     with pytest.raises(ValueError, match=message):
-        RetrievalModel(input_type, 300, cf_dim)
+        RetrievalModel(300, sizes, fusion)
+
+
+def test_vectors_of_any_name_have_a_branch_of_any_scale():
+    model = build("musicnn", cf_dim=8)
+    assert shapes(model) == shapes(projection_head(300, 256)) + shapes(vector_head(8))
+    songs = inputs("musicnn", 64, 8)["musicnn"]
+    with torch.no_grad():
+        for module in model.modules():
+            module.p = 0.0
+        model.vector_branch[1][3] = nn.Identity()  # dropout
+        found = model.embed_songs({"musicnn": songs})
+        large = model.embed_songs({"musicnn": songs * 1000 + 5})
+    torch.testing.assert_close(found, large, atol=1e-3, rtol=1e-3)
+
+
+# ---------------------------------------------------------------- masked fusion
+
+
+def test_what_is_not_known_of_a_song_changes_nothing():
+    model = build("spec+cf+musicnn", cf_dim=6).eval()
+    songs = inputs("spec+cf+musicnn", 3, 6)
+    with torch.no_grad():
+        whole = model.embed_songs(songs)
+        for name in songs:
+            left = dict(songs)
+            left[name] = songs[name].index_fill(0, torch.tensor([1]), float("nan"))
+            found = model.embed_songs(left)
+            assert found.isfinite().all()
+            torch.testing.assert_close(found[[0, 2]], whole[[0, 2]])
+            assert not torch.allclose(found[1], whole[1])
+
+
+def test_one_known_input_is_its_projection_alone():
+    model = build("cf+musicnn", cf_dim=6).eval()
+    for weights in model.fusion.weights.values():
+        nn.init.normal_(weights)
+    songs = inputs("cf+musicnn", 3, 6)
+    alone = songs | {"musicnn": torch.full((3, 6), float("nan"))}
+    with torch.no_grad():
+        found = model.embed_songs(alone)
+        torch.testing.assert_close(found, model.fusion.projections["cf"](songs["cf"]))
+        torch.testing.assert_close(found, model.embed_songs({"cf": songs["cf"]}))
+        both = model.embed_songs(songs)
+        parts = [model.fusion.projections[name](songs[name]) for name in songs]
+        weights = torch.stack([model.fusion.weights[name] for name in songs])
+        shares = weights.softmax(dim=0)
+    torch.testing.assert_close(both, shares[0] * parts[0] + shares[1] * parts[1])
+
+
+def test_inputs_are_left_out_at_random_but_never_the_last():
+    model = build("cf+musicnn", cf_dim=6)
+    torch.manual_seed(3)
+    songs = inputs("cf+musicnn", 6000, 6)
+    songs["cf"][:1000] = float("nan")
+    songs["musicnn"][1000:2000] = float("nan")
+    left = model.fusion.leave_out(songs)
+    known = torch.stack([~left[name].isnan().any(dim=1) for name in songs], dim=1)
+    assert known.any(dim=1).all()
+    assert known[:1000].tolist() == [[False, True]] * 1000
+    assert known[1000:2000].tolist() == [[True, False]] * 1000
+    # Both are left out with a chance of 0.09, and then one of them stays.
+    expected = [0.49, 0.255, 0.255]
+    found = [known[2000:].all(dim=1), ~known[2000:, 1], ~known[2000:, 0]]
+    assert [one.float().mean().item() for one in found] == pytest.approx(expected, abs=0.03)
+
+
+def test_a_song_of_which_one_step_knows_alone_does_not_stop_it():
+    model = build("cf+musicnn", cf_dim=6).train()
+    songs = inputs("cf+musicnn", 4, 6)
+    songs["cf"][1:] = float("nan")
+    out = model.embed_songs(songs)
+    out.sum().backward()
+    assert out.isfinite().all()
 
 
 @pytest.mark.parametrize("shape", [(1, 128, 127), (1, 2, 128, 127), (1, 2, 96, 173)])

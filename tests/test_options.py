@@ -7,7 +7,6 @@ import pytest
 
 from commands import ROOT
 from errors import UserError
-from model import INPUT_TYPES
 from options import MODEL_OPTIONS, Options, merge_options, parse_options, tell_idle
 from sampler import NEGATIVE_WEIGHTINGS
 
@@ -77,7 +76,6 @@ def test_more_options_are_read_from_a_file(tmp_path):
 
 
 def test_choices_are_what_the_model_knows():
-    assert choices("input_type") == INPUT_TYPES
     assert set(choices("negative_weighting")) == set(NEGATIVE_WEIGHTINGS) - {"uniform"}
 
 

@@ -148,7 +148,7 @@ def assert_same_embeddings(solver: Solver, network: Released) -> None:
     spec = None if network.input_type == "cf" else spec
     cf = None if network.input_type == "spec" else cf
     with torch.inference_mode():
-        ours = solver.model.embed_tags(words), solver.model.embed_songs(SongInputs(spec, cf))
+        ours = solver.model.embed_tags(words), solver.model.embed_songs({"spec": spec, "cf": cf})
         theirs = network.embed_tags(words), network.embed_songs(spec, cf)
     for mine, reference in zip(ours, theirs, strict=True):
         assert reference.std() > 0.01  # they say something
@@ -325,7 +325,8 @@ def reference_map(network: Released, directory: Path, w2v_type: str = "google") 
     """MAP of the released network on the test songs; of audio the 128 frames in the middle."""
     dataset = open_dataset(directory, w2v_type, input_type=network.input_type)
     songs = dataset.splits["test"]
-    cf = None if dataset.cf is None else torch.from_numpy(dataset.cf[songs])
+    vectors = dataset.vectors.get("cf")
+    cf = None if vectors is None else torch.from_numpy(vectors[songs])
     spec = None
     if network.input_type != "cf":
         frames = np.load(directory / "mel.npy").astype(np.float32)
@@ -400,6 +401,6 @@ def test_indexed_with_the_word_vectors_that_are_named(
     assert torch.equal(index.tag_vectors, vectors)
     with torch.inference_mode():
         model = load(files["cf"]).model
-        songs = model.embed_songs(SongInputs(cf=torch.from_numpy(dataset.cf)))
+        songs = model.embed_songs(SongInputs(cf=torch.from_numpy(dataset.vectors["cf"])))
         expected = cosine_similarity(model.embed_tags(vectors), songs)
     torch.testing.assert_close(index.similarities(vectors), expected)

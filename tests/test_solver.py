@@ -6,7 +6,8 @@ import torch
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 
 from commands import ROOT, run_command
-from data_loader import TripletBatch
+from data_loader import LabelBatch, TripletBatch
+from losses import infonce_loss, sigmoid_loss
 from model import SongInputs
 from planted import write_planted
 from sampler import mine_negatives
@@ -20,7 +21,7 @@ from training_runs import OPTIONS, fit
 
 def make_solver(**changed) -> Solver:
     torch.manual_seed(0)
-    return Solver(OPTIONS | changed, ["a", "b"], tag_dim=20, cf_dim=16)
+    return Solver(OPTIONS | changed, ["a", "b"], tag_dim=20, inputs={"cf": 16})
 
 
 def random_batch(n=24) -> TripletBatch:
@@ -86,6 +87,39 @@ def test_several_anchors_of_a_song_are_rows_of_the_same_loss():
         for row in range(3)
     ]
     assert loss.item() == pytest.approx(sum(losses) / 3, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("loss", "by_hand"), [("sigmoid", sigmoid_loss), ("infonce", infonce_loss)]
+)
+def test_training_step_on_all_tags_is_the_loss_of_scaled_similarities(loss, by_hand):
+    solver = make_solver(loss=loss).eval()
+    songs = random_batch().songs
+    truth = (torch.arange(48).view(24, 2) % 3 == 0).float()
+    vectors = torch.randn(2, 20)
+    solver._logged = torch.zeros(4)
+    found = solver.training_step(LabelBatch(vectors, songs, truth), 0)
+    similarity = cosine_similarity(
+        solver.model.embed_songs(songs), solver.model.embed_tags(vectors)
+    )
+    assert found.item() == pytest.approx(by_hand(10 * similarity - 3, truth).item(), rel=1e-5)
+    logged = dict(zip(Solver.LOGGED_LABELS, solver._logged.tolist(), strict=True))
+    assert logged["scale"] == pytest.approx(10)
+    of_positives = similarity[truth.bool()].mean().item()
+    assert logged["positive_similarity"] == pytest.approx(of_positives, abs=1e-6)
+    found.backward()
+    assert solver.logit_scale.grad != 0
+    moves = abs(solver.logit_bias.grad.item()) > 1e-4
+    assert moves == (loss == "sigmoid")  # a softmax ignores what all share
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("loss", ["sigmoid", "infonce"])
+def test_losses_on_all_tags_find_the_planted_answer(shared_dataset_dir, loss):
+    solver, trainer = fit(shared_dataset_dir, loss=loss)
+    assert trainer.callback_metrics["map"] > 0.8
+    assert trainer.callback_metrics["scale"] != 10
+    assert "logit_scale" in solver.state_dict()
 
 
 def test_similarity_stays_exact_in_mixed_precision():

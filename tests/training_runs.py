@@ -21,17 +21,23 @@ DATA_OPTIONS = {"batch_size": 128, "triplets_per_epoch": 10_000, "is_balanced": 
 DATA_OPTIONS |= {"anchors_per_song": 1}
 
 
-def fit(directory, epochs=3, schedule="constant", ckpt_path=None, **trainer_options):
+def fit(
+    directory, epochs=3, schedule="constant", ckpt_path=None, loss="triplet", **trainer_options
+):
     dataset = open_dataset(directory, input_type="cf")
     torch.manual_seed(0)
-    solver = Solver(OPTIONS | {"lr_schedule": schedule}, dataset.tags, tag_dim=20, cf_dim=16)
+    solver = Solver(
+        OPTIONS | {"lr_schedule": schedule, "loss": loss},
+        dataset.tags,
+        tag_dim=20,
+        inputs={"cf": 16},
+    )
     trainer = Trainer(
         **{"accelerator": "cpu", "devices": 1, "logger": False, "max_epochs": epochs}
         | {"enable_checkpointing": False, "enable_progress_bar": False, "num_sanity_val_steps": 0}
         | {"enable_model_summary": False}
         | trainer_options
     )
-    trainer.fit(
-        solver, datamodule=RetrievalData(dataset, Options(**DATA_OPTIONS)), ckpt_path=ckpt_path
-    )
+    data = RetrievalData(dataset, Options(**DATA_OPTIONS, loss=loss))
+    trainer.fit(solver, datamodule=data, ckpt_path=ckpt_path)
     return solver, trainer

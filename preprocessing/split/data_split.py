@@ -53,6 +53,7 @@ class SplitOptions:
     vectors: tuple[str, ...]
     minimum_score: float
     split_by: str
+    require: tuple[str, ...]
     is_subset: bool
 
 
@@ -174,7 +175,7 @@ def select(
     rows = keep("each tag of a song once", rows.drop_duplicates(["song", "tag"]))
     for source in options.vectors:
         rows = keep(f"tags with a word vector in {source}", with_vector(rows, directory, source))
-    for kind, songs in _songs_with_data(directory, rows):
+    for kind, songs in _songs_required(directory, rows, options.require):
         rows = keep(f"songs with {kind}", of_songs(rows, songs))
     if part_of is not None:
         rows = keep(f"songs in {PUBLISHED_SPLIT}", of_songs(rows, set(part_of)))
@@ -213,20 +214,25 @@ def top_tags(rows: pd.DataFrame, n_tags: int) -> pd.DataFrame:
     return rows[rows["tag"].isin(set(top))]
 
 
-def _songs_with_data(directory: Path, annotations: pd.DataFrame) -> list[tuple[str, set[str]]]:
-    """The songs with listening data, and those with audio, for each kind that is at hand."""
-    kinds = []
+def _songs_required(
+    directory: Path, annotations: pd.DataFrame, require: tuple[str, ...]
+) -> list[tuple[str, set[str]]]:
+    """The songs with listening data, and those with audio, for each kind required and at hand."""
+    kinds = {}
     if (directory / ITEM_INDEX).is_file():
-        kinds.append((f"listening data ({ITEM_INDEX})", set(read_item_index(directory))))
+        kinds["cf"] = f"listening data ({ITEM_INDEX})", set(read_item_index(directory))
     elif (directory / TRIPLETS).is_file():
-        kinds.append((f"listening data ({TRIPLETS})", songs_of_triplets(directory / TRIPLETS)))
+        kinds["cf"] = f"listening data ({TRIPLETS})", songs_of_triplets(directory / TRIPLETS)
     with_audio = _songs_with_audio(directory, annotations["song"].unique())
     if with_audio:
         skipped = set(map(normal_form, skipped_songs(directory)))
-        kinds.append(("audio that can be read", with_audio - skipped))
+        kinds["spec"] = "audio that can be read", with_audio - skipped
     if not kinds:
         print(f"no listening data and no audio in {directory}: songs are kept without either")
-    return kinds
+    if kinds and require == ("any",):
+        either = " or ".join(kind for kind, _ in kinds.values())
+        return [(either, set().union(*(songs for _, songs in kinds.values())))]
+    return [kinds[name] for name in ("cf", "spec") if name in require and name in kinds]
 
 
 def _songs_with_audio(directory: Path, song_ids: np.ndarray) -> set[str]:
@@ -277,6 +283,7 @@ def _write(directory: Path, options: SplitOptions, annotations: pd.DataFrame, sp
         "vectors": list(options.vectors),
         "minimum_score": options.minimum_score,
         "split_by": options.split_by,
+        "require": list(options.require),
         "tags": len(tags),
         "songs": {name: len(songs) for name, songs in splits.items()},
     }

@@ -37,8 +37,8 @@ def assert_published(dataset: Dataset) -> None:
     np.testing.assert_array_equal(
         dataset.tag_vectors, np.array([VECTORS[tag] for tag in TAGS], dtype=np.float32)
     )
-    assert dataset.cf.dtype == np.float32
-    np.testing.assert_array_equal(dataset.cf, CF.astype(np.float32))
+    assert dataset.vectors["cf"].dtype == np.float32
+    np.testing.assert_array_equal(dataset.vectors["cf"], CF.astype(np.float32))
 
 
 @pytest.fixture
@@ -109,7 +109,7 @@ def test_song_in_no_split_has_no_name_without_existing_ids(published):
 
 def test_cf_is_read_only_if_asked_for(published):
     (published / "ix_to_cf.npy").unlink()
-    assert open_dataset(published).cf is None
+    assert open_dataset(published).vectors == {}
     assert_refused(published, "ix_to_cf.npy is missing", "step3_taste_profile.py")
 
 

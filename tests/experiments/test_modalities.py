@@ -11,13 +11,13 @@ from planted import write_planted, write_planted_mels
 
 
 def test_columns_are_those_that_the_files_allow(tmp_path, audio_dataset_dir, capsys):
-    assert possible_columns(audio_dataset_dir, False) == ["cultural", "acoustic", "hybrid"]
+    assert possible_columns(audio_dataset_dir, False) == ["cultural", "acoustic", "hybrid", "fused"]
     assert possible_columns(audio_dataset_dir, is_subset=True) == ["acoustic"]
     (tmp_path / "ix_to_cf.npy").touch()
     assert choose_columns(None, tmp_path, False) == ["cultural"]
-    assert "no data for acoustic, hybrid: left out" in capsys.readouterr().out
+    assert "no data for acoustic, hybrid, fused: left out" in capsys.readouterr().out
     (tmp_path / "spec").mkdir()
-    assert choose_columns(None, tmp_path, False) == ["cultural", "acoustic", "hybrid"]
+    assert choose_columns(None, tmp_path, False) == ["cultural", "acoustic", "hybrid", "fused"]
     assert choose_columns("hybrid,cultural", tmp_path, False) == ["hybrid", "cultural"]
 
 
@@ -42,13 +42,16 @@ def test_command_makes_table_and_chart(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "out" / "modalities.md").read_text()
-    assert "| cultural | acoustic | hybrid | at random |" in text.replace("  ", "")
+    columns = ["cultural", "acoustic", "hybrid", "fused", "fused, audio alone"]
+    columns += ["fused, listening alone", "at random"]
+    header = next(line for line in text.splitlines() if line.startswith("| "))
+    assert [cell.strip() for cell in header.strip("| ").split("|")] == columns
     assert "![MAP by tag category](modalities.png)" in text
     assert "its Table 2: MSD100" in text
     assert (tmp_path / "out" / "modalities.png").read_bytes().startswith(b"\x89PNG")
     runs = json.loads((tmp_path / "out" / "modalities.json").read_text())
     options = [one["made_by"]["options"] for one in runs]
-    assert [one["input_type"] for one in options] == ["cf", "spec", "hybrid"]
+    assert [one["input_type"] for one in options] == ["cf", "spec", "hybrid"] + ["spec+cf"] * 3
     assert all(one["is_balanced"] and one["is_weighted"] for one in options)
 
 

@@ -40,8 +40,8 @@ def test_report_has_all_parts_and_repeats_nothing(tmp_path):
     runs = sorted(folder.name for folder in (out / "runs").iterdir())
     best = "balanced-weighted-seed0"
     assert [f"cf-google-{best}", f"cf-music-{best}"] == [name for name in runs if best in name]
-    assert len(runs) == 5  # four samplings; two experiments share one of them, and one other set
-    assert done.stdout.count("trained to epoch") == 5
+    assert len(runs) == 7  # four samplings, two losses; two experiments share one; one other set
+    assert done.stdout.count("trained to epoch") == 7
     (out / "runs" / f"cf-music-{best}" / "results.json").unlink()  # as if stopped before testing
     again = run_command(*command, *options)
     assert again.returncode == 0, again.stderr

@@ -8,6 +8,7 @@ from commands import ROOT, assert_user_error, run_command
 from planted import write_planted
 
 NAMES = ("random", "balanced", "balanced-weighted", "balanced-distance-weighted")
+NAMES += ("sigmoid-mixup", "infonce-mixup")
 
 
 @pytest.mark.slow
@@ -27,12 +28,14 @@ def test_command_runs_each_sampling_once(tmp_path):
     assert [one["map"] for one in kept] == [one["map"] for one in reached.values()]
     assert all(one["made_by"]["train_seconds"] > 0 for one in kept)
     made_by = [one["made_by"]["options"] for one in kept]
-    assert [one["is_balanced"] for one in made_by] == [False, True, True, True]
-    assert [one["is_weighted"] for one in made_by] == [False, False, True, True]
+    assert [one["is_balanced"] for one in made_by] == [False, True, True, True, False, False]
+    assert [one["is_weighted"] for one in made_by] == [False, False, True, True, False, False]
+    assert [one["loss"] for one in made_by] == ["triplet"] * 4 + ["sigmoid", "infonce"]
+    assert [one["batch_size"] for one in made_by] == [128] * 4 + [512] * 2  # the recipe's
     assert made_by[3]["negative_weighting"] == "distance"
     again = run_command(*command, *options, cwd=ROOT)
     assert "trained to epoch" not in again.stdout
-    assert again.stdout.count("0.1250") == 4
+    assert again.stdout.count("0.1250") == 6
     other = run_command(*command, *options, "--margin", "0.3", cwd=ROOT)
     assert_user_error(other, "--margin 0.4", "RESULT_DIR")
 

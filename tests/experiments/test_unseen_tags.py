@@ -33,7 +33,7 @@ def test_a_directory_without_some_tags(tmp_path):
     assert found.tags == [whole.tags[column] for column in kept]
     np.testing.assert_array_equal(found.song_tags, whole.song_tags[:, kept])
     np.testing.assert_array_equal(found.tag_vectors, whole.tag_vectors[kept])
-    np.testing.assert_array_equal(found.cf, whole.cf)
+    np.testing.assert_array_equal(found.vectors["cf"], whole.vectors["cf"])
     assert found.song_ids == whole.song_ids and found.categories == whole.categories
     for part, songs in whole.splits.items():
         np.testing.assert_array_equal(found.splits[part], songs)

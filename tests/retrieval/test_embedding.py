@@ -50,7 +50,9 @@ def test_songs_of_all_splits_with_their_tags(cultural):
     assert torch.equal(index.song_tags, torch.from_numpy(dataset.song_tags[songs]))
     assert (index.tags, index.vectors_file) == (dataset.tags, "")
     with torch.inference_mode():
-        places = solver.model.embed_songs(SongInputs(cf=torch.from_numpy(dataset.cf[songs])))
+        places = solver.model.embed_songs(
+            SongInputs(cf=torch.from_numpy(dataset.vectors["cf"][songs]))
+        )
         tags = solver.model.embed_tags(torch.from_numpy(dataset.tag_vectors))
     torch.testing.assert_close(index.embeddings, F.normalize(places))
     torch.testing.assert_close(
@@ -76,7 +78,7 @@ def test_chunks_of_a_file_are_those_of_the_test_split(acoustic):
     data = RetrievalData(dataset, options)
     data.trainer = make_trainer(options, logger=False)
     data.setup("test")
-    chunks = torch.cat([batch.spec for batch in data.test_dataloader()])  # (n, c, F, L)
+    chunks = torch.cat([batch["spec"] for batch in data.test_dataloader()])  # (n, c, F, L)
     n_short = 0
     for song, expected in zip(dataset.splits["test"], chunks, strict=True):
         row = dataset.mel.rows_of([dataset.song_ids[song]])
@@ -108,7 +110,7 @@ def test_a_folder_of_audio(acoustic, tmp_path, capsys, few_threads):
     for file, place in zip(files, index.embeddings, strict=True):
         chunks = spread_chunks(song_mel(file), 128, 2)
         with torch.inference_mode():
-            expected = F.normalize(model.embed_songs(SongInputs(chunks[None])))[0]
+            expected = F.normalize(model.embed_songs(SongInputs(spec=chunks[None])))[0]
         torch.testing.assert_close(place, expected, rtol=0, atol=1e-5)
     said = capsys.readouterr().out
     readable = ("flac", "m4a", "mp3", "wav")  # by their names
@@ -123,5 +125,5 @@ def test_folders_that_give_no_song(acoustic, cultural, tmp_path, few_threads):
     (tmp_path / "text.mp3").write_text("no music")
     with pytest.raises(UserError, match="none of the 1 audio files"):
         embedding.index_songs(acoustic, tmp_path)
-    with pytest.raises(UserError, match="a model of --input_type cf needs listening data"):
+    with pytest.raises(UserError, match="a model of --input_type cf needs more than the audio"):
         embedding.index_songs(cultural, tmp_path)

@@ -81,7 +81,7 @@ def learnt(**changes) -> np.ndarray:
 def test_run_brings_factors_into_the_order_of_the_songs(directory):
     done = step3("run", directory)
     assert done.returncode == 0, done.stderr
-    cf = open_dataset(directory, input_type="cf").cf
+    cf = open_dataset(directory, input_type="cf").vectors["cf"]
     assert cf.dtype == np.float32
     # the index lists the songs backwards: TR08 has row 0
     np.testing.assert_allclose(cf[8], [0.1, 0.2, 0.3], rtol=1e-6)
@@ -217,7 +217,7 @@ def test_train_writes_vectors_of_the_songs(directory):
     done = step3("train", directory, file, "--factors=8", "--iterations=3")
     assert done.returncode == 0, done.stderr
     assert "given a zero vector: 1 (TR03)" in done.stdout
-    cf = open_dataset(directory, input_type="cf").cf
+    cf = open_dataset(directory, input_type="cf").vectors["cf"]
     assert cf.shape == (9, 8)
     assert np.flatnonzero(~cf.any(axis=1)).tolist() == [3]
     step = json.loads((directory / "dataset.json").read_text(encoding="utf-8"))["steps"]["step3"]
