@@ -92,7 +92,8 @@ def write_index(folder: Path, model: TagModel, songs: EmbeddedSongs, kind: str =
     with _written(folder):
         name = f"model-{_next_number(folder)}.npz"
         with staged(folder) as stage:
-            np.savez(stage / name, tag_vectors=model.tag_vectors, **model.layers)
+            arrays: dict[str, Any] = {"tag_vectors": model.tag_vectors, **model.layers}
+            np.savez(stage / name, **arrays)
             file = [name, *_size_and_checksum(stage / name)]
         about = {
             "song_index_format": INDEX_FORMAT,

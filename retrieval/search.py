@@ -115,9 +115,7 @@ class Searcher:
 
     # ------------------------------------------------------------ what is asked for
 
-    def wanted(
-        self, words: str = "", like: Iterable[str] = (), without: str = ""
-    ) -> list[Wanted]:
+    def wanted(self, words: str = "", like: Iterable[str] = (), without: str = "") -> list[Wanted]:
         """Read a query.
 
         Parameters
@@ -175,7 +173,9 @@ class Searcher:
 
     # ------------------------------------------------------------ answers
 
-    def search(self, wanted: Sequence[Wanted], top: int = 10, rules: Rules | None = None) -> list:
+    def search(
+        self, wanted: Sequence[Wanted], top: int = 10, rules: Rules | None = None
+    ) -> list[Hit]:
         """Rank the songs for all that is wanted together.
 
         Parameters
@@ -197,7 +197,7 @@ class Searcher:
         hits = self._allowed(wanted, n, rules, rules.artist_limit)
         return self._varied(hits, top) if rules.diverse else hits
 
-    def radio(self, wanted: Sequence[Wanted], length: int, rules: Rules | None = None) -> list:
+    def radio(self, wanted: Sequence[Wanted], length: int, rules: Rules | None = None) -> list[Hit]:
         """Order songs as a path: each near the one before and near what is wanted.
 
         No artist comes twice.
@@ -207,7 +207,7 @@ class Searcher:
         list of Hit
             At most `length`, in the order of the path.
         """
-        left = self._allowed(wanted, CANDIDATES * length, rules or Rules(), 1)[: CANDIDATES * length]
+        left = self._allowed(wanted, CANDIDATES * length, rules or Rules(), 1)
         path: list[Hit] = []
         vectors = self.index.vectors([hit.row for hit in left])
         scores = np.array([hit.score for hit in left])
@@ -257,7 +257,7 @@ class Searcher:
         query = weights @ vectors
         rows = np.concatenate(
             [
-                start + one.find(query, n, among and among[number])
+                start + one.find(query, n, among[number] if among else None)
                 for number, (one, start) in enumerate(
                     zip(self._nearest, self.index.starts, strict=False)
                 )
@@ -266,7 +266,7 @@ class Searcher:
         rows.sort()  # ties in the order of the index
         by_part = self.index.vectors(rows) @ vectors.T  # (k, wanted)
         scores = by_part @ weights
-        best = np.argsort(-scores, kind="stable")[:n]
+        best = np.argsort(-scores.round(6), kind="stable")[:n]  # the same place, the same score
         return [Hit(int(rows[i]), float(scores[i]), tuple(by_part[i].tolist())) for i in best]
 
     def _rows_with(self, tags: Sequence[str]) -> list[np.ndarray]:

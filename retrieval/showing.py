@@ -52,9 +52,7 @@ def result_file(path: str) -> Path:
     return file
 
 
-def write_hits(
-    index: SongIndex, wanted: Sequence[Wanted], hits: Sequence[Hit], file: Path
-) -> None:
+def write_hits(index: SongIndex, wanted: Sequence[Wanted], hits: Sequence[Hit], file: Path) -> None:
     """Write the songs found as a playlist, or as a table: rank, score, id, artist, title, file.
 
     Parameters

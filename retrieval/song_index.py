@@ -4,7 +4,7 @@ It is a folder of plain files. `index.json` names the files that belong to it an
 so a writer that is stopped leaves the index as it was. The others are
 
 - `model-1.npz`: the tag branch, so that words are embedded without the checkpoint;
-- `part-1/`, `part-2/` ...: the songs, at most a million in each:
+- `part-2/`, `part-3/` ...: the songs, at most a million in each:
     - `embeddings.npy`: float16 (n, 256), each of length 1, memory-mapped;
     - `songs.tsv`: a line for each song, `IndexedSong`, read where it is shown;
     - `lines.npy`: int64 (n + 1,), where each line begins, and where the last one ends;
@@ -17,7 +17,7 @@ so a writer that is stopped leaves the index as it was. The others are
 import json
 import mmap
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -136,6 +136,15 @@ class Part:
         line = self._text[self.lines[row] : self.lines[row + 1]].decode("utf-8")
         return IndexedSong(*line.removesuffix("\n").split("\t"))
 
+    def rows_of_tags(self, columns: Sequence[int]) -> np.ndarray:
+        """Rows of the songs that bear all of the tags."""
+        if self.song_tags is None:
+            return np.empty(0, dtype=np.int64)
+        bears = np.ones(len(self), dtype=bool)
+        for column in columns:
+            bears &= (self.song_tags[:, column // 8] >> (7 - column % 8) & 1).astype(bool)
+        return np.flatnonzero(bears)
+
     def rows_with(self, field: str, value: str) -> Iterator[int]:
         """Rows of the songs, but those taken out, whose field has this value."""
         wanted = ("\n" if field == "song_id" else "\t") + value + "\t"
@@ -185,11 +194,12 @@ class SongIndex:
         part, row = self._place(row)
         return part.song(row)
 
-    def vectors(self, rows: Sequence[int]) -> np.ndarray:
+    def vectors(self, rows: Iterable[int]) -> np.ndarray:
         """Embeddings of songs: float32 (k, 256)."""
         places = [self._place(row) for row in rows]
         vectors = [part.embeddings[row] for part, row in places]
-        return np.array(vectors, dtype=np.float32).reshape(len(vectors), -1)
+        width = self.parts[0].embeddings.shape[1]
+        return np.array(vectors, dtype=np.float32).reshape(len(vectors), width)
 
     def tags_of(self, row: int) -> list[str]:
         """Tags that a song bears; none where that is not known."""
@@ -235,9 +245,7 @@ def read_index(folder: Path) -> SongIndex:
         if version == INDEX_FORMAT:
             return _open(folder, about)
     except OSError as error:
-        raise UserError(
-            f"{error.filename or folder} cannot be read ({error.strerror}): {HOW_TO_MAKE}"
-        ) from None
+        raise UserError(f"{folder} cannot be read ({error.strerror}): {HOW_TO_MAKE}") from None
     except Exception:  # what is damaged, or something else, raises nearly anything
         raise UserError(f"{folder} is no index, or is damaged: {HOW_TO_MAKE}") from None
     raise UserError(
