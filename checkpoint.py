@@ -3,15 +3,16 @@
 A checkpoint describes itself, so `load_solver` needs nothing else; nothing in it is executed.
 """
 
-import pickle
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
+from dataset.bounded import memory_bounded_by
 from dataset.directory import Dataset, fingerprint, open_dataset
 from dataset.files import song_inputs, user_path
 from dataset.mel_store import MEL_SETTINGS
+from dataset.moving import finish_moves
 from errors import UserError
 from options import NOT_GIVEN, Options, merge_options, tell_idle
 from released_checkpoint import read_released
@@ -68,7 +69,9 @@ def open_asked(options: Options) -> Dataset:
 def checkpoint_file(path: str | Path) -> Path:
     """Path of a checkpoint file; a folder stands for its `best.ckpt`."""
     path = user_path(path)
-    path = path / "best.ckpt" if path.is_dir() else path
+    if path.is_dir():
+        finish_moves(path)
+        path /= "best.ckpt"
     if not path.is_file():
         raise UserError(
             f"{path} is missing: give --model_load_path the checkpoint that --mode TRAIN wrote"
@@ -91,8 +94,9 @@ def read_checkpoint(path: str | Path) -> dict:
     """
     path = checkpoint_file(path)
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError):
+        with memory_bounded_by(path):
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # a damaged file raises nearly anything
         raise UserError(
             f"{path} is not a checkpoint, or is damaged: give one that --mode TRAIN wrote"
         ) from None

@@ -9,6 +9,7 @@ import math
 import os
 import signal
 import sys
+import threading
 import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,29 +47,65 @@ def _stop(signal_number: int, _frame) -> None:
 def run_or_explain(command: Callable[[], object]) -> None:
     """Call `command`; end the process with code 2 and one sentence if it raises `UserError`.
 
-    So it does when the disk is full, wherever that comes out. Stopped by a signal, it ends with 130
-    (SIGINT) or 143 (SIGTERM), so that a script does not go on.
+    So it does when the disk is full, memory short or a file out of reach, wherever that comes out.
+    Stopped by a signal, it ends with 130 (SIGINT) or 143 (SIGTERM), so that a script does not go
+    on.
     """
+    threading.excepthook = _end_with_a_thread
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal need not know every letter
     try:
         with _signals_stop():
             command()
         sys.stdout.flush()
-    except OSError as error:
-        if error.errno not in (errno.EPIPE, errno.ENOSPC):
-            raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # else Python complains again as it ends
-        if error.errno == errno.EPIPE:  # whoever reads, such as `head`, has seen enough
-            sys.exit(141)  # as the shell tells of a program that the signal ended
-        print("error: the disk is full: make room and start again", file=sys.stderr)
-        sys.exit(2)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
     except Stopped as stop:
         print("interrupted" if stop.code == 130 else "terminated", file=sys.stderr)
         raise
+    except BrokenPipeError:  # whoever reads, such as `head`, has seen enough
+        _print_no_more()
+        sys.exit(141)  # as the shell tells of a program that the signal ended
+    except Exception as error:
+        refused = _refused_by_the_machine(error)
+        if not refused:
+            raise
+        _print_no_more()
+        print(f"error: {refused}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _end_with_a_thread(failed: threading.ExceptHookArgs) -> None:
+    """End the process with a thread that the machine refused something: others may wait for it."""
+    refused = isinstance(failed.exc_value, Exception) and _refused_by_the_machine(failed.exc_value)
+    if not refused:
+        threading.__excepthook__(failed)
+        return
+    print(f"error: {refused}", file=sys.stderr, flush=True)
+    os._exit(2)
+
+
+def _print_no_more() -> None:
+    """Close stdout to a device that takes all: Python would complain again as it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+
+_NO_MEMORY = ("allocate memory", "start new thread", "failed to map segment")
+
+
+def _refused_by_the_machine(error: Exception) -> str:
+    """What the machine does not give: room, memory, a file; '' for any other error."""
+    said = str(error)
+    if isinstance(error, MemoryError) or any(sign in said for sign in _NO_MEMORY):
+        return "the memory is not enough: end other programs, or allow this one more"
+    if not isinstance(error, OSError):
+        return ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT) or "requested and" in said:  # as numpy says it
+        return "the disk is full: make room and start again"
+    if error.filename is None:
+        return ""
+    return f"{error.filename} cannot be used ({error.strerror}): see to that and start again"
 
 
 def fire_commands(commands: dict[str, Command], argv: list[str] | None = None) -> None:

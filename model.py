@@ -70,7 +70,7 @@ class RetrievalModel(nn.Module):
     def embed_songs(self, songs: SongInputs) -> Tensor:
         """Embed songs: the inputs that the branches need -> float (B, 256)."""
         if isinstance(self.fusion, MaskedFusion):
-            return self._embed_known(songs)
+            return self.fusion(*self._project(songs))
         if self.fusion is not None:
             spec = {"spec": self._embed_chunks(songs["spec"])} if "spec" in self.names else {}
             return self.fusion(songs | spec)
@@ -78,12 +78,22 @@ class RetrievalModel(nn.Module):
             return self._embed_chunks(songs["spec"])
         return (self.cultural_branch or self.vector_branch)(songs[self.names[0]])
 
-    def _embed_known(self, songs: SongInputs) -> Tensor:
-        if self.training:
-            songs = self.fusion.leave_out(songs)
+    def embed_ways(self, songs: SongInputs) -> list[Tensor]:
+        """Embed songs in every way that training asks for: each float (B, 256).
+
+        With masked fusion by all that is known, then by each input alone, so that one of them does
+        not rest while another explains the tags, and each does without the others; 0 for a song
+        that lacks it. Else there is one way.
+        """
+        if not isinstance(self.fusion, MaskedFusion):
+            return [self.embed_songs(songs)]
+        projected, known = self._project(songs)
+        return [self.fusion(projected, known), *projected.values()]
+
+    def _project(self, songs: SongInputs) -> tuple[SongInputs, SongInputs]:
         if "spec" in songs:  # the CNN runs on the songs that have a spectrogram
             songs = songs | {"spec": self._known_chunks(songs["spec"])}
-        return self.fusion(songs)
+        return self.fusion.project(songs)
 
     def _known_chunks(self, spec: Tensor) -> Tensor:
         known = is_known(spec)

@@ -131,9 +131,9 @@ class MaskedFusion(nn.Module):
     """Fusion of whatever is known of a song -> one song embedding.
 
     Each input has a projection of its own into the space; a song is the mean of those that it has,
-    weighted in every dimension by what is learnt. In training inputs are left out at random, so
-    that every subset of them works; compare Ganhoer et al., "A Multimodal Single-Branch Embedding
-    Network for Recommendation in Cold-Start and Missing Modality Scenarios" (RecSys 2024).
+    weighted in every dimension by what is learnt. Compare Ganhoer et al., "A Multimodal
+    Single-Branch Embedding Network for Recommendation in Cold-Start and Missing Modality
+    Scenarios" (RecSys 2024).
 
     Parameters
     ----------
@@ -141,37 +141,36 @@ class MaskedFusion(nn.Module):
         Song input -> length of its vectors.
     """
 
-    LEFT_OUT = 0.3  # chance of an input in training
-
     def __init__(self, sizes: dict[str, int]):
         super().__init__()
         self.projections = nn.ModuleDict({name: vector_head(n) for name, n in sizes.items()})
         self.weights = nn.ParameterDict({name: torch.zeros(256) for name in sizes})
 
-    def forward(self, vectors: dict[str, Tensor]) -> Tensor:
-        """Fuse vectors (B, C) of the inputs at hand, NaN rows where unknown -> (B, 256)."""
-        names = [name for name in self.projections if name in vectors]
-        known = torch.stack([is_known(vectors[name]) for name in names])  # (M, B)
-        projected = [
-            project_known(self.projections[name], vectors[name], is_there, 1 + self.training)
-            for name, is_there in zip(names, known, strict=True)
-        ]
-        logits = torch.stack([self.weights[name] for name in names])  # (M, 256)
-        weights = logits.exp()[:, None] * known[:, :, None]  # (M, 1, 256) -> (M, B, 256)
-        shares = weights / weights.sum(dim=0).clamp(min=1e-9)
-        return (shares * torch.stack(projected)).sum(dim=0)  # (M, B, 256) -> (B, 256)
+    def project(self, vectors: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Project vectors (B, C) of the inputs at hand, NaN rows where unknown.
 
-    def leave_out(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Leave out inputs of songs at random, never the last one that is known: NaN rows."""
-        known = torch.stack([is_known(rows) for rows in inputs.values()], dim=1)  # (B, M)
-        order = torch.rand(known.shape, device=known.device)
-        stays = (order >= self.LEFT_OUT) & known
-        last = order.masked_fill(~known, -1.0).argmax(dim=1)  # (B,), of those known
-        stays[torch.arange(len(last), device=last.device), last] |= ~stays.any(dim=1)
-        return {
-            name: rows.masked_fill(_like(~here, rows), torch.nan)
-            for (name, rows), here in zip(inputs.items(), stays.T, strict=True)
+        Returns
+        -------
+        projected : dict of str to Tensor of float32, shape (B, 256)
+            0 where unknown.
+        known : dict of str to Tensor of bool, shape (B,)
+        """
+        known = {name: is_known(rows) for name, rows in vectors.items()}
+        least = 1 + self.training
+        projected = {
+            name: project_known(self.projections[name], rows, known[name], least)
+            for name, rows in vectors.items()
         }
+        return projected, known
+
+    def forward(self, projected: dict[str, Tensor], known: dict[str, Tensor]) -> Tensor:
+        """Join what `project` gives -> (B, 256)."""
+        weights = {
+            name: self.weights[name].exp() * known[name][:, None]  # (256,) -> (B, 256)
+            for name in projected
+        }
+        whole = torch.stack(list(weights.values())).sum(dim=0).clamp(min=1e-9)
+        return sum(weights[name] / whole * rows for name, rows in projected.items())
 
 
 def vector_head(n_inputs: int) -> nn.Sequential:
@@ -196,8 +195,3 @@ def project_known(
     if len(index) >= least:
         out = out.index_copy(0, index, project(rows[index]).float())
     return out
-
-
-def _like(songs: Tensor, rows: Tensor) -> Tensor:
-    """(B,) in the shape (B, 1, ...) of rows."""
-    return songs.view(-1, *[1] * (rows.dim() - 1))

@@ -23,6 +23,7 @@ from typing import BinaryIO
 import torch
 from torch import Tensor
 
+from dataset.bounded import memory_bounded_by
 from dataset.files import song_inputs
 from dataset.mel_store import MEL_SETTINGS
 from errors import UserError
@@ -67,7 +68,8 @@ def read_released(path: Path, options: dict) -> dict | None:
         A weight is missing, ill-shaped, or not of the released model; the first is named.
     """
     content = path.read_bytes()
-    weights = _released_weights(content)
+    with memory_bounded_by(path):
+        weights = _released_weights(content)
     if weights is None:
         return None
     input_type = _input_type(weights)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Without DATA_PATH: make the demo data set, run the steps on it, train and test all three models.
-# With DATA_PATH=directory: train the paper's best configuration on that dataset directory.
+# With DATA_PATH=directory: train the paper's best configuration on that dataset directory, or with
+# RECIPE=name the options in recipes/name.args, such as cultural.
 # Options of main.py pass through:  DATA_PATH=... bash run.sh --w2v_type music --seed 1
 set -eu
 root=$(cd "$(dirname "$0")" && pwd)
@@ -8,7 +9,7 @@ root=$(cd "$(dirname "$0")" && pwd)
 python=$root/.venv/bin/python
 
 if [ -n "${DATA_PATH:-}" ]; then  # its path, and those in options, from where the user stands
-    exec "$python" -u "$root/main.py" "@$root/recipes/paper.args" --mode TRAIN \
+    exec "$python" -u "$root/main.py" "@$root/recipes/${RECIPE:-paper}.args" --mode TRAIN \
         --data_path "$DATA_PATH" "$@"
 fi
 

@@ -123,15 +123,20 @@ class Solver(LightningModule):
 
     def training_step(self, batch, batch_idx: int) -> Tensor:
         """Loss of a `data_loader.TripletBatch` or, unless --loss is triplet, a `LabelBatch`."""
-        loss, *others = (self._triplets if self.logit_scale is None else self._labels)(batch)
+        tags = self.model.embed_tags(batch.tag_vectors)  # (A, 256) or (T, 256)
+        look = self._triplets if self.logit_scale is None else self._labels
+        ways = [look(batch, tags, songs) for songs in self.model.embed_ways(batch.songs)]
+        loss, *others = (
+            ways[0]
+            if len(ways) == 1
+            else torch.stack([torch.stack(way) for way in ways]).mean(dim=0)
+        )
         with torch.no_grad():  # summed on the device: logging each step would wait for it
             self._logged += torch.stack([loss.detach(), *others])
         return loss
 
-    def _triplets(self, batch) -> tuple[Tensor, ...]:
-        """What `LOGGED` names, of triplets mined from the batch."""
-        tags = self.model.embed_tags(batch.tag_vectors)  # (A, 256)
-        songs = self.model.embed_songs(batch.songs)  # (B, 256)
+    def _triplets(self, batch, tags: Tensor, songs: Tensor) -> tuple[Tensor, ...]:
+        """What `LOGGED` names, of triplets mined from the batch; tags (A, 256), songs (B, 256)."""
         similarity = cosine_similarity(tags, songs)  # (A, B), anchor by song
         negative_index, is_valid = mine_negatives(
             similarity.detach(),
@@ -147,10 +152,8 @@ class Solver(LightningModule):
             n_valid = is_valid.sum().clamp(min=1)
             return loss, active, positive.mean(), (negative * is_valid).sum() / n_valid
 
-    def _labels(self, batch) -> tuple[Tensor, ...]:
-        """What `LOGGED_LABELS` names, of every song of the batch with every tag."""
-        tags = self.model.embed_tags(batch.tag_vectors)  # (T, 256)
-        songs = self.model.embed_songs(batch.songs)  # (B, 256)
+    def _labels(self, batch, tags: Tensor, songs: Tensor) -> tuple[Tensor, ...]:
+        """What `LOGGED_LABELS` names, of every song (B, 256) of the batch with every tag."""
         similarity = cosine_similarity(songs, tags)  # (B, T)
         scale = self.logit_scale.exp()
         loss_of = sigmoid_loss if self.options.loss == "sigmoid" else infonce_loss

@@ -3,6 +3,7 @@
     python -u step0_dataset.py table CSV DATA_PATH
     python -u step0_dataset.py jamendo RAW DATA_PATH
     python -u step0_dataset.py magnatagatune RAW DATA_PATH
+    python -u step0_dataset.py emotify RAW DATA_PATH
     python -u step0_dataset.py lastfm2k RAW DATA_PATH
     python -u step0_dataset.py msd RAW DATA_PATH
     python -u step0_dataset.py demo DATA_PATH
@@ -118,6 +119,24 @@ def run_magnatagatune(
     options = GivenTags(_least_songs(min_songs), flag("--merge_spellings", merge_spellings))
     source, target = folders(raw, data_path, HOME)
     write_dataset(read_magnatagatune(source), target, take_tags, options)
+
+
+def run_emotify(raw: str, data_path: str) -> None:
+    """Turn Emotify's songs, genres and moods into step 1's input.
+
+    Parameters
+    ----------
+    raw : str
+        Folder with data.csv and emotifymusic/, or the one above.
+    data_path : str
+        Dataset directory to write.
+    """
+    from preprocessing.raw_sets.emotify import HOME, read_emotify
+    from preprocessing.raw_sets.raw_set import folders, write_dataset
+    from preprocessing.tags.given_tags import GivenTags, take_tags
+
+    source, target = folders(raw, data_path, HOME)
+    write_dataset(read_emotify(source), target, take_tags, GivenTags())
 
 
 def run_lastfm2k(
@@ -242,6 +261,7 @@ COMMANDS: dict[str, Command] = {
     "table": run_table,
     "jamendo": run_jamendo,
     "magnatagatune": run_magnatagatune,
+    "emotify": run_emotify,
     "lastfm2k": run_lastfm2k,
     "msd": run_msd,
     "demo": run_demo,

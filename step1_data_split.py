@@ -5,6 +5,7 @@ python -u step1_data_split.py run DATA_PATH TOP_N_TAGS MINIMUM_NUMBER_OF_TAGS_IN
 
 from command_line import fire_commands, flag, names_in, number, one_of, whole_number
 from dataset.files import existing_directory
+from dataset.moving import alone
 
 
 def run(
@@ -62,7 +63,9 @@ def run(
         ),
         is_subset=flag("--is_subset", is_subset),
     )
-    write_data_split(existing_directory(data_path), options)
+    directory = existing_directory(data_path)
+    with alone(directory):
+        write_data_split(directory, options)
 
 
 if __name__ == "__main__":

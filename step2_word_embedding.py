@@ -7,6 +7,7 @@ python -u step2_word_embedding.py neighbours DATA_PATH WORD...
 
 from command_line import Command, fire_commands, flag, names_in, number, whole_number
 from dataset.files import existing_directory, normal_form, user_path
+from dataset.moving import alone
 from errors import UserError
 
 
@@ -45,10 +46,10 @@ def run(
 
     directory = existing_directory(data_path)
     names = None if only is None else names_in(only)
-    files = choose_sources(directory, given={"google": google, "music": music}, only=names)
-    embed_tags(
-        directory, files, flag("--drop_missing", drop_missing), flag("--is_subset", is_subset)
-    )
+    drops, is_subset = flag("--drop_missing", drop_missing), flag("--is_subset", is_subset)
+    with alone(directory):
+        files = choose_sources(directory, given={"google": google, "music": music}, only=names)
+        embed_tags(directory, files, drops, is_subset)
     print_next(directory, "step2", is_subset)
 
 
@@ -117,7 +118,8 @@ def train(
         workers=whole_number("--workers", workers, 1),
     )
     corpus_file, directory = user_path(corpus), existing_directory(data_path)
-    train_word_vectors(directory, corpus_file, _name(name), recipe)
+    with alone(directory):
+        train_word_vectors(directory, corpus_file, _name(name), recipe)
     print_next(directory, "train")
 
 

@@ -4,8 +4,9 @@ python -u step3_taste_profile.py run DATA_PATH
 python -u step3_taste_profile.py train DATA_PATH TRIPLETS
 """
 
-from command_line import fire_commands, flag, number, whole_number
+from command_line import fire_commands, flag, number, one_of, whole_number
 from dataset.files import existing_directory, user_path
+from dataset.moving import alone
 
 
 def run(data_path: str, is_subset: bool = False) -> None:
@@ -20,7 +21,9 @@ def run(data_path: str, is_subset: bool = False) -> None:
     """
     from preprocessing.listening.taste_profile import write_published
 
-    write_published(existing_directory(data_path), flag("--is_subset", is_subset))
+    directory = existing_directory(data_path)
+    with alone(directory):
+        write_published(directory, flag("--is_subset", is_subset))
 
 
 def train(
@@ -35,6 +38,8 @@ def train(
     alpha: float = 10.0,
     id_map: str | None = None,
     is_subset: bool = False,
+    engine: str = "implicit",
+    spark: str = "local[*]",
 ) -> None:
     """Learn factors from listening data by alternating least squares (Hu et al. 2008).
 
@@ -66,24 +71,34 @@ def train(
         listening data, such as taste_profile_song_to_tracks.txt.
     is_subset : bool
         Write for the songs of the smaller set (sub_*).
+    engine : str
+        implicit, in the memory of this machine, or spark, for more than fits there. With spark
+        TRIPLETS is any address that it reads: a file or folder of such rows (plain, .gz, .bz2), or
+        one whose name ends in .parquet, of columns user, song, count.
+    spark : str
+        Address of the Spark master: local[2] for two cores of this machine, spark://HOST:7077, ...
     """
-    from preprocessing.listening.taste_profile import AlsOptions, write_learnt
+    from preprocessing.listening.als import AlsOptions
+    from preprocessing.listening.taste_profile import Listening, write_learnt
 
-    write_learnt(
-        existing_directory(data_path),
-        user_path(triplets),
-        AlsOptions(
-            factors=whole_number("--factors", factors, 1),
-            iterations=whole_number("--iterations", iterations, 1),
-            regularization=number("--regularization", regularization, 0.0),
-            alpha=number("--alpha", alpha, 1e-6),
-            seed=whole_number("--seed", seed, 0),
-        ),
+    is_on_spark = one_of("--engine", engine, ("implicit", "spark")) == "spark"
+    listening = Listening(
+        triplets=triplets,
         min_song_users=whole_number("--min_song_users", min_song_users, 1),
         min_user_songs=whole_number("--min_user_songs", min_user_songs, 1),
-        id_map=None if id_map is None else user_path(id_map),
-        is_subset=flag("--is_subset", is_subset),
     )
+    options = AlsOptions(
+        factors=whole_number("--factors", factors, 1),
+        iterations=whole_number("--iterations", iterations, 1),
+        regularization=number("--regularization", regularization, 0.0),
+        alpha=number("--alpha", alpha, 1e-6),
+        seed=whole_number("--seed", seed, 0),
+    )
+    songs_by = None if id_map is None else user_path(id_map)
+    is_subset, master = flag("--is_subset", is_subset), spark if is_on_spark else None
+    directory = existing_directory(data_path)
+    with alone(directory):
+        write_learnt(directory, listening, options, songs_by, is_subset, master)
 
 
 if __name__ == "__main__":

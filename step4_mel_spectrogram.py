@@ -6,7 +6,6 @@ python -u step4_mel_spectrogram.py pack DATA_PATH
 
 from command_line import fire_commands, flag, whole_number
 from dataset.files import existing_directory, user_path
-from errors import UserError
 
 
 def run(
@@ -37,8 +36,6 @@ def run(
     from preprocessing.next_step import print_next
 
     audio = None if audio_path is None else user_path(audio_path)
-    if audio and not audio.is_dir():
-        raise UserError(f"{audio} is not a directory: give the folder of the audio as AUDIO_PATH")
     directory = existing_directory(data_path)
     n_workers = whole_number("--num_workers", n_cores() if num_workers is None else num_workers, 1)
     write_from_audio(directory, audio, n_workers, flag("--strict", strict))

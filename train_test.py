@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from checkpoint import Trained, check_same_data, open_asked, open_trained, read_
 from command_line import Stopped
 from data_loader import RetrievalData
 from dataset.files import user_path
+from dataset.moving import alone, finish_moves
 from dataset.writing import staged
 from errors import UserError
 from options import NOT_GIVEN, Options, merge_options, tell_idle
@@ -26,6 +28,7 @@ def train(given: dict[str, Any]) -> None:
         Options as given, see `options.parse_options`.
     """
     folder = user_path(given.get("model_save_path", Options.model_save_path))
+    finish_moves(folder)
     last = folder / "last.ckpt" if given.get("resume") else None
     if last and not last.is_file():
         raise UserError(f"{last} is missing: nothing to --resume in --model_save_path {folder}")
@@ -48,7 +51,10 @@ def train(given: dict[str, Any]) -> None:
     solver = make_solver(options, dataset, trainer)
     started = time.monotonic()
     try:
-        with shared_cores(options.num_threads):
+        with (
+            alone(folder) if trainer.is_global_zero else nullcontext(),
+            shared_cores(options.num_threads),
+        ):
             trainer.fit(solver, datamodule=data, ckpt_path=last)
     except Stopped:
         if trainer.is_global_zero:

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import importlib.util
+import io
 import logging
 import warnings
 from pathlib import Path
@@ -11,9 +12,11 @@ import torch
 from pytorch_lightning import Trainer, seed_everything
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
+from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from dataset.directory import Dataset
 from dataset.mel_store import MEL_SETTINGS
+from dataset.writing import staged
 from errors import UserError
 from options import NOT_GIVEN, Options
 from results import provenance
@@ -97,6 +100,20 @@ def make_callbacks(options: Options, folder: Path) -> list[Callback]:
     return callbacks
 
 
+class WholeCheckpoints(TorchCheckpointIO):
+    """Saves a checkpoint whole or not at all.
+
+    Lightning's own way copies it in pieces where the folder for temporary files is on another disk.
+    """
+
+    def save_checkpoint(self, checkpoint: dict, path: str | Path, storage_options=None) -> None:
+        """Write `checkpoint` to `path`; a full disk is an `OSError`, as from any file."""
+        content = io.BytesIO()
+        torch.save(checkpoint, content)
+        with staged(Path(path).parent) as stage:
+            (stage / Path(path).name).write_bytes(content.getbuffer())
+
+
 def make_trainer(options: Options, **more) -> Trainer:
     """A Trainer on the devices and in the precision of the options."""
     more.setdefault("callbacks", [progress_bar()])
@@ -112,6 +129,7 @@ def make_trainer(options: Options, **more) -> Trainer:
         precision=precision,
         num_sanity_val_steps=0,  # metrics of a part of the split would mean nothing
         use_distributed_sampler=False,  # the data module shares the triplets itself
+        plugins=[WholeCheckpoints()],
         **more,
     )
 

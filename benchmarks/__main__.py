@@ -14,6 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = [  # module, its arguments, its arguments with --quick
     ("training_step", "", "--repeats 1 --n_songs 200 --n_triplets 256"),
+    ("losses", "", "--repeats 1 --n_songs 200 --batch_size 64"),
     ("scoring", "", "--repeats 1 --n_songs 300 --n_tags 5"),
     ("scoring", "--repeats 3 --n_songs 25000 --n_tags 500", ""),
     ("chunk_loading", "", "--repeats 1 --n_songs 4"),

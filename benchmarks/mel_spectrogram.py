@@ -25,7 +25,7 @@ from benchmarks.timing import compare, print_comparison
 from dataset.files import SONGS
 from dataset.writing import write_tsv
 from preprocessing.mel.audio_files import read_audio
-from preprocessing.mel.mel_spectrogram import SAMPLE_RATE, song_mel
+from preprocessing.mel.mel_spectrogram import OWN, song_mel
 from preprocessing.mel.mel_writing import write_from_audio
 from preprocessing.mel.sndfile import READ, sndfile_blocks
 from preprocessing.mel.store_writer import StoreWriter, open_writer
@@ -84,7 +84,7 @@ def up_to_each_part(file: Path, writer: StoreWriter) -> dict[str, Callable[[], o
             pass
 
     def resample() -> None:
-        read_audio(file, SAMPLE_RATE, list)
+        read_audio(file, OWN.sample_rate, list)
 
     def write() -> None:
         writer.append(f"song {next(numbers)}", np.asarray(song_mel(file)), 1)

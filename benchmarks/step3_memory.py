@@ -24,8 +24,8 @@ CHILD = """
 import resource
 import sys
 from pathlib import Path
-from preprocessing.listening.taste_profile import AlsOptions, learn_factors
-from preprocessing.listening.triplets import at_least, read_triplets
+from preprocessing.listening.als import AlsOptions, learn_factors
+from preprocessing.listening.triplets import read_triplets
 
 def peak():
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, flush=True)
@@ -33,7 +33,7 @@ def peak():
 peak()
 plays = read_triplets(Path(sys.argv[1]))
 peak()
-plays = at_least(plays, 2, 2)
+plays = plays.at_least(2, 2)
 peak()
 options = AlsOptions(factors=200, iterations=1, regularization=10.0, alpha=10.0, seed=0)
 learn_factors(plays, options)

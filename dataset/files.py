@@ -18,6 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dataset.bounded import memory_bounded_by
+from dataset.moving import finish_moves
 from dataset.plain_pickle import PlainUnpickler
 from errors import UserError, one_line
 
@@ -66,10 +68,14 @@ def user_path(path: object) -> Path:
 
 
 def existing_directory(path: str | Path) -> Path:
-    """Return `path` as a Path, or raise `UserError` if it is no directory."""
+    """Return `path` as a Path, or raise `UserError` if it is no directory.
+
+    What a killed command had ready for it is brought into place.
+    """
     path = user_path(path)
     if not path.is_dir():
         raise UserError(f"{path} is not a directory: give the dataset directory as DATA_PATH")
+    finish_moves(path)
     return path
 
 
@@ -97,7 +103,7 @@ def require_file(path: Path) -> Path:
 
 def read_npy(path: Path) -> np.ndarray:
     """Read an .npy file without pickle; raise `UserError` if it is missing or corrupt."""
-    with open(require_file(path), "rb") as stream:
+    with open(require_file(path), "rb") as stream, memory_bounded_by(path):
         try:
             return np.lib.format.read_array(stream, allow_pickle=False)
         except Exception as error:  # a damaged array raises nearly anything
@@ -218,7 +224,7 @@ def read_about(path: Path) -> dict:
 
 def read_pickle(path: Path) -> dict:
     """Read a pickled dict of plain data (lists, str, numbers, numpy arrays); run nothing in it."""
-    with open(require_file(path), "rb") as stream:
+    with open(require_file(path), "rb") as stream, memory_bounded_by(path):
         try:
             content = PlainUnpickler(stream).load()
         except Exception as error:  # a damaged pickle raises nearly anything

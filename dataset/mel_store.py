@@ -228,15 +228,19 @@ def check_frames(directory: Path, index: list[StoredSong]) -> None:
         )
 
 
-def read_index(directory: Path) -> list[StoredSong]:
+def read_index(
+    directory: Path, name: str = INDEX, start_again: str = START_AGAIN
+) -> list[StoredSong]:
     """Read the songs of the packed store, in its order; a torn last line does not count.
+
+    Step 5's index `name` has the same form, and `start_again` says what to do if it is damaged.
 
     Raises
     ------
     UserError
         A line is damaged, or a song does not start where the one before ends.
     """
-    file = directory / INDEX
+    file = directory / name
     songs, end = [], 0
     content = file.read_bytes() if file.is_file() else b""
     whole_lines = content.split(b"\n")[:-1]
@@ -248,11 +252,11 @@ def read_index(directory: Path) -> list[StoredSong]:
         except (TypeError, ValueError):  # a field too few or too many, or no number
             song = None
         if song is None or song.start != end or song.n_frames < 1:
-            raise UserError(f"line {number} of {file} is damaged: {START_AGAIN}")
+            raise UserError(f"line {number} of {file} is damaged: {start_again}")
         songs.append(song)
         end += song.n_frames
     if len({song.song_id for song in songs}) < len(songs):
-        raise UserError(f"{file} lists a song twice: {START_AGAIN}")
+        raise UserError(f"{file} lists a song twice: {start_again}")
     return songs
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from dataset.files import ABOUT, FORMAT_VERSION, SPLITS, read_about, user_path
+from dataset.moving import finish_moves, move_files
 from errors import UserError
 
 _STAGE = ".writing-"  # beginning of the names of temporary folders
@@ -52,6 +53,7 @@ def staged(directory: Path) -> Iterator[Path]:
     created = [folder for folder in (directory, *directory.parents) if not folder.exists()]
     try:
         directory.mkdir(parents=True, exist_ok=True)
+        finish_moves(directory)
         _remove_left_over(directory)
         stage = Path(tempfile.mkdtemp(prefix=_STAGE, dir=directory))
         in_use = os.open(stage, os.O_RDONLY)
@@ -62,7 +64,7 @@ def staged(directory: Path) -> Iterator[Path]:
         ) from None
     try:
         yield stage
-        _move_files(stage, directory)
+        move_files(stage, directory)
     finally:
         shutil.rmtree(stage, ignore_errors=True)
         os.close(in_use)
@@ -88,18 +90,6 @@ def _remove_left_over(directory: Path) -> None:
             if _locks(descriptor):
                 shutil.rmtree(stage, ignore_errors=True)
             os.close(descriptor)
-
-
-def _move_files(stage: Path, directory: Path) -> None:
-    targets = {file: directory / file.relative_to(stage) for file in sorted(stage.rglob("*"))}
-    for file, target in targets.items():
-        if target.exists() and target.is_dir() != file.is_dir():
-            raise UserError(f"{target} is in the way of what is to be written: move it away")
-    for file, target in targets.items():
-        if file.is_dir():
-            target.mkdir(exist_ok=True)
-        else:
-            os.replace(file, target)
 
 
 def write_tsv(path: Path, rows: Iterable[Sequence]) -> None:

@@ -1,19 +1,23 @@
-"""The acoustic branch against a simple baseline: MFCC statistics and logistic regression.
+"""The branches of a model against a simple baseline: features of the songs and logistic regression.
 
     python -m experiments.mfcc DATA_PATH RESULT_DIR --seeds 0,1,2 [options of main.py]
+    python -m experiments.mfcc DATA_PATH RESULT_DIR --features mfcc,musicnn \
+        --input_types musicnn,spec+musicnn --losses triplet,sigmoid,infonce
 
-The baseline describes a song by mean and standard deviation of 20 MFCC over time and learns each
-tag by a logistic regression of its own, whose regularisation is chosen on the validation split.
-Both are trained on the same training songs and tested on the same test songs. Prints the table and
-writes it to RESULT_DIR/mfcc.md, and every run to mfcc.json.
+The baseline describes a song by mean and standard deviation of 20 MFCC over time, or by the vectors
+of step 5, and learns each tag by a logistic regression of its own, whose regularisation is chosen
+on the validation split. A model is trained for each input type with each loss. All are trained on
+the same training songs and tested on the same test songs. Prints the table and writes it to
+RESULT_DIR/mfcc.md, and every run to mfcc.json.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from checkpoint import open_asked
-from command_line import run_or_explain
+from command_line import names_in, run_or_explain
 from dataset.directory import Dataset
 from dataset.files import SPLITS
 from dataset.mel_store import MEL_SETTINGS
@@ -23,7 +27,7 @@ from options import Options, merge_options, parse_options
 from progress import progress
 from results import collect_results, provenance
 
-STRENGTHS = (0.01, 0.1, 1.0, 10.0)  # inverse of the regularisation
+STRENGTHS = (0.0003, 0.001, 0.003, 0.01, 0.1, 1.0, 10.0)  # inverse of the regularisation
 
 
 def mfcc_statistics(file: Path) -> np.ndarray:
@@ -57,19 +61,26 @@ def baseline_scores(features: dict[str, np.ndarray], train_tags: np.ndarray, str
     return scores
 
 
-def run_baseline(dataset: Dataset, options: Options) -> dict:
-    """Train the baseline, choose its strength on the validation split, score the test split."""
+def song_features(dataset: Dataset, name: str) -> dict[str, np.ndarray]:
+    """Features (songs, F) of each split: 'mfcc', or the vectors of that name."""
+    if name in dataset.vectors:
+        return {part: dataset.vectors[name][songs] for part, songs in dataset.splits.items()}
     from preprocessing.mel.sources import audio_sources
 
     sources = audio_sources(dataset.path, audio_path=None)
     files = {source.song_id: source.file for source in sources}
     ids = {part: [dataset.song_ids[song] for song in dataset.splits[part]] for part in SPLITS}
-    features = {
+    return {
         part: np.stack(
             [mfcc_statistics(files[song_id]) for song_id in progress(names, f"MFCC, {part}")]
         )
         for part, names in ids.items()
     }
+
+
+def run_baseline(dataset: Dataset, options: Options, name: str = "mfcc") -> dict:
+    """Train the baseline, choose its strength on the validation split, score the test split."""
+    features = song_features(dataset, name)
     truth = {part: dataset.song_tags[songs] for part, songs in dataset.splits.items()}
     tried = {
         strength: baseline_scores(features, truth["train"], strength) for strength in STRENGTHS
@@ -82,17 +93,34 @@ def run_baseline(dataset: Dataset, options: Options) -> dict:
     best = max(STRENGTHS, key=validation_map)
     results = collect_results(score_tags(tried[best]["test"], truth["test"].T), dataset, "test")
     made_by = provenance(options.to_store(), dataset)
-    return {**results, "made_by": {**made_by, "baseline": {"mfcc": 20, "strength": best}}}
+    return {**results, "made_by": {**made_by, "baseline": {"features": name, "strength": best}}}
+
+
+def variants(input_types: list[str], losses: list[str]) -> dict[str, list[str]]:
+    """Columns of models, and their options of main.py."""
+    acoustic = {("spec", "triplet"): "acoustic branch"}
+    return {
+        acoustic.get((kind, loss), f"{kind}, {loss}"): ["--input_type", kind, "--loss", loss]
+        for kind in input_types
+        for loss in losses
+    }
 
 
 def main() -> None:
-    """Run baseline and acoustic branch and print the table."""
-    given = parse_command(command_parser(__doc__))
-    given.options += ["--input_type", "spec"]
+    """Run baselines and models and print the table."""
+    parser = command_parser(__doc__)
+    parser.add_argument("--features", default="mfcc", help="mfcc, musicnn, ...; with commas")
+    parser.add_argument("--input_types", default="spec", help="of the models, with commas")
+    parser.add_argument("--losses", default="triplet", help="of the models, with commas")
+    given = parse_command(parser)
     asked = merge_options(parse_options([*given.options, "--data_path", given.data_path]))
-    baseline = run_baseline(open_asked(asked), asked)
-    found = {"MFCC + logistic regression": [baseline], **run_seeds(given, {"acoustic branch": []})}
-    write_results(given, "mfcc", found)
+    kinds, found = names_in(given.input_types), {}
+    for name in names_in(given.features):
+        options = replace(asked, input_type=kinds[0] if name == "mfcc" else name)
+        label = f"{'MFCC' if name == 'mfcc' else name} + logistic regression"
+        found[label] = [run_baseline(open_asked(options), options, name)]
+    models = variants(kinds, names_in(given.losses))
+    write_results(given, "mfcc", found | run_seeds(given, models))
 
 
 if __name__ == "__main__":

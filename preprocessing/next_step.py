@@ -1,6 +1,6 @@
 """Which command follows a step: the steps' numbers are not their order where vectors are lacking.
 
-    step 0 -> [step 2 train] -> step 1 -> step 2 run -> [step 3] -> [step 4] -> main.py
+    step 0 -> [step 2 train] -> step 1 -> step 2 run -> [step 3] -> [step 4] -> [step 5] -> main.py
 
 Steps in brackets are for what the directory has and lacks: text vectors, listening data, audio.
 """
@@ -11,10 +11,12 @@ from pathlib import Path
 
 from dataset.files import ITEM_INDEX, TRIPLETS, read_songs, subset_prefix
 
-ORDER = ("step0", "train", "step1", "step2", "step3", "step4", "main")
+ORDER = ("step0", "train", "step1", "step2", "step3", "step4", "step5", "main")
 
 
-def print_next(directory: Path, done: str, is_subset: bool = False) -> None:
+def print_next(
+    directory: Path, done: str, is_subset: bool = False, features: str = "musicnn"
+) -> None:
     """Print the command that follows the step `done`, one of `ORDER`, as the last line of a step.
 
     Parameters
@@ -25,13 +27,17 @@ def print_next(directory: Path, done: str, is_subset: bool = False) -> None:
         The step; 'train' is that of step 2.
     is_subset : bool
         Whether the smaller set (sub_*) is being made.
+    features : str
+        What step 5 has made, NAME of NAME_songs.npy.
     """
-    commands = _commands(directory, done, is_subset)
+    commands = _commands(directory, done, is_subset, features)
     following = ORDER[ORDER.index(done) + 1 :]
     print(f"next: python -u {next(command for step, command in commands if step in following)}")
 
 
-def _commands(directory: Path, done: str, is_subset: bool) -> Iterator[tuple[str, str]]:
+def _commands(
+    directory: Path, done: str, is_subset: bool, features: str
+) -> Iterator[tuple[str, str]]:
     """Yield (step, command) of what is to be done, in the order of work."""
     prefix, flag = subset_prefix(is_subset), " --is_subset" if is_subset else ""
     has = [file.name for file in directory.iterdir()]
@@ -52,6 +58,7 @@ def _commands(directory: Path, done: str, is_subset: bool) -> Iterator[tuple[str
     if any(song.audio for song in read_songs(directory)):
         yield "step4", f"step4_mel_spectrogram.py run {path}"
     kind = "hybrid" if has_cf and has_mel else "spec" if has_mel else "cf"
+    kind = features if done == "step5" else kind
     names = sorted(name.removesuffix("_emb.pkl") for name in has if name.endswith("_emb.pkl"))
     names = [name.removeprefix(prefix) for name in names if name.startswith("sub_") == is_subset]
     w2v = "google" if "google" in names or not names else names[0]

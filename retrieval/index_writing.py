@@ -68,10 +68,10 @@ def index_folder(path: Path) -> Path:
             f"{path} is a file, perhaps an index of an older format: remove it, or give another "
             "name for INDEX"
         )
-    if path.is_dir() and not (path / ABOUT).is_file() and any(path.iterdir()):
-        raise UserError(f"{path} is a folder that holds something else: give INDEX a new name")
-    with staged(path):
+    with staged(path):  # what a writer left that was killed goes with it
         pass
+    if path.is_dir() and not (path / ABOUT).is_file() and set(path.iterdir()) - {*_numbered(path)}:
+        raise UserError(f"{path} is a folder that holds something else: give INDEX a new name")
     return path
 
 
@@ -90,6 +90,7 @@ def write_index(folder: Path, model: TagModel, songs: EmbeddedSongs, kind: str =
         How neighbours are looked for, see `nearest.build_nearest`.
     """
     with _written(folder):
+        _remove_unnamed(folder, _read_about(folder) if (folder / ABOUT).is_file() else None)
         name = f"model-{_next_number(folder)}.npz"
         with staged(folder) as stage:
             arrays: dict[str, Any] = {"tag_vectors": model.tag_vectors, **model.layers}
@@ -179,7 +180,12 @@ def _replace_about(folder: Path, about: dict[str, Any]) -> None:
         text = json.dumps(about, ensure_ascii=False, indent=1) + "\n"
         (stage / ABOUT).write_text(text, encoding="utf-8")
         _size_and_checksum(stage / ABOUT)
-    named = {about["model"][0], *(part["name"] for part in about["parts"])}
+    _remove_unnamed(folder, about)
+
+
+def _remove_unnamed(folder: Path, about: dict[str, Any] | None) -> None:
+    """Remove the parts that `index.json` does not name, as a writer leaves them that was killed."""
+    named = {about["model"][0], *(part["name"] for part in about["parts"])} if about else set()
     for path in _numbered(folder):
         if path.name not in named:
             shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dataset.bounded import memory_bounded_by
 from errors import UserError
 
 INDEX_FORMAT = 2
@@ -257,7 +258,7 @@ def _open(folder: Path, about: dict[str, Any]) -> SongIndex:
     """Open what `index.json` names; raise any error if its parts do not fit each other."""
     name, size, checksum = about["model"]
     check_file(folder / name, size, checksum)
-    with np.load(folder / name) as arrays:
+    with memory_bounded_by(folder / name), np.load(folder / name) as arrays:
         layers = dict(arrays)
     model = TagModel(
         about["tags"], layers.pop("tag_vectors"), layers, about["vectors_file"], about["checkpoint"]

@@ -148,8 +148,6 @@ def test_vectors_of_any_name_have_a_branch_of_any_scale():
     assert shapes(model) == shapes(projection_head(300, 256)) + shapes(vector_head(8))
     songs = inputs("musicnn", 64, 8)["musicnn"]
     with torch.no_grad():
-        for module in model.modules():
-            module.p = 0.0
         model.vector_branch[1][3] = nn.Identity()  # dropout
         found = model.embed_songs({"musicnn": songs})
         large = model.embed_songs({"musicnn": songs * 1000 + 5})
@@ -190,21 +188,19 @@ def test_one_known_input_is_its_projection_alone():
     torch.testing.assert_close(both, shares[0] * parts[0] + shares[1] * parts[1])
 
 
-def test_inputs_are_left_out_at_random_but_never_the_last():
-    model = build("cf+musicnn", cf_dim=6)
-    torch.manual_seed(3)
-    songs = inputs("cf+musicnn", 6000, 6)
-    songs["cf"][:1000] = float("nan")
-    songs["musicnn"][1000:2000] = float("nan")
-    left = model.fusion.leave_out(songs)
-    known = torch.stack([~left[name].isnan().any(dim=1) for name in songs], dim=1)
-    assert known.any(dim=1).all()
-    assert known[:1000].tolist() == [[False, True]] * 1000
-    assert known[1000:2000].tolist() == [[True, False]] * 1000
-    # Both are left out with a chance of 0.09, and then one of them stays.
-    expected = [0.49, 0.255, 0.255]
-    found = [known[2000:].all(dim=1), ~known[2000:, 1], ~known[2000:, 0]]
-    assert [one.float().mean().item() for one in found] == pytest.approx(expected, abs=0.03)
+def test_training_asks_for_all_inputs_together_and_for_each_alone():
+    model = build("cf+musicnn", cf_dim=6).eval()
+    songs = inputs("cf+musicnn", 3, 6)
+    songs["cf"][1] = float("nan")
+    with torch.no_grad():
+        whole, *alone = model.embed_ways(songs)
+        torch.testing.assert_close(whole, model.embed_songs(songs))
+        for name, found in zip(songs, alone, strict=True):
+            expected = model.embed_songs({name: songs[name].nan_to_num(0.5)})
+            known = ~songs[name].isnan().any(dim=1)
+            torch.testing.assert_close(found, expected * known[:, None])
+        (only,) = build("hybrid", cf_dim=6).eval().embed_ways(inputs("hybrid", 2, 6))
+    assert only.shape == (2, 256)
 
 
 def test_a_song_of_which_one_step_knows_alone_does_not_stop_it():

@@ -290,6 +290,7 @@ def test_bad_arguments(lastfm, tmp_path):
         ("table", ["listeners", "min_songs", "merge_spellings", "skip_missing", "category", "|"]),
         ("jamendo", ["split", "autotagging*.tsv"]),
         ("magnatagatune", ["min_songs", "merge_spellings", "clip_info_final.csv"]),
+        ("emotify", ["data.csv", "emotifymusic/"]),
         ("lastfm2k", ["min_score", "max_tags", "min_songs", "keep_not_music"]),
         ("msd", ["max_tags", "min_songs", "keep_not_music"]),
         ("demo", ["seed", "listen"]),

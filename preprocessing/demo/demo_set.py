@@ -15,6 +15,7 @@ import soundfile
 from threadpoolctl import threadpool_limits
 
 from dataset.files import CATEGORIES, SONGS, TRACK_TAGS, TRIPLETS
+from dataset.moving import alone
 from dataset.writing import staged, write_about, write_tsv
 from preprocessing.demo.instruments import LEADS
 from preprocessing.demo.listeners import CULTURE, plays
@@ -68,7 +69,7 @@ def make_demo(directory: Path, seed: int = 0, n_artists: int = N_ARTISTS) -> Non
     categories = dict(sorted(tag for song in songs for tag in song.tags()))
     homes, genres = [song.home for song in songs], [song.traits.genre for song in songs]
     heard = plays(homes, genres, for_listeners)
-    with staged(directory) as stage:
+    with staged(directory) as stage, alone(directory):
         (stage / TRACK_TAGS).parent.mkdir()
         tags = ((song.song_id, tag, tag, kind, 100) for song in songs for tag, kind in song.tags())
         write_tsv(stage / TRACK_TAGS, tags)

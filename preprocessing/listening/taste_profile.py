@@ -3,11 +3,9 @@
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import scipy.sparse as sp
-from implicit.als import AlternatingLeastSquares
-from threadpoolctl import threadpool_limits
 
 from command_line import existing_file
 from dataset.files import (
@@ -22,27 +20,14 @@ from dataset.files import (
 )
 from dataset.writing import staged, write_about
 from errors import UserError
-from preprocessing.listening.triplets import Plays, at_least, read_item_index, read_triplets
+from preprocessing.listening.als import AlsOptions, Factors, learn_factors
+from preprocessing.listening.triplets import Plays, read_item_index, read_triplets
 from preprocessing.next_step import print_next
 
+if TYPE_CHECKING:
+    from preprocessing.listening.spark_plays import SparkPlays
 
-@dataclass(frozen=True)
-class Factors:
-    """Vectors of songs by the ids of the listening data: `vectors` (S, C), a row per `song_ids`."""
-
-    song_ids: list[str]
-    vectors: np.ndarray
-
-
-@dataclass(frozen=True)
-class AlsOptions:
-    """How the listening data is factorised: see `learn_factors`."""
-
-    factors: int
-    iterations: int
-    regularization: float
-    alpha: float
-    seed: int
+AnyPlays = TypeVar("AnyPlays", Plays, "SparkPlays")
 
 
 def read_published(directory: Path) -> Factors:
@@ -75,47 +60,6 @@ def read_published(directory: Path) -> Factors:
             f"{factors_file} holds NaN or infinite values, first for {song_ids[row]}: make it again"
         )
     return Factors(song_ids, vectors)
-
-
-def learn_factors(plays: Plays, options: AlsOptions) -> Factors:
-    """Learn song vectors from play counts by implicit-feedback matrix factorisation.
-
-    Alternating least squares of Hu, Koren and Volinsky, Collaborative Filtering for Implicit
-    Feedback Datasets (ICDM 2008). Play counts are heavy-tailed (1 to 300,000 in lastfm-2k), hence
-    the logarithmic confidence of their equation 6 with epsilon = 1: a song played r times weighs
-    1 + alpha * log(1 + r) in the loss, a song not played weighs 1.
-
-    Parameters
-    ----------
-    plays : Plays
-        Its matrix is overwritten with the confidences, to need the memory once.
-    options : AlsOptions
-        Length of the vectors, alternations, weight of the L2 penalty, alpha, and seed.
-
-    Returns
-    -------
-    Factors
-        float32 vectors of Euclidean length 1 (0 for a song with a zero factor). The length of a
-        raw factor tells how much a song is played rather than what it is, and with a weak penalty
-        it is so small that the batch normalisation of a network drowns it in its epsilon: a linear
-        probe from vectors to the tags of lastfm-2k did better without it in every setting tried.
-    """
-    confidence = plays.user_song
-    np.log1p(confidence.data, out=confidence.data)
-    confidence.data *= options.alpha
-    confidence.data += 1
-    with threadpool_limits(1, "blas"):  # implicit has threads of its own, one a song
-        model = AlternatingLeastSquares(
-            factors=options.factors,
-            regularization=options.regularization,
-            iterations=options.iterations,
-            random_state=options.seed,
-            use_gpu=False,
-        )
-        model.fit(sp.csr_matrix(confidence))
-    vectors = model.item_factors
-    vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    return Factors(list(plays.song_ids), vectors)
 
 
 def read_id_map(path: Path) -> dict[str, str]:
@@ -199,48 +143,81 @@ def write_published(directory: Path, is_subset: bool) -> None:
     _write(directory, is_subset, vectors, without, facts)
 
 
+@dataclass(frozen=True)
+class Listening:
+    """The listening data that is learnt from: a file, and what of it is left out."""
+
+    triplets: str
+    min_song_users: int
+    min_user_songs: int
+
+
 def write_learnt(
     directory: Path,
-    triplets: Path,
+    listening: Listening,
     options: AlsOptions,
-    min_song_users: int,
-    min_user_songs: int,
     id_map: Path | None,
     is_subset: bool,
+    spark: str | None = None,
 ) -> None:
-    """Step 3 `train`: factors learnt from all songs of `triplets` to `ix_to_cf.npy`."""
+    """Step 3 `train`: factors learnt from all songs of the triplets to `ix_to_cf.npy`.
+
+    On Spark where the address of its master is given, else in the memory of this machine.
+    """
     song_ids = read_song_ids(directory, subset_prefix(is_subset))
-    plays_file = existing_file(triplets, "give an existing file as TRIPLETS")
     listening_id_of = None
     if id_map is not None:
         listening_id_of = read_id_map(existing_file(id_map, "give an existing file as --id_map"))
-    plays = read_triplets(plays_file)
-    _print_plays("listening data", plays)
-    _check_overlap(plays, song_ids, listening_id_of, triplets)
-    plays = at_least(plays, min_song_users, min_user_songs)
-    _print_plays(
-        f"songs with >= {min_song_users} users, users with >= {min_user_songs} songs", plays
-    )
-    if plays.user_song.nnz == 0:
-        raise UserError(
-            f"no song of {triplets} has {min_song_users} users that have {min_user_songs} songs: "
-            "lower --min_song_users or --min_user_songs"
-        )
-    factors = learn_factors(plays, options)
+    wanted = {name for name in _listening_ids(song_ids, listening_id_of) if name}
+    facts = {
+        "source": Path(listening.triplets).name,
+        **asdict(options),
+        "min_song_users": listening.min_song_users,
+        "min_user_songs": listening.min_user_songs,
+    }
+    if spark is None:
+        file = existing_file(listening.triplets, "give an existing file as TRIPLETS")
+        plays = _enough(read_triplets(file), listening, wanted)
+        facts |= {"plays": plays.sizes()[0]}
+        factors = learn_factors(plays, options)
+    else:
+        from preprocessing.listening.spark_plays import open_spark, read_on_spark
+
+        with open_spark(spark) as session:
+            on_spark = _enough(read_on_spark(session, listening.triplets), listening, wanted)
+            facts |= {"plays": on_spark.sizes()[0], "engine": "spark"}
+            factors = on_spark.learn_factors(options, wanted)
     vectors, without = vectors_of_songs(factors, song_ids, listening_id_of)
     if len(without) == len(song_ids):
         raise UserError(
-            f"no song of {directory} has {min_song_users} users in {triplets}: lower "
-            "--min_song_users or --min_user_songs"
+            f"no song of {directory} has {listening.min_song_users} users in "
+            f"{listening.triplets}: lower --min_song_users or --min_user_songs"
         )
-    facts = {
-        "source": triplets.name,
-        **asdict(options),
-        "min_song_users": min_song_users,
-        "min_user_songs": min_user_songs,
-        "plays": int(plays.user_song.nnz),
-    }
     _write(directory, is_subset, vectors, without, facts)
+
+
+def _enough(plays: AnyPlays, listening: Listening, wanted: set[str]) -> AnyPlays:
+    """Keep the plays that are asked for; tell how many; some must be left, and of the dataset."""
+    _print_plays("listening data", plays)
+    if not plays.has_any(wanted):
+        raise UserError(
+            f"none of the songs of existing_ids.npy is in {listening.triplets} (which has "
+            f"{some(plays.first_songs(), 2)}): give the ids of the one for the other with "
+            "--id_map=FILE"
+        )
+    least = listening.min_song_users, listening.min_user_songs
+    plays = plays.at_least(*least)
+    _print_plays("songs with >= {} users, users with >= {} songs".format(*least), plays)
+    if plays.sizes()[0] == 0:
+        raise UserError(
+            f"no song of {listening.triplets} has {least[0]} users that have {least[1]} songs: "
+            "lower --min_song_users or --min_user_songs"
+        )
+    return plays
+
+
+def _print_plays(what: str, plays: AnyPlays) -> None:
+    print("{}: {} (user, song) pairs, {} users, {} songs".format(what, *plays.sizes()))
 
 
 def _write(
@@ -262,20 +239,3 @@ def _write(
         f"mean {vectors.mean():.4f}, standard deviation {vectors.std():.4f}"
     )
     print_next(directory, "step3", is_subset)
-
-
-def _print_plays(what: str, plays: Plays) -> None:
-    users, songs = plays.user_song.shape
-    print(f"{what}: {plays.user_song.nnz} (user, song) pairs, {users} users, {songs} songs")
-
-
-def _check_overlap(
-    plays: Plays, song_ids: list[str], id_map: dict[str, str] | None, triplets: Path
-) -> None:
-    """Raise `UserError` before the long computation if no song of the dataset is listened to."""
-    known = set(plays.song_ids)
-    if known.isdisjoint(_listening_ids(song_ids, id_map)):
-        raise UserError(
-            f"none of the {len(song_ids)} songs of existing_ids.npy is in {triplets} (which has "
-            f"{some(sorted(known), 2)}): give the ids of the one for the other with --id_map=FILE"
-        )

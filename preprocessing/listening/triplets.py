@@ -39,6 +39,28 @@ class Plays:
     song_ids: np.ndarray
     user_song: sp.csr_array
 
+    def sizes(self) -> tuple[int, int, int]:
+        """Numbers of (user, song) pairs, users and songs."""
+        return self.user_song.nnz, *self.user_song.shape
+
+    def has_any(self, song_ids: set[str]) -> bool:
+        """Whether one of these songs is listened to."""
+        return not song_ids.isdisjoint(self.song_ids)
+
+    def first_songs(self) -> list[str]:
+        """All songs, sorted."""
+        return sorted(self.song_ids)
+
+    def at_least(self, min_song_users: int, min_user_songs: int) -> "Plays":
+        """Keep songs with enough users and users with enough songs, repeated until both hold."""
+        song_ids, user_song = self.song_ids, self.user_song
+        while True:
+            users = np.diff(user_song.indptr) >= min_user_songs
+            songs = np.bincount(user_song.indices, minlength=user_song.shape[1]) >= min_song_users
+            if users.all() and songs.all():
+                return Plays(song_ids, user_song)
+            song_ids, user_song = song_ids[songs], user_song[users][:, songs]
+
 
 def read_triplets(path: Path) -> Plays:
     """Read tab-separated rows of user, song, count without header, plain or compressed.
@@ -82,17 +104,6 @@ def songs_of_triplets(path: Path) -> set[str]:
     for chunk in triplet_chunks(path):
         songs.update(map(normal_form, chunk["song"].unique()))
     return songs
-
-
-def at_least(plays: Plays, min_song_users: int, min_user_songs: int) -> Plays:
-    """Keep songs with enough users and users with enough songs, repeated until both hold."""
-    song_ids, user_song = plays.song_ids, plays.user_song
-    while True:
-        users = np.diff(user_song.indptr) >= min_user_songs
-        songs = np.bincount(user_song.indices, minlength=user_song.shape[1]) >= min_song_users
-        if users.all() and songs.all():
-            return Plays(song_ids, user_song)
-        song_ids, user_song = song_ids[songs], user_song[users][:, songs]
 
 
 class _Codes:

@@ -1,24 +1,22 @@
-"""Mel spectrograms in dB, equal to librosa's in half its time.
+"""Mel spectrograms, equal to librosa's in half its time: in dB for step 4, and in other forms.
 
 Source: `librosa.feature.melspectrogram` (librosa 0.11) defines the numbers; torchaudio makes the
 mel filters and torch the Fourier transforms.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from itertools import chain
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torchaudio.functional import melscale_fbanks
 
-from dataset.mel_store import FLOOR_DB, MEL_SETTINGS
+from dataset.mel_store import MEL_SETTINGS
 from preprocessing.mel.audio_files import AudioError, read_audio
 
-SAMPLE_RATE: int = MEL_SETTINGS["sample_rate"]
-N_FFT: int = MEL_SETTINGS["n_fft"]
-HOP: int = MEL_SETTINGS["hop_length"]
 FLOOR: float = MEL_SETTINGS["floor"]
 
 BATCH = 2**21  # samples that are waited for, 95 seconds: decoding is faster in long stretches
@@ -30,6 +28,32 @@ BANDS_AT_ONCE = 32  # multiplied at once: fewer bands reach fewer bins, but narr
 _FLOAT32_RANGE = 1e11
 
 
+class MelForm(NamedTuple):
+    """What decides the power of mel bands: named as in `dataset.mel_store.MEL_SETTINGS`."""
+
+    sample_rate: int
+    n_fft: int
+    hop_length: int
+    n_mels: int
+    f_min: float
+    f_max: float
+    mel_scale: str
+    mel_norm: str
+
+
+def mel_form(settings: dict[str, Any]) -> MelForm:
+    """Take the form out of settings that say more."""
+    return MelForm(**{name: settings[name] for name in MelForm._fields})
+
+
+OWN = mel_form(MEL_SETTINGS)
+
+
+def decibel(power: torch.Tensor) -> torch.Tensor:
+    """Step 4's scale, float16: at least `FLOOR_DB`."""
+    return power.clamp_min(FLOOR).log10_().mul_(10).half()
+
+
 def song_mel(file: Path) -> np.ndarray | str:
     """Mel spectrogram (frames, 128) of an audio file, or the reason why there is none."""
     try:
@@ -38,10 +62,12 @@ def song_mel(file: Path) -> np.ndarray | str:
         return str(error)
 
 
-def mel_and_note(file: Path) -> tuple[np.ndarray, str]:
+def mel_and_note(
+    file: Path, form: MelForm = OWN, scale: Callable[[torch.Tensor], torch.Tensor] = decibel
+) -> tuple[np.ndarray, str]:
     """Mel spectrogram of an audio file as `mel_of_blocks` makes it, and what was cut or repaired.
 
-    It works in one thread: step 4 runs as many processes as there are cores.
+    It works in one thread: the steps run as many processes as there are cores.
 
     Raises
     ------
@@ -49,88 +75,98 @@ def mel_and_note(file: Path) -> tuple[np.ndarray, str]:
         There is none, as `read_audio` and `mel_of_blocks` say.
     """
     torch.set_num_threads(1)
-    return read_audio(file, SAMPLE_RATE, mel_of_blocks)
+    return read_audio(file, form.sample_rate, lambda blocks: mel_of_blocks(blocks, form, scale))
 
 
-def mel_of_blocks(blocks: Iterable[np.ndarray]) -> np.ndarray:
+def mel_of_blocks(
+    blocks: Iterable[np.ndarray],
+    form: MelForm = OWN,
+    scale: Callable[[torch.Tensor], torch.Tensor] = decibel,
+) -> np.ndarray:
     """Mel spectrogram of a song that comes in blocks.
 
     Parameters
     ----------
     blocks : iterable of ndarray of float32, shape (n,)
-        Consecutive samples of the song at `SAMPLE_RATE`, full scale 1.
+        Consecutive samples of the song at the form's rate, full scale 1.
+    form : MelForm
+        Frames and bands.
+    scale : callable
+        Makes of power, float32, what is returned; higher power gives no lower value.
 
     Returns
     -------
-    ndarray of float16, shape (1 + samples // HOP, 128)
-        dB, at least `FLOOR_DB`.
+    ndarray, shape (1 + samples // hop_length, n_mels)
+        In the dtype of `scale`.
 
     Raises
     ------
     AudioError
-        The song is shorter than one frame (`N_FFT` samples), silent, or holds NaN.
+        The song is shorter than one frame (`n_fft` samples), silent, or holds NaN.
     """
-    parts = [_decibel(power) for power in _mel_power_of_blocks(blocks)]
+    parts = [scale(power) for power in _mel_power_of_blocks(blocks, form)]
     mel = torch.cat(parts) if parts else torch.empty(0, 0)
-    if len(mel) < 1 + N_FFT // HOP:
-        raise AudioError(f"shorter than one frame ({N_FFT} samples at {SAMPLE_RATE} Hz)")
-    if mel.max() <= FLOOR_DB:
+    if len(mel) < 1 + form.n_fft // form.hop_length:
+        raise AudioError(f"shorter than one frame ({form.n_fft} samples at {form.sample_rate} Hz)")
+    if mel.max() <= scale(torch.tensor(FLOOR)):
         raise AudioError("silent")
     return mel.numpy()
 
 
-def mel_power(samples: torch.Tensor) -> torch.Tensor:
+def mel_power(samples: torch.Tensor, form: MelForm = OWN) -> torch.Tensor:
     """Mel power of consecutive samples, nothing padded.
 
     Parameters
     ----------
     samples : float32 tensor, shape (n,)
-        At least `N_FFT` samples.
+        At least `n_fft` samples.
+    form : MelForm
+        Frames and bands.
 
     Returns
     -------
-    float32 tensor, shape (frames, 128)
-        One frame every `HOP` samples, as many as fit.
+    float32 tensor, shape (frames, n_mels)
+        One frame every `hop_length` samples, as many as fit.
     """
-    frames = samples.unfold(0, N_FFT, HOP)  # (frames, N_FFT)
-    mel = torch.cat([_mel_power_of_frames(part) for part in frames.split(FRAMES_AT_ONCE)])
+    frames = samples.unfold(0, form.n_fft, form.hop_length)  # (frames, n_fft)
+    mel = torch.cat([_mel_power_of_frames(part, form) for part in frames.split(FRAMES_AT_ONCE)])
     loudest, quietest = mel.amax(1), mel.amin(1)
     if not loudest.isfinite().all():  # the maximum of anything and NaN is NaN
         raise AudioError("NaN, infinite or absurdly large samples")
     is_deep = (loudest > _FLOAT32_RANGE * quietest) & (loudest > _FLOAT32_RANGE * FLOOR)
     if is_deep.any():
-        mel[is_deep] = _mel_power_of_frames(frames[is_deep].double()).float()
+        mel[is_deep] = _mel_power_of_frames(frames[is_deep].double(), form).float()
     return mel
 
 
-def _mel_power_of_frames(frames: torch.Tensor) -> torch.Tensor:
-    """(frames, N_FFT) -> (frames, 128), in the dtype of the samples."""
-    spectrum = torch.fft.rfft(frames * _window().to(frames.dtype))
+def _mel_power_of_frames(frames: torch.Tensor, form: MelForm) -> torch.Tensor:
+    """(frames, n_fft) -> (frames, n_mels), in the dtype of the samples."""
+    spectrum = torch.fft.rfft(frames * _window(form.n_fft).to(frames.dtype))
     squares = torch.view_as_real(spectrum).square_().flatten(1)  # (frames, 2 * bins)
-    bands = [squares[:, low:high] @ part.to(squares.dtype) for low, high, part in _filters()]
+    bands = [squares[:, low:high] @ part.to(squares.dtype) for low, high, part in _filters(form)]
     return torch.cat(bands, dim=1)
 
 
 @cache
-def _window() -> torch.Tensor:
-    return torch.hann_window(N_FFT, dtype=torch.float64)
+def _window(n_fft: int) -> torch.Tensor:
+    return torch.hann_window(n_fft, dtype=torch.float64)
 
 
 @cache
-def _filters() -> list[tuple[int, int, torch.Tensor]]:
+def _filters(form: MelForm) -> list[tuple[int, int, torch.Tensor]]:
     """The mel filters, some bands at a time: first row, end of the rows, the filters in between.
 
     A bin has two rows, for the square of its real and of its imaginary part; the rows outside are 0
     for these bands, and need not be multiplied.
     """
     filters = melscale_fbanks(
-        n_freqs=N_FFT // 2 + 1,
-        f_min=MEL_SETTINGS["f_min"],
-        f_max=MEL_SETTINGS["f_max"],
-        n_mels=MEL_SETTINGS["n_mels"],
-        sample_rate=SAMPLE_RATE,
-        norm=MEL_SETTINGS["mel_norm"],
-        mel_scale=MEL_SETTINGS["mel_scale"],
+        n_freqs=form.n_fft // 2 + 1,
+        f_min=form.f_min,
+        f_max=form.f_max,
+        n_mels=form.n_mels,
+        sample_rate=form.sample_rate,
+        norm=form.mel_norm,
+        mel_scale=form.mel_scale,
     ).repeat_interleave(2, dim=0)
     parts = filters.split(BANDS_AT_ONCE, dim=1)
     reached = [part.any(dim=1).nonzero() for part in parts]
@@ -139,19 +175,15 @@ def _filters() -> list[tuple[int, int, torch.Tensor]]:
 
 
 @torch.inference_mode()
-def _mel_power_of_blocks(blocks: Iterable[np.ndarray]) -> Iterator[torch.Tensor]:
+def _mel_power_of_blocks(blocks: Iterable[np.ndarray], form: MelForm) -> Iterator[torch.Tensor]:
     """Mel power of the frames of a song, padded by half a window of zeros at both ends."""
-    padding = np.zeros(N_FFT // 2, dtype=np.float32)
+    padding = np.zeros(form.n_fft // 2, dtype=np.float32)
     waiting = [padding]
     for block in chain(blocks, [padding]):
         waiting.append(block)
         if block is padding or sum(map(len, waiting)) >= BATCH:
             samples = np.concatenate(waiting)
-            n_frames = max(0, (len(samples) - N_FFT) // HOP + 1)
+            n_frames = max(0, (len(samples) - form.n_fft) // form.hop_length + 1)
             if n_frames:
-                yield mel_power(torch.from_numpy(samples))
-            waiting = [samples[n_frames * HOP :]]
-
-
-def _decibel(power: torch.Tensor) -> torch.Tensor:
-    return power.clamp_min(FLOOR).log10_().mul_(10).half()
+                yield mel_power(torch.from_numpy(samples), form)
+            waiting = [samples[n_frames * form.hop_length :]]

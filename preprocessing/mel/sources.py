@@ -1,15 +1,16 @@
-"""The files that the spectrograms of a dataset are made from, and whether they are still the same.
+"""The files that spectrograms and vectors of songs are made from, and whether they are the same.
 
 As rsync does, size and time of a file are looked at; where only its time is another, its content is
 compared, so that a copied dataset costs one reading of its files, and none is computed again.
 """
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from dataset.files import SONGS, read_about, read_song_ids, read_tsv, some
-from dataset.mel_store import FRAMES, START_AGAIN, StoredSong, published_file
+from dataset.mel_store import FRAMES, INDEX, REPORT, START_AGAIN, StoredSong, published_file
 from dataset.writing import write_tsv
 from errors import UserError
 from progress import progress
@@ -17,8 +18,27 @@ from progress import progress
 TIMES = "mel_times.tsv"  # song id, time of its file in ns; may be removed: contents are compared
 
 
+@dataclass(frozen=True)
+class StoreFiles:
+    """Names of the files in which a step keeps what it makes of the songs, and how to start again.
+
+    `data` has what is made, `index` of which song and file, `report` which songs were skipped, and
+    `times` is as `TIMES`; `what` is the word for what is made.
+    """
+
+    what: str
+    data: str
+    index: str
+    report: str
+    times: str
+    start_again: str
+
+
+MEL_FILES = StoreFiles("spectrograms", FRAMES, INDEX, REPORT, TIMES, START_AGAIN)
+
+
 class Source(NamedTuple):
-    """A song, the file that its spectrogram is made from, its size in bytes and its time in ns.
+    """A song, the file that is made use of, its size in bytes and its time in ns.
 
     None stands for a file that is not named, or is not there.
     """
@@ -44,8 +64,13 @@ def audio_sources(data_path: Path, audio_path: Path | None) -> list[Source]:
     Raises
     ------
     UserError
-        `songs.tsv` is missing, lists a song twice or names no audio.
+        `audio_path` is no directory; or `songs.tsv` is missing, lists a song twice or names no
+        audio.
     """
+    if audio_path and not audio_path.is_dir():
+        raise UserError(
+            f"{audio_path} is not a directory: give the folder of the audio as AUDIO_PATH"
+        )
     table = read_tsv(data_path / SONGS, 4)
     audio_of = {song_id: audio for song_id, _, _, audio in table}
     if len(audio_of) < len(table):
@@ -55,8 +80,8 @@ def audio_sources(data_path: Path, audio_path: Path | None) -> list[Source]:
     if not any(audio_of.get(song_id) for song_id in song_ids):
         raise UserError(
             f"{data_path / SONGS} names no audio file, in its fourth column, for any of "
-            f"{len(song_ids)} songs: make it with step0_dataset.py table, jamendo, magnatagatune "
-            "or demo"
+            f"{len(song_ids)} songs: make it with step0_dataset.py table, jamendo, magnatagatune, "
+            "emotify or demo"
         )
     base = audio_path or audio_folder(data_path)
     return [
@@ -92,11 +117,13 @@ def digest_of(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:32]
 
 
-def check_unchanged(data_path: Path, sources: list[Source], songs: dict[str, StoredSong]) -> None:
+def check_unchanged(
+    data_path: Path, sources: list[Source], songs: dict[str, StoredSong], files: StoreFiles
+) -> None:
     """Refuse to go on when songs in the store were made from other files than those now there."""
     there = [source for source in sources if source.song_id in songs and source.file]
     there = [source for source in there if source.n_bytes is not None]
-    times = _read_times(data_path)
+    times = _read_times(data_path / files.times)
     doubtful = {
         source
         for source in there
@@ -113,16 +140,15 @@ def check_unchanged(data_path: Path, sources: list[Source], songs: dict[str, Sto
     if changed:
         raise UserError(
             f"the files of {len(changed)} songs ({some(changed)}) have another size or content "
-            f"than when {data_path / FRAMES} was made of them: {START_AGAIN}"
+            f"than when {data_path / files.data} was made of them: {files.start_again}"
         )
 
 
-def write_times(stage: Path, data_path: Path, sources: list[Source]) -> None:
+def write_times(stage: Path, data_path: Path, sources: list[Source], files: StoreFiles) -> None:
     """Note the times of files that are known to be what the store was made from."""
     now = {source.song_id: str(source.time) for source in sources if source.time is not None}
-    write_tsv(stage / TIMES, sorted((_read_times(data_path) | now).items()))
+    write_tsv(stage / files.times, sorted((_read_times(data_path / files.times) | now).items()))
 
 
-def _read_times(data_path: Path) -> dict[str, str]:
-    file = data_path / TIMES
+def _read_times(file: Path) -> dict[str, str]:
     return dict(read_tsv(file, 2)) if file.is_file() else {}

@@ -6,7 +6,6 @@ a run that was never interrupted.
 """
 
 import contextlib
-import fcntl
 import io
 import os
 import time
@@ -29,8 +28,10 @@ from dataset.mel_store import (
     frame_bytes,
     read_index,
 )
+from dataset.moving import alone
 from dataset.writing import staged, write_about
 from errors import UserError
+from preprocessing.mel.sources import MEL_FILES
 
 COMMIT_SECONDS = 0.5  # what a kill can cost; each commit waits for the disk
 
@@ -52,7 +53,7 @@ def open_writer(directory: Path, made_from: str) -> Iterator["StoreWriter"]:
         The store there is damaged, made with other settings or from another kind of source; another
         run is writing to it; or the directory cannot be written to.
     """
-    with _locked(directory):
+    with alone(directory):
         songs = {song.song_id: song for song in _checked_index(directory, made_from)}
         try:
             with _opened(directory, FRAMES) as frames, _opened(directory, INDEX) as index:
@@ -76,6 +77,8 @@ class StoreWriter:
     songs : dict of str to StoredSong
         What the store holds, by song id.
     """
+
+    files = MEL_FILES
 
     def __init__(
         self,
@@ -135,7 +138,8 @@ class StoreWriter:
     def describe(self, facts: dict) -> None:
         """Commit, and write `facts` about the store to `dataset.json`, beside how it was made."""
         self.commit()
-        self._note(facts)
+        seconds = self._n_frames * MEL_SETTINGS["hop_length"] / MEL_SETTINGS["sample_rate"]
+        self._note({"songs": len(self.songs), "hours": round(seconds / 3600, 3)} | facts)
 
     def _note(self, facts: dict) -> None:
         with staged(self._directory) as stage:
@@ -148,25 +152,6 @@ class StoreWriter:
             self._frames.seek(0)
             self._frames.write(_header(self._n_frames))
             self._frames.flush()
-
-
-@contextlib.contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    """Keep a second run away; the lock ends with the process."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise UserError(
-            f"another run of step 4 is writing to {directory}: wait for its end"
-        ) from None
-    except OSError:  # a file system without locks
-        pass
-    try:
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _checked_index(directory: Path, made_from: str) -> list[StoredSong]:

@@ -19,6 +19,7 @@ from dataset.files import (
     read_about,
     user_path,
 )
+from dataset.moving import alone
 from dataset.writing import staged, write_about, write_tsv
 from errors import UserError
 from preprocessing.next_step import print_next
@@ -89,7 +90,7 @@ def write_dataset(raw_set: RawSet, data_path: Path, choose_tags: Callable, optio
     if raw_set.audio:
         facts["audio_path"] = _relative(raw_set.audio, data_path)
     try:
-        with staged(data_path) as stage:
+        with staged(data_path) as stage, alone(data_path):
             (stage / TRACK_TAGS).parent.mkdir()
             write_tsv(stage / TRACK_TAGS, _track_tags(table, categories))
             write_tsv(stage / SONGS, songs)
@@ -100,11 +101,11 @@ def write_dataset(raw_set: RawSet, data_path: Path, choose_tags: Callable, optio
                 write_tsv(stage / PUBLISHED_SPLIT, sorted(raw_set.parts.items()))
             facts["files"] = sorted(file.name for file in stage.glob("*.*"))
             write_about(stage, data_path, "step0", facts)
+            _remove_left_over(data_path, earlier, facts)  # while dataset.json still names them
     except OSError as error:
         raise UserError(
             f"{data_path} cannot be written ({error.strerror}): give another DATA_PATH"
         ) from None
-    _remove_left_over(data_path, earlier, facts)
     _print_density(table, data_path)
     print_next(data_path, "step0")
 

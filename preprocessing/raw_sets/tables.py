@@ -1,6 +1,7 @@
 """Strict reading of delimited text files with a header: every line is checked, all is text."""
 
 import codecs
+import contextlib
 import csv
 import io
 import re
@@ -14,6 +15,9 @@ from command_line import existing_file
 from errors import UserError, one_line
 
 SEP_LINE = re.compile(r'\A"?sep=.?"?[ ,;\t]*(?=[\r\n])', re.IGNORECASE)  # Excel asks for it
+
+
+MOST_COLUMNS = 10_000
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,11 @@ def _find_header(
     first_line = text.lstrip("\r\n").splitlines()[0] if text.strip("\r\n") else ""
     lenient = form.quoting | {"strict": False}  # the line may be of another form
     for delimiter in form.delimiters:
-        line = next(csv.reader([first_line], delimiter=delimiter, **lenient), [])
+        line: list[str] = []
+        with contextlib.suppress(csv.Error):  # a field without end: no header
+            line = next(csv.reader([first_line], delimiter=delimiter, **lenient), [])
+        if len(line) > MOST_COLUMNS:
+            raise UserError(f"{path} has {len(line)} columns in its first line: {way_out}")
         header = [name.strip().lower() for name in line] if form.by_hand else line
         if set(columns) <= set(header):
             return header, delimiter, False

@@ -13,6 +13,7 @@ from typing import BinaryIO
 import numpy as np
 from gensim.models import KeyedVectors
 
+from dataset.bounded import memory_bounded_by
 from dataset.files import normal_form, some
 from errors import UserError
 from preprocessing.words import fasttext_files, gensim_files
@@ -61,7 +62,7 @@ def load_vectors(file: Path) -> KeyedVectors:
     total = file.stat().st_size
     with progress(None, file.name, total, unit="B", unit_scale=True) as bar:
         try:
-            with open_unpacked(file, bar.update) as stream:
+            with memory_bounded_by(file), open_unpacked(file, bar.update) as stream:
                 read = _reader_for(stream, file)
                 words, matrix = read(stream)
             _check(words, matrix, _SMALLEST if read is read_binary else 0.0)

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from commands import ROOT
+from dataset.files import existing_directory
+from dataset.moving import alone
 from dataset.writing import staged, writable_file
 from errors import UserError
 
@@ -62,6 +64,47 @@ def test_what_a_killed_run_left_behind_goes_with_the_next_one(tmp_path):
         assert not left_over.exists()
         assert first.is_dir() and second.is_dir()
     assert list(tmp_path.iterdir()) == []
+
+
+KILLED_AT_A_MOVE = """
+import os, pathlib, sys
+from dataset import moving
+from dataset.writing import staged
+left, replace = int(sys.argv[2]), os.replace
+def move(*names):
+    global left
+    if left == 0:
+        os.kill(os.getpid(), 9)
+    left -= 1
+    replace(*names)
+os.replace = move
+with staged(pathlib.Path(sys.argv[1])) as stage:
+    (stage / "b").mkdir()
+    for name in ("a", "b/b", "c"):
+        (stage / name).write_text("new")
+"""
+
+
+@pytest.mark.parametrize("n_moved", range(3))
+@pytest.mark.parametrize("way", [existing_directory, lambda directory: staged(directory)])
+def test_a_run_killed_between_two_files_is_finished_by_the_next(tmp_path, n_moved, way):
+    for name in ("a", "c"):
+        (tmp_path / name).write_text("old")
+    subprocess.run([sys.executable, "-c", KILLED_AT_A_MOVE, tmp_path, str(n_moved)], cwd=ROOT)
+    assert (tmp_path / "c").read_text() == "old"
+    opened = way(tmp_path)
+    if way is not existing_directory:
+        with opened:
+            pass
+    assert tree(tmp_path) == {"a": "new", "b": "folder", "b/b": "new", "c": "new"}
+
+
+def test_a_second_command_is_told(tmp_path):
+    told = pytest.raises(UserError, match="another command is writing to")
+    with alone(tmp_path), told, alone(tmp_path):
+        pass
+    with alone(tmp_path):
+        pass
 
 
 def test_staged_makes_the_directory_or_leaves_no_trace_of_it(tmp_path):

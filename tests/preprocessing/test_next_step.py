@@ -27,6 +27,7 @@ CF = ("ix_to_cf.npy", "")
             [AUDIO, CF, ("mel.npy", "")],
             "main.py --mode TRAIN --data_path D --input_type h",
         ),
+        ("step5", [AUDIO, ("mel.npy", "")], "main.py --mode TRAIN --data_path D --input_type mus"),
         ("step4", [AUDIO, ("spec", "")], "main.py --mode TRAIN --data_path D --input_type spec"),
     ],
 )

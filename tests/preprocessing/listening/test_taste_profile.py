@@ -13,10 +13,8 @@ from commands import ROOT
 from dataset.directory import open_dataset
 from dataset.writing import write_pickle, write_split
 from errors import UserError
+from preprocessing.listening.als import AlsOptions, Factors, learn_factors
 from preprocessing.listening.taste_profile import (
-    AlsOptions,
-    Factors,
-    learn_factors,
     read_id_map,
     read_published,
     vectors_of_songs,

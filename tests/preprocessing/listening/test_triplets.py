@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dataset.files import normal_form
 from errors import UserError
 from preprocessing.listening import triplets
-from preprocessing.listening.triplets import Plays, at_least, read_triplets, songs_of_triplets
+from preprocessing.listening.triplets import Plays, read_triplets, songs_of_triplets
 
 ROWS = b"ann\tx\t1\nbob\ty\t2\nann\tx\t3\nann\ty\t0.5\n"
 
@@ -79,14 +79,14 @@ def test_at_least_repeats_until_stable(tmp_path):
     # d has one user, without d cat has one song, without cat c has one user; a and b stay
     rows = "ann\ta\nann\tb\nbob\ta\nbob\tb\nbob\tc\ncat\tc\ncat\td\n"
     (tmp_path / "t.tsv").write_text(rows.replace("\n", "\t1\n"), encoding="utf-8")
-    kept = at_least(read_triplets(tmp_path / "t.tsv"), min_song_users=2, min_user_songs=2)
+    kept = read_triplets(tmp_path / "t.tsv").at_least(min_song_users=2, min_user_songs=2)
     assert kept.song_ids.tolist() == ["a", "b"]
     np.testing.assert_array_equal(kept.user_song.toarray(), [[1, 1], [1, 1]])
 
 
 def test_at_least_may_leave_nothing(tmp_path):
     (tmp_path / "t.tsv").write_bytes(ROWS)
-    assert at_least(read_triplets(tmp_path / "t.tsv"), 3, 1).user_song.shape == (0, 0)
+    assert read_triplets(tmp_path / "t.tsv").at_least(3, 1).user_song.shape == (0, 0)
 
 
 @pytest.mark.parametrize(

@@ -109,10 +109,10 @@ def test_what_others_noted_stays(tmp_path):
     write_about(tmp_path, tmp_path, "step0", {"set": "mine"})
     append_the_rest(tmp_path)
     with open_writer(tmp_path, "audio") as writer:
-        writer.describe({"songs": 12})
+        writer.describe({"skipped": 2})
     steps = json.loads((tmp_path / "dataset.json").read_text())["steps"]
-    expected = {"made_from": "audio", "mel_settings": MEL_SETTINGS, "songs": 12}
-    assert steps == {"step0": {"set": "mine"}, "step4": expected}
+    expected = {"made_from": "audio", "mel_settings": MEL_SETTINGS, "songs": 12, "hours": 0.0}
+    assert steps == {"step0": {"set": "mine"}, "step4": expected | {"skipped": 2}}
 
 
 def test_one_store_holds_one_kind(whole):
@@ -140,7 +140,7 @@ def test_a_store_cut_short_is_refused(whole):
 def test_two_writers_at_once_are_refused(whole):
     with (
         open_writer(whole, "audio"),
-        pytest.raises(UserError, match="another run"),
+        pytest.raises(UserError, match="another command"),
         open_writer(whole, "audio"),
     ):
         pass

@@ -1,0 +1,78 @@
+"""Bringing a command's files into place all together, even if it is killed between two of them."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from errors import UserError
+
+_READY = ".ready-"  # beginning of the names of folders whose files are whole and on their way
+
+
+def move_files(stage: Path, directory: Path) -> None:
+    """Move all files of a folder inside `directory` to `directory`, replacing what is there.
+
+    The folder is renamed first. From then on its files count: whoever opens the directory after a
+    kill moves the rest (`finish_moves`), so that nobody sees new files beside old ones.
+    """
+    for file in stage.rglob("*"):
+        target = directory / file.relative_to(stage)
+        if target.exists() and target.is_dir() != file.is_dir():
+            raise UserError(f"{target} is in the way of what is to be written: move it away")
+    ready = stage.with_name(_READY + stage.name.removeprefix("."))
+    os.rename(stage, ready)
+    _move(ready, directory)
+
+
+def finish_moves(directory: Path) -> None:
+    """Move what a killed command had ready; wait for one that is at it."""
+    for ready in sorted(directory.glob(f"{_READY}*")):
+        with contextlib.suppress(FileNotFoundError):  # it has come to its end meanwhile
+            descriptor = os.open(ready, os.O_RDONLY)
+            try:
+                with contextlib.suppress(OSError):  # a file system without locks
+                    fcntl.flock(descriptor, fcntl.LOCK_EX)
+                _move(ready, directory)
+            finally:
+                os.close(descriptor)
+
+
+def _move(ready: Path, directory: Path) -> None:
+    for file in sorted(ready.rglob("*")):
+        target = directory / file.relative_to(ready)
+        if file.is_dir():
+            target.mkdir(exist_ok=True)
+        else:
+            os.replace(file, target)
+    shutil.rmtree(ready)
+
+
+@contextlib.contextmanager
+def alone(directory: Path) -> Iterator[None]:
+    """Keep other commands from writing to a directory meanwhile; the lock ends with the process.
+
+    The directory is made if it is not there.
+
+    Raises
+    ------
+    UserError
+        Another command is at it.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise UserError(
+            f"another command is writing to {directory}: wait for its end, or give another one"
+        ) from None
+    except OSError:  # a file system without locks
+        pass
+    try:
+        yield
+    finally:
+        os.close(descriptor)

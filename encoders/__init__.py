@@ -1,0 +1,1 @@
+"""Encoders that others have trained: their weights, read as data, and their networks."""

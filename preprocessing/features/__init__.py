@@ -1,0 +1,1 @@
+"""Step 5: vectors of the songs by an encoder that others have trained."""

@@ -1,0 +1,69 @@
+"""Step 5: the audio files of a dataset to their musicnn vectors."""
+
+import functools
+from collections.abc import Generator
+from pathlib import Path
+from typing import NamedTuple
+
+from encoders.musicnn_package import MEL_SETTINGS
+from preprocessing.features.vector_writer import open_vectors
+from preprocessing.mel.song_run import Made, Result, add_songs
+from preprocessing.mel.sources import audio_sources, digest_of
+from preprocessing.mel.worker_pool import map_in_order
+
+LAYER = "penultimate"
+SECONDS_A_FRAME = MEL_SETTINGS["hop_length"] / MEL_SETTINGS["sample_rate"]
+
+
+class Chosen(NamedTuple):
+    """One of `ENCODERS`, the package with its weights, and NAME of the file NAME_songs.npy."""
+
+    encoder: str
+    wheel: Path
+    name: str = "musicnn"
+
+
+def write_musicnn(
+    data_path: Path,
+    audio_path: Path | None,
+    chosen: Chosen,
+    n_processes: int,
+    strict: bool = False,
+) -> None:
+    """Add the vectors of the songs that `NAME_songs.npy` lacks, from their audio files.
+
+    Parameters
+    ----------
+    data_path, audio_path, n_processes, strict
+        As in `mel_writing.write_from_audio`.
+    chosen : Chosen
+        What makes them, and what they are called.
+
+    Raises
+    ------
+    UserError
+        No audio is named, none exists or none can be read; the vectors there were made otherwise;
+        or, if `strict`, any song cannot be read.
+    """
+    sources = audio_sources(data_path, audio_path)
+    about = {"encoder": chosen.encoder, "layer": LAYER, "mel_settings": MEL_SETTINGS}
+    make = functools.partial(_from_audio, encoder=chosen.encoder, wheel=chosen.wheel)
+
+    def compute(files: list[Path]) -> Generator[Result, None, None]:
+        return map_in_order(make, files, n_processes, ["preprocessing.features.song_layers"])
+
+    song_ids = [source.song_id for source in sources]
+    with open_vectors(data_path, chosen.name, song_ids, about) as writer:
+        add_songs(data_path, sources, writer, compute, strict)
+
+
+def _from_audio(file: Path, encoder: str, wheel: Path) -> Made | str:
+    # Torch takes seconds to import: only where it computes.
+    from preprocessing.features.song_layers import AudioError, musicnn_mel, network_of, song_means
+
+    try:
+        mel, note = musicnn_mel(file)
+    except AudioError as error:
+        return str(error)
+    vector, _ = song_means(mel, network_of(wheel, encoder))
+    return Made(vector, len(mel) * SECONDS_A_FRAME, digest_of(file), note)

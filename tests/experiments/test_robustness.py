@@ -1,0 +1,47 @@
+"""experiments.robustness: what is altered, and how far a vector moves."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from audio_samples import chords, write_music
+from experiments.robustness import ALTERATIONS, altered, compare, measure
+from musicnn_samples import write_wheel
+from preprocessing.features.musicnn_songs import Chosen, write_musicnn
+
+
+def test_alterations_are_what_they_are_called(tmp_path):
+    song = chords(3, rate=44100)
+    soundfile.write(tmp_path / "a.wav", song, 44100, subtype="FLOAT")
+    for name, start, end in (("begun 0.5 s later", 22050, None), ("first half", 0, 66150)):
+        sound, rate = soundfile.read(altered(tmp_path / "a.wav", name, tmp_path))
+        assert rate == 44100
+        np.testing.assert_allclose(sound, song[start:end, 0], atol=1e-6)
+    file = altered(tmp_path / "a.wav", "mp3 of 64 kbit/s", tmp_path)
+    sound, _ = soundfile.read(file)
+    assert abs(len(sound) - len(song)) < 3000
+    assert file.stat().st_size * 8 / 3 == pytest.approx(64_000, rel=0.05)
+
+
+def test_a_vector_that_does_not_move_finds_the_same_songs():
+    vectors = np.random.default_rng(0).normal(size=(40, 5))
+    assert compare(vectors, 3, vectors[3]) == {"cosine": pytest.approx(1), "overlap": 10}
+
+
+def test_a_vector_that_turns_finds_others():
+    angles = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    assert compare(vectors, 0, -vectors[0]) == {"cosine": pytest.approx(-1), "overlap": 0}
+    between = vectors[0] + vectors[6]  # at song 3: of 35 to 5 it still finds 38 to 5
+    assert compare(vectors, 0, between)["overlap"] == 7
+
+
+def test_songs_of_a_directory_are_measured(tmp_path):
+    wheel = write_wheel(tmp_path / "musicnn.whl")
+    directory = write_music(tmp_path / "data", n_songs=12, seconds=2)
+    write_musicnn(directory, None, Chosen("msd-musicnn", wheel), n_processes=1)
+    found = measure(directory, 2, wheel)
+    assert found.keys() == ALTERATIONS.keys()
+    for songs in found.values():
+        assert len(songs) == 2
+        assert all(-1 <= song["cosine"] <= 1.0001 and 0 <= song["overlap"] <= 10 for song in songs)
