@@ -1,16 +1,21 @@
-"""Search songs by words: `index` embeds the songs once, `search` ranks them.
+"""Search songs by words and songs: `index` embeds the songs once, `search` ranks them.
 
-python -u retrieve.py index MODEL_PATH DATA_PATH INDEX [--audio FOLDER]
-python -u retrieve.py search INDEX WORDS...
+python -u retrieve.py index MODEL_PATH DATA_PATH INDEX [--audio FOLDER] [--add]
+python -u retrieve.py remove INDEX SONG...
+python -u retrieve.py search INDEX WORDS... [--like SONG] [--not WORDS]
+python -u retrieve.py radio INDEX --like SONG --to radio.m3u8
 """
 
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from command_line import fire_commands, flag, whole_number
+from command_line import Command, fire_commands, flag, one_of, whole_number
 from dataset.files import user_path
-from dataset.writing import writable_file
 from errors import UserError
+
+if TYPE_CHECKING:
+    from retrieval.search import Searcher
 
 
 def index(
@@ -21,8 +26,10 @@ def index(
     w2v_type: str | None = None,
     is_subset: bool = False,
     gpu_id: str = "0",
+    add: bool = False,
+    by: str = "auto",
 ) -> None:
-    """Embed songs by a trained model and write them to the file INDEX.
+    """Embed songs by a trained model and write them to the folder INDEX.
 
     Parameters
     ----------
@@ -31,7 +38,7 @@ def index(
     data_path : str
         The dataset directory that the model was trained on.
     index : str
-        The file to write.
+        The folder to write.
     audio : str, optional
         Folder of audio files to embed, which need no tags; by default the songs of DATA_PATH. The
         model must be one of --input_type spec.
@@ -42,32 +49,67 @@ def index(
         For such a checkpoint: it was trained on the smaller set (sub_*).
     gpu_id : str
         GPU number, or cpu; without a GPU the CPU is used.
+    add : bool
+        Add the songs that an index lacks to it, instead of making it anew.
+    by : str
+        How neighbours are looked for, also --index: flat (all songs are compared), hnsw, ivfpq, or
+        auto, which is flat up to 100,000 songs and ivfpq beyond.
     """
-    file = writable_file(index)
     folder = None if audio is None else user_path(audio)
     if folder and not folder.is_dir():
         raise UserError(f"{folder} is not a directory: give --audio a folder of audio files")
+    from retrieval.index_writing import add_songs, index_folder, same_model, write_index
+    from retrieval.nearest import KINDS, SAID
+    from retrieval.song_index import read_index
+
+    one_of("--index", by, KINDS)
+    into = index_folder(user_path(index))
+    old = read_index(into) if flag("--add", add) else None
     given: dict = {"model_load_path": model_path, "data_path": data_path, "gpu_id": gpu_id}
     given |= {} if w2v_type is None else {"w2v_type": w2v_type}
     given |= {"is_subset": True} if flag("--is_subset", is_subset) else {}
     from retrieval.embedding import index_songs  # torch takes seconds: only where it computes
-    from retrieval.song_index import write_index
 
-    made = index_songs(given, folder)
-    write_index(made, file)
-    print(f"{len(made.songs)} songs, to be searched for {len(made.tags)} tags")
-    words = made.vectors_file or "no word vectors found: give them to search with --vectors"
+    model, songs = index_songs(given, folder, set(old.song_ids()) if old else ())
+    if old:
+        same_model(old, model)
+        add_songs(into, songs, by)
+    else:
+        write_index(into, model, songs, by)
+    made = read_index(into)
+    print(f"{len(made)} songs, to be searched for {len(model.tags)} tags")
+    words = model.vectors_file or "no word vectors found: give them to search with --vectors"
     print(f"and for other words ({words})")
-    print(f"written to {file}")
+    print("; ".join(SAID[kind] for kind in sorted({part.about["kind"] for part in made.parts})))
+    print(f"written to {into}")
+
+
+def remove(index: str, *songs: str) -> None:
+    """Take songs out of an index, by their ids."""
+    if not songs:
+        raise UserError("no SONG given: remove INDEX SONG...")
+    from retrieval.index_writing import remove_songs
+
+    remove_songs(user_path(index), songs)
+    print(f"{len(set(songs))} songs taken out of {index}")
 
 
 def search(
-    index: str, *words: str, top: int = 10, to: str | None = None, vectors: str | None = None
+    index: str,
+    *words: str,
+    top: int = 10,
+    to: str | None = None,
+    vectors: str | None = None,
+    like: str = "",
+    without: str = "",
+    only_tag: str = "",
+    artist_limit: int = 0,
+    diverse: bool = False,
 ) -> None:
-    """Print the songs that fit the words best, all together; commas stand between words.
+    """Print the songs that fit the words and songs best, all together; commas stand between words.
 
-    `search INDEX smooth jazz, sad` asks for two: 'smooth jazz' and 'sad'. Without WORDS, queries
-    are read line by line from standard input.
+    `search INDEX smooth jazz:2, sad` asks for two: 'smooth jazz', which counts twice, and 'sad'.
+    Without WORDS and --like, queries are read line by line from standard input.
 
     Parameters
     ----------
@@ -82,30 +124,80 @@ def search(
     vectors : str, optional
         File of word vectors for words that are not tags, the same as the model was trained with;
         by default where they were when the index was made.
+    like : str
+        A song to be near: its id, or an audio file; may stand several times.
+    without : str
+        Words to keep away from, also --not; may stand several times.
+    only_tag : str
+        A tag that all answers bear; may stand several times.
+    artist_limit : int
+        The most songs of one artist; 0 for any number.
+    diverse : bool
+        Choose answers that differ from each other.
     """
     n_songs = whole_number("--top", top, 1)
-    if to is not None and not words:
-        raise UserError("--to takes the songs found for WORDS: give some")
-    from retrieval.search import Searcher, hits_table, result_file, words_in, write_hits
-    from retrieval.song_index import read_index
+    limit = whole_number("--artist_limit", artist_limit, 0)
+    is_diverse = flag("--diverse", diverse)
+    if to is not None and not (words or like):
+        raise UserError("--to takes the songs found for WORDS or --like: give some")
+    from retrieval.search import Rules, words_in
+    from retrieval.showing import hits_table, result_file, write_hits
 
     file = None if to is None else result_file(to)
-    songs = read_index(user_path(index))
-    searcher = Searcher(songs, user_path(vectors) if vectors else None)
+    searcher = _searcher(index, vectors)
+    rules = Rules(words_in(only_tag.replace("\n", ",")), limit, is_diverse)
 
     def answer(query: str) -> None:
-        asked = words_in(query)
-        if not asked:
-            raise UserError("no WORDS given: search INDEX smooth jazz, sad")
-        hits = searcher.find(asked, n_songs)
+        wanted = searcher.wanted(query, like.splitlines(), without.replace("\n", ","))
+        hits = searcher.search(wanted, n_songs, rules)
         if file is not None:
-            write_hits(songs, asked, hits, file)
-        print(hits_table(songs, asked, hits))
+            write_hits(searcher.index, wanted, hits, file)
+        print(hits_table(searcher.index, wanted, hits))
 
-    if words:
+    if words or like:
         answer(" ".join(words))
     else:
         _answer_lines(answer)
+
+
+def radio(
+    index: str,
+    *words: str,
+    like: str = "",
+    length: int = 20,
+    to: str | None = None,
+    vectors: str | None = None,
+) -> None:
+    """Print a path of songs that stays near --like and WORDS and repeats no artist.
+
+    Parameters
+    ----------
+    index, words, to, vectors
+        As for `search`.
+    like : str
+        A song to begin near: its id, or an audio file; may stand several times.
+    length : int
+        How many songs.
+    """
+    n_songs = whole_number("--length", length, 1)
+    from retrieval.showing import hits_table, result_file, write_hits
+
+    file = None if to is None else result_file(to)
+    searcher = _searcher(index, vectors)
+    wanted = searcher.wanted(" ".join(words), like.splitlines())
+    hits = searcher.radio(wanted, n_songs)
+    if file is not None:
+        write_hits(searcher.index, wanted, hits, file)
+    print(hits_table(searcher.index, wanted, hits))
+    if len(hits) < n_songs:
+        print(f"{len(hits)} songs, as no artist comes twice")
+
+
+def _searcher(index: str, vectors: str | None) -> "Searcher":
+    from retrieval.search import Searcher
+    from retrieval.song_index import read_index
+
+    return Searcher(read_index(user_path(index)), user_path(vectors) if vectors else None)
 
 
 def _answer_lines(answer: Callable[[str], None]) -> None:
@@ -126,5 +218,28 @@ def _answer_lines(answer: Callable[[str], None]) -> None:
         sys.exit(2)
 
 
+def arguments_of(argv: list[str]) -> list[str]:
+    """Return arguments as Fire takes them, which keeps only the last of an option given twice.
+
+    What may stand several times is joined, a line each; --not and --index get names that Python
+    allows.
+    """
+    names = {"--not": "--without", "--index": "--by"}
+    several = ("--like", "--without", "--only_tag")
+    rest: list[str] = []
+    given: dict[str, list[str]] = {}
+    left = iter(argv)
+    for word in left:
+        name, equals, value = word.partition("=")
+        name = names.get(name, name.replace("-", "_").replace("__", "--", 1))
+        if word.startswith("--") and name in several:
+            given.setdefault(name, []).append(value if equals else next(left, ""))
+        else:
+            rest.append(f"{name}{equals}{value}" if word.startswith("--") else word)
+    return rest + [f"{name}={chr(10).join(values)}" for name, values in given.items()]
+
+
+COMMANDS: dict[str, Command] = {"index": index, "remove": remove, "search": search, "radio": radio}
+
 if __name__ == "__main__":
-    fire_commands({"index": index, "search": search})
+    fire_commands(COMMANDS, arguments_of(sys.argv[1:]))

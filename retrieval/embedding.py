@@ -1,21 +1,24 @@
 """Embedding songs by a trained model: those of its dataset directory, or any folder of audio."""
 
+from collections.abc import Container
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional as F
+from torch import Tensor, nn
 
-from checkpoint import open_trained
+from checkpoint import build_solver, open_trained, read_checkpoint
 from data_loader import RetrievalData
 from dataset.directory import Dataset
 from dataset.files import SPLITS, normal_form, read_songs, some
+from dataset.mel_store import read_index
 from errors import UserError
 from mel_chunks import spread_chunks
-from options import Options
+from options import Options, merge_options
 from progress import progress
-from retrieval.song_index import SongIndex
+from released_checkpoint import read_released
+from retrieval.index_writing import EmbeddedSongs
+from retrieval.song_index import IndexedSong, TagModel, unit_length
 from solver import Solver
 from threads import shared_cores
 from trainer import make_trainer
@@ -42,8 +45,10 @@ def embed_songs(solver: Solver, options: Options, dataset: Dataset, songs: np.nd
     return torch.cat(batches).float().cpu()
 
 
-def index_songs(given: dict, audio: Path | None) -> SongIndex:
-    """Embed songs and put them into an index.
+def index_songs(
+    given: dict, audio: Path | None, known: Container[str] = ()
+) -> tuple[TagModel, EmbeddedSongs]:
+    """Embed songs for an index.
 
     Parameters
     ----------
@@ -51,27 +56,44 @@ def index_songs(given: dict, audio: Path | None) -> SongIndex:
         Options of main.py: `model_load_path`, `data_path`, and others that TEST takes.
     audio : Path, optional
         A folder of audio files to embed; by default the songs of the dataset directory.
+    known : container of str
+        Ids of songs to leave out.
 
     Raises
     ------
     UserError
-        As `--mode TEST`; or the model embeds no audio, or no file can be read.
+        As `--mode TEST`; or the model embeds no audio, no file can be read, or no song is new.
     """
-    _, solver, options, dataset = open_trained(given | {"mode": "TEST"})
+    path, solver, options, dataset = open_trained(given | {"mode": "TEST"})
     if audio is None:
-        songs, embeddings, song_tags = _embed_dataset(solver, options, dataset)
+        songs = _embed_dataset(solver, options, dataset, known)
     else:
-        songs, embeddings = _embed_folder(solver, options, audio)
-        song_tags = None
-    return SongIndex(
-        embeddings=F.normalize(embeddings),
-        songs=songs,
-        song_tags=song_tags,
+        songs = _embed_folder(solver, options, audio, known)
+    return tag_model(solver, dataset, options, path), songs
+
+
+def tag_model(solver: Solver, dataset: Dataset, options: Options, path: Path) -> TagModel:
+    """Return the tag branch of a model, and what it was trained on."""
+    return TagModel(
         tags=dataset.tags,
-        tag_vectors=torch.from_numpy(dataset.tag_vectors),
-        tag_branch=solver.cpu().model.tag_branch.state_dict(),
+        tag_vectors=dataset.tag_vectors,
+        layers=plain_layers(solver.cpu().eval().model.tag_branch),
         vectors_file=_vectors_file(dataset.path, options.w2v_type),
+        checkpoint=str(path.resolve()),
     )
+
+
+def plain_layers(tag_branch: nn.Sequential) -> dict[str, np.ndarray]:
+    """Return a tag branch as the two layers that it is in evaluation: the norm is in the first."""
+    first, norm, _, _, second = tag_branch
+    scale = norm.weight * (norm.running_var + norm.eps).rsqrt()  # (H,)
+    layers = {
+        "weight1": first.weight * scale[:, None],
+        "bias1": (first.bias - norm.running_mean) * scale + norm.bias,
+        "weight2": second.weight,
+        "bias2": second.bias,
+    }
+    return {name: values.detach().numpy() for name, values in layers.items()}
 
 
 def _vectors_file(data_path: Path, name: str) -> str:
@@ -82,24 +104,30 @@ def _vectors_file(data_path: Path, name: str) -> str:
 
 
 def _embed_dataset(
-    solver: Solver, options: Options, dataset: Dataset
-) -> tuple[list[list[str]], Tensor, Tensor]:
-    """Names, embeddings and tags of all songs of the three splits."""
+    solver: Solver, options: Options, dataset: Dataset, known: Container[str]
+) -> EmbeddedSongs:
+    """Embed all songs of the three splits that are not known yet."""
     songs = np.sort(np.concatenate([dataset.splits[part] for part in SPLITS]))
-    embeddings = embed_songs(solver, options, dataset, songs)
+    songs = np.array([one for one in songs if dataset.song_ids[one] not in known], dtype=np.int64)
+    if not len(songs):
+        raise UserError(f"the index has every song of {dataset.path}: there is none to add")
+    embeddings = unit_length(embed_songs(solver, options, dataset, songs).numpy())
     names = _names(dataset)
     song_ids = [dataset.song_ids[song] for song in songs]
-    rows = [names.get(normal_form(song_id), [song_id, "", "", ""]) for song_id in song_ids]
-    return rows, embeddings, torch.from_numpy(dataset.song_tags[songs])
+    rows = [names.get(normal_form(song_id), IndexedSong(song_id)) for song_id in song_ids]
+    return EmbeddedSongs(embeddings, rows, dataset.song_tags[songs])
 
 
-def _names(dataset: Dataset) -> dict[str, list[str]]:
-    """Song id -> [song id, artist, title, audio file] as `songs.tsv` has them."""
+def _names(dataset: Dataset) -> dict[str, IndexedSong]:
+    """Song id -> names, audio file and its digest, as `songs.tsv` and the mel store have them."""
     from preprocessing.mel.sources import audio_folder
 
     base = audio_folder(dataset.path).resolve()
+    digests = {normal_form(song.song_id): song.digest for song in read_index(dataset.path)}
     return {
-        song.song_id: [*song[:3], str(base / song.audio) if song.audio else ""]
+        song.song_id: IndexedSong(
+            *song[:3], str(base / song.audio) if song.audio else "", digests.get(song.song_id, "")
+        )
         for song in read_songs(dataset.path)
     }
 
@@ -107,11 +135,19 @@ def _names(dataset: Dataset) -> dict[str, list[str]]:
 # ---------------------------------------------------------------- a folder of audio
 
 
-def _embed_folder(solver: Solver, options: Options, folder: Path) -> tuple[list[list[str]], Tensor]:
-    """Names and embeddings of the audio files below a folder; tells which cannot be read."""
-    from preprocessing.mel.audio_files import READABLE, find_audio
+def hears_audio(options: Options) -> bool:
+    """Whether a model embeds a song of which the audio alone is known."""
+    return options.input_type == "spec" or ("spec" in options.inputs and options.any_input)
 
-    if options.input_type != "spec" and not ("spec" in options.inputs and options.any_input):
+
+def _embed_folder(
+    solver: Solver, options: Options, folder: Path, known: Container[str]
+) -> EmbeddedSongs:
+    """Embed the audio files below a folder, but those known; tells which cannot be read."""
+    from preprocessing.mel.audio_files import READABLE, find_audio
+    from preprocessing.mel.sources import digest_of
+
+    if not hears_audio(options):
         raise UserError(
             f"a model of --input_type {options.input_type} needs more than the audio, which is all "
             "that a folder has: give one of --input_type spec, or of spec+... by masked fusion"
@@ -128,14 +164,61 @@ def _embed_folder(solver: Solver, options: Options, folder: Path) -> tuple[list[
         )
     if not files:
         raise UserError(f"{folder} has no audio file ({', '.join(READABLE)}): give another folder")
+    files = [file for file in files if str(file.relative_to(folder)) not in known]
+    if not files:
+        raise UserError(f"the index has every audio file in {folder}: there is none to add")
     found, reasons = _embed_files(solver, options, files)
     if reasons:
         told = [f"{file} ({why})" for file, why in reasons.items()]
         print(f"{len(reasons)} of {len(files)} files left out: {some(told, 3)}")
     if not found:
         raise UserError(f"none of the {len(files)} audio files in {folder} can be read")
-    rows = [[str(file.relative_to(folder)), "", file.stem, str(file.resolve())] for file in found]
-    return rows, torch.stack(list(found.values()))
+    rows = [
+        IndexedSong(
+            str(file.relative_to(folder)), "", file.stem, str(file.resolve()), digest_of(file)
+        )
+        for file in found
+    ]
+    return EmbeddedSongs(unit_length(torch.stack(list(found.values())).numpy()), rows, None)
+
+
+def embed_file(model: TagModel, file: Path) -> tuple[IndexedSong, np.ndarray]:
+    """Embed one audio file by the model of an index.
+
+    Returns
+    -------
+    IndexedSong, ndarray of float32, shape (256,)
+        Its names and its place.
+
+    Raises
+    ------
+    UserError
+        The model is not there or another one, hears no audio, or the file cannot be read.
+    """
+    from preprocessing.mel.sources import digest_of
+
+    path = Path(model.checkpoint)
+    if not path.is_file():
+        raise UserError(
+            f"{file} is not in the index, and {path}, which would embed it, is missing: bring that "
+            "back, or give --like a song id of the index"
+        )
+    released = read_released(path, merge_options({}).to_store())
+    solver = build_solver(released or read_checkpoint(path), path)
+    layers = plain_layers(solver.model.tag_branch)
+    if not all(np.array_equal(model.layers[name], values) for name, values in layers.items()):
+        raise UserError(f"{path} is no longer the model of the index: make the index anew")
+    options = merge_options({"gpu_id": "cpu"}, solver.hparams.options)
+    if not hears_audio(options):
+        raise UserError(
+            f"{file} is not in the index, whose model of --input_type {options.input_type} cannot "
+            "embed audio alone: give --like a song id of the index"
+        )
+    found, reasons = _embed_files(solver, options, [file])
+    if reasons:
+        raise UserError(f"{file} cannot be read ({reasons[file]}): give --like another file")
+    song = IndexedSong(file.name, "", file.stem, str(file.resolve()), digest_of(file))
+    return song, unit_length(found[file].numpy()[None])[0]
 
 
 def _embed_files(

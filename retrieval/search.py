@@ -1,129 +1,74 @@
-"""Words to ranked songs: word vectors of the words, similarities, and the table of the best."""
+"""Queries to ranked songs: words and songs with weights, filters, variety, and radio.
 
-import difflib
-import statistics
+All that a query asks for is a vector in the one space, so that a query is their weighted mean.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import torch
 
-from dataset.files import normal_form
-from dataset.writing import staged, writable_file, write_tsv
+from dataset.files import normal_form, user_path
 from errors import UserError
-from retrieval.song_index import SongIndex
+from retrieval.nearest import Nearest
+from retrieval.song_index import IndexedSong, SongIndex
+from retrieval.words import Words
 
-if TYPE_CHECKING:  # gensim is slow to import, and a tag needs none of it
-    from gensim.models import KeyedVectors
-
-N_TAGS_SHOWN = 4  # of a song
-TABLE, PLAYLISTS = ".tsv", (".m3u", ".m3u8")
+RELEVANCE = 0.7  # with variety: share of the score, beside likeness to what was chosen before
+CANDIDATES = 10  # for each answer, to choose from with variety or along a path
 
 
-class Hit(NamedTuple):
-    """A song found.
+class Wanted(NamedTuple):
+    """A word or a song that a query asks for.
 
     Attributes
     ----------
-    row : int
-        Which song of the index.
-    by_word : tuple of float
-        Cosine similarity of each word to the song.
+    label : str
+        How it is shown.
+    weight : float
+        Below zero to keep away from it.
+    vector : ndarray of float32, shape (256,)
+        Its place, of length 1.
+    seed : IndexedSong or None
+        The song, which is then not among the answers.
+    """
+
+    label: str
+    weight: float
+    vector: np.ndarray
+    seed: IndexedSong | None = None
+
+
+class Hit(NamedTuple):
+    """A song found: its row, its score, and its cosine similarity to each `Wanted` of the query.
+
+    The score is the mean of the similarities by the weights, divided by their absolute sum.
     """
 
     row: int
-    by_word: tuple[float, ...]
-
-    @property
-    def score(self) -> float:
-        """Mean of the similarities, by which songs are ranked."""
-        return statistics.fmean(self.by_word)
+    score: float
+    by_part: tuple[float, ...]
 
 
-def _key(word: str) -> str:
-    """What is the same whatever the keyboard: upper and lower case, letters with accents."""
-    return normal_form(word).casefold()
+class Rules(NamedTuple):
+    """Which songs may be answers.
 
-
-class Searcher:
-    """Finds songs of an index by words.
-
-    Parameters
+    Attributes
     ----------
-    index : SongIndex
-        The songs.
-    vectors_file : Path, optional
-        Word vectors for words that are not tags; by default those that the index names. They are
-        read when the first such word is asked for.
+    only_tags : sequence of str
+        Tags that each of them bears.
+    artist_limit : int
+        How many songs of one artist there may be; 0 for any number.
+    diverse : bool
+        Whether they are to differ (maximal marginal relevance, Carbonell and Goldstein 1998).
     """
 
-    def __init__(self, index: SongIndex, vectors_file: Path | None = None):
-        self.index = index
-        named = Path(index.vectors_file) if index.vectors_file else None
-        self.vectors_file = vectors_file or named
-        self._vectors: KeyedVectors | None = None
-        self._row_of_tag = {_key(tag): row for row, tag in enumerate(index.tags)}
-        self._row_of_tag |= {normal_form(tag): row for row, tag in enumerate(index.tags)}
-
-    def find(self, words: list[str], top: int) -> list[Hit]:
-        """Rank the songs for all words together, best first; ties in the order of the index.
-
-        Raises
-        ------
-        UserError
-            A word is no tag, and has no word vector.
-        """
-        vectors = np.stack([self._vector(word) for word in words])
-        by_word = self.index.similarities(torch.from_numpy(vectors))  # (Q, n)
-        best = by_word.mean(dim=0).argsort(descending=True, stable=True)[:top]
-        return [Hit(row, tuple(by_word[:, row].tolist())) for row in best.tolist()]
-
-    def _vector(self, word: str) -> np.ndarray:
-        row = self._row_of_tag.get(normal_form(word), self._row_of_tag.get(_key(word)))
-        if row is not None:
-            return self.index.tag_vectors[row].numpy()
-        from preprocessing.words.tag_lookup import tag_vector
-
-        if self._vectors is None:
-            self._vectors = _open_vectors(self.index, self.vectors_file)
-        vector = tag_vector(self._vectors, word)
-        if vector is None:
-            raise UserError(f"{word!r} is no tag, and has no word vector: {self._hint(word)}")
-        return vector
-
-    def _hint(self, word: str) -> str:
-        """The tags that are written most like a word, or some tags."""
-        spelt = {_key(tag): tag for tag in self.index.tags}
-        close = [spelt[tag] for tag in difflib.get_close_matches(_key(word), spelt)]
-        return f"try a tag such as {', '.join(close or self.index.tags[:3])}"
-
-
-def _open_vectors(index: SongIndex, file: Path | None) -> "KeyedVectors":
-    """Read word vectors and make sure that they are those that the model was trained with."""
-    if file is None:
-        raise UserError(
-            "only tags can be searched for, for the index knows no word vectors: give them with "
-            f"--vectors FILE, or one of the tags, such as {', '.join(index.tags[:3])}"
-        )
-    if not file.is_file():
-        raise UserError(f"{file} is missing: give the word vectors with --vectors FILE")
-    from preprocessing.words.tag_lookup import tag_vector
-    from preprocessing.words.vector_files import load_vectors
-
-    vectors = load_vectors(file)
-    wanted = index.tag_vectors.numpy()
-    if vectors.vector_size == wanted.shape[1]:
-        for tag, vector in zip(index.tags, wanted, strict=True):
-            found = tag_vector(vectors, tag)
-            if found is not None and np.allclose(found, vector, atol=1e-5):
-                return vectors
-    raise UserError(
-        f"{file} holds other word vectors than the model was trained with: give those with "
-        "--vectors FILE"
-    )
-
-
-# ---------------------------------------------------------------- showing
+    only_tags: Sequence[str] = ()
+    artist_limit: int = 0
+    diverse: bool = False
 
 
 def words_in(query: str) -> list[str]:
@@ -132,79 +77,219 @@ def words_in(query: str) -> list[str]:
     return [word for word in words if word]
 
 
-def hits_table(index: SongIndex, words: list[str], hits: list[Hit]) -> str:
-    """Text table of the songs found; a column for each word if there are several."""
-    several = words if len(words) > 1 else []
-    rows = [["", "score", *several, "song", *(["tags"] if index.song_tags is not None else [])]]
-    for rank, hit in enumerate(hits, 1):
-        scores = [hit.score, *hit.by_word] if several else [hit.score]
-        row = [str(rank), *(f"{score:.3f}" for score in scores), song_name(index, hit.row)]
-        rows.append([*row, *_tags_of(index, words, hit.row)])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    pads: list[Any] = [str.rjust] * (2 + len(several)) + [str.ljust] * 2  # numbers, then words
-    padded = (
-        (pad(cell, n) for pad, cell, n in zip(pads, row, widths, strict=False))  # tags may lack
-        for row in rows
-    )
-    return "\n".join("  ".join(cells).rstrip() for cells in padded)
-
-
-def song_name(index: SongIndex, row: int) -> str:
-    """'artist - title', as far as they are known, else the song id."""
-    song_id, artist, title, _ = index.songs[row]
-    return " - ".join(part for part in (artist, title) if part) or song_id
-
-
-def _tags_of(index: SongIndex, words: list[str], row: int) -> list[str]:
-    """The tags that a song bears, in one cell: those asked for first, and the number of others."""
-    if index.song_tags is None:
-        return []
-    asked = {_key(word) for word in words}
-    tags = [index.tags[column] for column in index.song_tags[row].nonzero().flatten().tolist()]
-    tags.sort(key=lambda tag: _key(tag) not in asked)
-    more = len(tags) - N_TAGS_SHOWN
-    return [", ".join(tags[:N_TAGS_SHOWN]) + (f" and {more} more" if more > 0 else "")]
-
-
-def result_file(path: str) -> Path:
-    """Return where songs found are to be written; `UserError` if that is not possible."""
-    file = writable_file(path)
-    if file.suffix.lower() not in (TABLE, *PLAYLISTS):
-        raise UserError(
-            f"{file} must end in {TABLE}, for a table, or {' or '.join(PLAYLISTS)}, for a playlist"
-        )
-    return file
-
-
-def write_hits(index: SongIndex, words: list[str], hits: list[Hit], file: Path) -> None:
-    """Write the songs found as a playlist, or as a table: rank, score, id, artist, title, file.
-
-    Parameters
-    ----------
-    index, words, hits
-        What was searched, for what, and what was found.
-    file : Path
-        Its name says what it is to be, see `result_file`.
+def split_weight(text: str) -> tuple[str, float]:
+    """Split 'jazz:2' into 'jazz' and 2.0; the weight is 1 where none is given.
 
     Raises
     ------
     UserError
-        A playlist is wanted, and no song found has an audio file.
+        The weight is zero.
     """
-    with staged(file.parent) as stage:
-        if file.suffix.lower() == TABLE:
-            rows = [
-                (rank, f"{hit.score:.6f}", *index.songs[hit.row])
-                for rank, hit in enumerate(hits, 1)
+    name, colon, number = text.rpartition(":")
+    try:
+        weight = float(number)
+    except ValueError:
+        return text, 1.0
+    if not (colon and name.strip() and math.isfinite(weight)):
+        return text, 1.0
+    if weight == 0:
+        raise UserError(f"{text!r} weighs nothing: give a weight above or below zero")
+    return name.strip(), weight
+
+
+class Searcher:
+    """Finds songs of an index by words and songs.
+
+    Parameters
+    ----------
+    index : SongIndex
+        The songs.
+    vectors_file : Path, optional
+        Word vectors for words that are not tags, see `Words`.
+    """
+
+    def __init__(self, index: SongIndex, vectors_file: Path | None = None):
+        self.index = index
+        self.words = Words(index.model, vectors_file)
+        self._nearest = [Nearest(part) for part in index.parts]
+
+    # ------------------------------------------------------------ what is asked for
+
+    def wanted(self, words: str = "", like: Iterable[str] = (), without: str = "") -> list[Wanted]:
+        """Read a query.
+
+        Parameters
+        ----------
+        words : str
+            Words with commas between them, such as 'jazz:2, piano'.
+        like : iterable of str
+            Songs by id or audio file, such as 'DEMO00003:0.5'.
+        without : str
+            Words to keep away from.
+
+        Raises
+        ------
+        UserError
+            Nothing is asked for, or something that is not known.
+        """
+        found = [self._word(word, 1) for word in words_in(words)]
+        found += [self._like(song) for song in like]
+        if not any(one.weight > 0 for one in found):
+            raise UserError("no WORDS and no --like given: search INDEX smooth jazz, sad")
+        return found + [self._word(word, -1) for word in words_in(without)]
+
+    def _word(self, text: str, sign: int) -> Wanted:
+        is_tag = self.words.column(text) is not None
+        word, weight = (text, 1.0) if is_tag else split_weight(text)
+        return Wanted(f"not {text}" if sign < 0 else text, sign * weight, self.words.vector(word))
+
+    def _like(self, text: str) -> Wanted:
+        whole = self._song(text)
+        name, weight = (text, 1.0) if whole else split_weight(text)
+        found = whole or self._song(name)
+        if found is None:
+            raise UserError(
+                f"{name!r} is no song id of {self.index.folder}, and no file: give --like an id, "
+                f"such as {self.index.song(0).song_id!r}, or an audio file"
+            )
+        song, vector = found
+        return Wanted(f"like {song.name}", weight, vector, song)
+
+    def _song(self, name: str) -> tuple[IndexedSong, np.ndarray] | None:
+        """A song by its id or its file, and its place; None for what is neither."""
+        file = user_path(name)
+        for text in dict.fromkeys((name, normal_form(name))):
+            row = self.index.row_of(text)
+            if row is not None:
+                return self.index.song(row), self.index.vectors([row])[0]
+        if not file.is_file():
+            return None
+        row = self.index.row_of(str(file.resolve()), "audio")
+        if row is not None:
+            return self.index.song(row), self.index.vectors([row])[0]
+        from retrieval.embedding import embed_file  # torch takes seconds
+
+        return embed_file(self.index.model, file)
+
+    # ------------------------------------------------------------ answers
+
+    def search(
+        self, wanted: Sequence[Wanted], top: int = 10, rules: Rules | None = None
+    ) -> list[Hit]:
+        """Rank the songs for all that is wanted together.
+
+        Parameters
+        ----------
+        wanted : sequence of Wanted
+            What is asked for.
+        top : int
+            How many songs.
+        rules : Rules, optional
+            Which songs may be answers.
+
+        Returns
+        -------
+        list of Hit
+            Best first; ties in the order of the index.
+        """
+        rules = rules or Rules()
+        n = CANDIDATES * top if rules.diverse else top
+        hits = self._allowed(wanted, n, rules, rules.artist_limit)
+        return self._varied(hits, top) if rules.diverse else hits
+
+    def radio(self, wanted: Sequence[Wanted], length: int, rules: Rules | None = None) -> list[Hit]:
+        """Order songs as a path: each near the one before and near what is wanted.
+
+        No artist comes twice.
+
+        Returns
+        -------
+        list of Hit
+            At most `length`, in the order of the path.
+        """
+        left = self._allowed(wanted, CANDIDATES * length, rules or Rules(), 1)
+        path: list[Hit] = []
+        vectors = self.index.vectors([hit.row for hit in left])
+        scores = np.array([hit.score for hit in left])
+        last = scores  # the first is the one nearest to what is wanted
+        free = np.ones(len(left), dtype=bool)
+        while free.any() and len(path) < length:
+            best = int(np.where(free, scores + last, -np.inf).argmax())
+            free[best] = False
+            path.append(left[best])
+            last = vectors @ vectors[best]
+        return path
+
+    def _allowed(
+        self, wanted: Sequence[Wanted], n: int, rules: Rules, artist_limit: int
+    ) -> list[Hit]:
+        """The n best songs that are no seed, bear the tags, and keep to the limit of artists."""
+        among = self._rows_with(rules.only_tags) if rules.only_tags else None
+        asked = n
+        while True:
+            hits = self._ranked(wanted, asked, among)
+            kept = list(self._keep(hits, wanted, artist_limit))
+            if len(kept) >= n or len(hits) < asked:
+                return kept[:n]
+            asked *= 4
+
+    def _keep(self, hits: list[Hit], wanted: Sequence[Wanted], artist_limit: int) -> Iterator[Hit]:
+        seeds = [one.seed for one in wanted if one.seed]
+        ids, digests = {one.song_id for one in seeds}, {one.digest for one in seeds} - {""}
+        of_artist: Counter[str] = Counter()
+        for hit in hits:
+            if seeds or artist_limit:
+                song = self.index.song(hit.row)
+                if song.song_id in ids or song.digest in digests:
+                    continue
+                of_artist[song.artist] += bool(song.artist)  # artists not known may be any
+                if artist_limit and of_artist[song.artist] > artist_limit:
+                    continue
+            yield hit
+
+    def _ranked(
+        self, wanted: Sequence[Wanted], n: int, among: list[np.ndarray] | None
+    ) -> list[Hit]:
+        """The n best songs, all others left aside: candidates of each part, ranked exactly."""
+        vectors = np.stack([one.vector for one in wanted])
+        weights = np.array([one.weight for one in wanted], dtype=np.float32)
+        weights /= np.abs(weights).sum()
+        query = weights @ vectors
+        rows = np.concatenate(
+            [
+                start + one.find(query, n, among[number] if among else None)
+                for number, (one, start) in enumerate(
+                    zip(self._nearest, self.index.starts, strict=False)
+                )
             ]
-            write_tsv(stage / file.name, rows)
-            return
-        files = [(song_name(index, hit.row), index.songs[hit.row][3]) for hit in hits]
-        entries = [f"#EXTINF:-1,{name}\n{audio}\n" for name, audio in files if audio]
-        if not entries:
-            raise UserError("the index names no audio file, as a playlist needs: give a .tsv file")
-        title = f"#PLAYLIST:{', '.join(words)}\n"
-        text = "#EXTM3U\n" + title + "".join(entries)
-        (stage / file.name).write_text(text, encoding="utf-8")
-    if file.suffix.lower() == ".m3u" and not text.isascii():
-        print(f"{file} is UTF-8: for players that take .m3u for Latin-1 give a .m3u8 file")
+        )
+        rows.sort()  # ties in the order of the index
+        by_part = self.index.vectors(rows) @ vectors.T  # (k, wanted)
+        scores = by_part @ weights
+        best = np.argsort(-scores.round(6), kind="stable")[:n]  # the same place, the same score
+        return [Hit(int(rows[i]), float(scores[i]), tuple(by_part[i].tolist())) for i in best]
+
+    def _rows_with(self, tags: Sequence[str]) -> list[np.ndarray]:
+        """Rows, in each part, of the songs that bear all of the tags."""
+        columns = [self.words.tag_column(tag) for tag in tags]
+        if not self.index.has_tags:
+            raise UserError(
+                f"{self.index.folder} does not know which songs bear tags, as of a folder of "
+                "audio: leave --only_tag out"
+            )
+        return [part.rows_of_tags(columns) for part in self.index.parts]
+
+    def _varied(self, hits: list[Hit], top: int) -> list[Hit]:
+        """Choose hits one by one, each good and unlike those before."""
+        vectors = self.index.vectors([hit.row for hit in hits])
+        worth = RELEVANCE * np.array([hit.score for hit in hits])
+        likest = np.full(len(hits), -1.0)  # similarity to the likest chosen; none yet
+        chosen: list[Hit] = []
+        free = np.ones(len(hits), dtype=bool)
+        while free.any() and len(chosen) < top:
+            value = worth - (1 - RELEVANCE) * likest
+            best = int(np.where(free, value, -np.inf).argmax())
+            free[best] = False
+            chosen.append(hits[best])
+            likest = np.maximum(likest, vectors @ vectors[best])
+        return chosen

@@ -1,115 +1,288 @@
-"""An index: songs embedded once, with all that is needed to rank them for any words.
+"""An index: songs embedded once, with all that is needed to rank them for words and songs.
 
-It is one file. Searching it for tags needs nothing else, for other words their word vectors.
+It is a folder of plain files. `index.json` names the files that belong to it and is replaced last,
+so a writer that is stopped leaves the index as it was. The others are
+
+- `model-1.npz`: the tag branch, so that words are embedded without the checkpoint;
+- `part-2/`, `part-3/` ...: the songs, at most a million in each:
+    - `embeddings.npy`: float16 (n, 256), each of length 1, memory-mapped;
+    - `songs.tsv`: a line for each song, `IndexedSong`, read where it is shown;
+    - `lines.npy`: int64 (n + 1,), where each line begins, and where the last one ends;
+    - `tags.npy`: uint8 (n, T / 8 rounded up), a bit for each tag; absent where that is not known;
+    - `nearest.faiss`: what finds neighbours faster than a look at all; absent in small parts.
+
+`index_writing.py` writes it, `nearest.py` looks for neighbours.
 """
 
-import zipfile
+import json
+import mmap
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any, NamedTuple
 
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+import numpy as np
 
 from dataset.bounded import memory_bounded_by
-from dataset.writing import staged
-from errors import UserError, one_line
-from model import EMBEDDING_SIZE
-from modules import projection_head
+from errors import UserError
 
-INDEX_FORMAT = 1
-SONG_FIELDS = ("song id", "artist", "title", "audio file")
-_HOW_TO_MAKE = "make it with retrieve.py index"
+INDEX_FORMAT = 2
+ABOUT = "index.json"
+EMBEDDINGS, SONGS, LINES = "embeddings.npy", "songs.tsv", "lines.npy"
+SONG_TAGS, NEAREST = "tags.npy", "nearest.faiss"
+HOW_TO_MAKE = "make it with retrieve.py index"
+CHECKED_BYTES = 2**25  # files up to this size are read whole and held against their checksum
+
+
+class IndexedSong(NamedTuple):
+    """A line of `songs.tsv`: no field holds a tab or a line break, '' stands for what is not known.
+
+    `digest` is the same for two files of the same content, see `preprocessing.mel.sources`.
+    """
+
+    song_id: str
+    artist: str = ""
+    title: str = ""
+    audio: str = ""
+    digest: str = ""
+
+    @property
+    def name(self) -> str:
+        """'artist - title', as far as they are known, else the song id."""
+        return " - ".join(part for part in (self.artist, self.title) if part) or self.song_id
 
 
 @dataclass(frozen=True)
-class SongIndex:
-    """Embedded songs, and the tag branch of the model that embedded them.
+class TagModel:
+    """The tag branch of a model, and what it was trained on.
 
     Attributes
     ----------
-    embeddings : Tensor of float32, shape (n, 256)
-        Of the songs, each of length 1.
-    songs : list of list of str
-        `SONG_FIELDS` of each; '' for what is not known; no tab or line break.
-    song_tags : Tensor of bool, shape (n, T), or None
-        Whether a song bears a tag, where that is known.
     tags : list of str
-        The tags that the model was trained on.
-    tag_vectors : Tensor of float32, shape (T, D)
+        The T tags that the model was trained on.
+    tag_vectors : ndarray of float32, shape (T, D)
         Their word vectors.
-    tag_branch : dict of str to Tensor
-        Weights of the tag branch.
+    layers : dict of str to ndarray of float32
+        `weight1` (H, D), `bias1` (H,), `weight2` (256, H), `bias2` (256,): two layers with a ReLU
+        between them.
     vectors_file : str
         Word vectors of the same set, for other words than the tags; '' where none were found.
+    checkpoint : str
+        File of the model that embedded the songs.
     """
 
-    embeddings: Tensor
-    songs: list[list[str]]
-    song_tags: Tensor | None
     tags: list[str]
-    tag_vectors: Tensor
-    tag_branch: dict[str, Tensor]
+    tag_vectors: np.ndarray
+    layers: dict[str, np.ndarray]
     vectors_file: str
+    checkpoint: str
 
-    def similarities(self, word_vectors: Tensor) -> Tensor:
-        """Cosine similarity of words, by vectors (Q, D), to the songs: float32 (Q, n)."""
-        tag_branch = projection_head(self.tag_vectors.shape[1], EMBEDDING_SIZE).eval()
-        tag_branch.load_state_dict(self.tag_branch)
-        with torch.inference_mode():
-            return F.normalize(tag_branch(word_vectors)) @ self.embeddings.T
+    def embed(self, word_vectors: np.ndarray) -> np.ndarray:
+        """Embed word vectors: float32 (Q, D) -> float32 (Q, 256), each of length 1."""
+        of = self.layers
+        hidden = np.maximum(word_vectors @ of["weight1"].T + of["bias1"], 0)
+        return unit_length(hidden @ of["weight2"].T + of["bias2"])
 
-
-def write_index(index: SongIndex, file: Path) -> None:
-    """Write an index, whole or not at all."""
-    # As text the songs are read eight times as fast as a list is by torch's safe unpickler.
-    songs = "\n".join("\t".join(song) for song in index.songs)
-    fields = vars(index) | {"songs": songs}
-    with staged(file.parent) as stage:
-        try:
-            torch.save({"song_index_format": INDEX_FORMAT, **fields}, stage / file.name)
-        except (OSError, RuntimeError) as error:  # torch's own for a disk that is full
-            raise UserError(
-                f"{file} cannot be written ({one_line(error)}): see to that and index again"
-            ) from None
+    def is_same(self, other: "TagModel") -> bool:
+        """Whether both have the same tags and the same weights."""
+        same = [np.array_equal(self.layers[name], w) for name, w in other.layers.items()]
+        same += [np.array_equal(self.tag_vectors, other.tag_vectors), self.tags == other.tags]
+        return all(same)
 
 
-def read_index(file: Path) -> SongIndex:
-    """Read an index; nothing in it is executed.
+def unit_length(vectors: np.ndarray) -> np.ndarray:
+    """Bring vectors (n, E) to length 1; a zero vector stays."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / np.maximum(lengths, 1e-12)).astype(np.float32)
+
+
+class Part:
+    """Some of the songs, opened; rows count from 0 within it.
+
+    Attributes
+    ----------
+    folder : Path
+        Where its files are.
+    about : dict
+        What `index.json` says of it.
+    embeddings : memmap of float16, shape (n, 256)
+    lines : memmap of int64, shape (n + 1,)
+    song_tags : memmap of uint8, shape (n, T / 8 rounded up), or None
+    removed : ndarray of int64
+        Sorted rows of songs that were taken out.
+    """
+
+    def __init__(self, folder: Path, about: dict[str, Any]):
+        self.folder, self.about = folder, about
+        for name, (size, checksum) in about["files"].items():
+            check_file(folder / name, size, checksum)
+        self.embeddings = np.load(folder / EMBEDDINGS, mmap_mode="r")
+        self.lines = np.load(folder / LINES, mmap_mode="r")
+        has_tags = SONG_TAGS in about["files"]
+        self.song_tags = np.load(folder / SONG_TAGS, mmap_mode="r") if has_tags else None
+        self.removed = np.array(about["removed"], dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self.embeddings)
+
+    @cached_property
+    def _text(self) -> mmap.mmap:
+        with open(self.folder / SONGS, "rb") as stream:
+            return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+
+    def song(self, row: int) -> IndexedSong:
+        """Read the line of a song."""
+        line = self._text[self.lines[row] : self.lines[row + 1]].decode("utf-8")
+        return IndexedSong(*line.removesuffix("\n").split("\t"))
+
+    def rows_of_tags(self, columns: Sequence[int]) -> np.ndarray:
+        """Rows of the songs that bear all of the tags."""
+        if self.song_tags is None:
+            return np.empty(0, dtype=np.int64)
+        bears = np.ones(len(self), dtype=bool)
+        for column in columns:
+            bears &= (self.song_tags[:, column // 8] >> (7 - column % 8) & 1).astype(bool)
+        return np.flatnonzero(bears)
+
+    def rows_with(self, field: str, value: str) -> Iterator[int]:
+        """Rows of the songs, but those taken out, whose field has this value."""
+        wanted = ("\n" if field == "song_id" else "\t") + value + "\t"
+        place = 0  # the first line has no line break before it
+        while place >= 0:
+            row = int(np.searchsorted(self.lines, place + 1, side="right")) - 1
+            if row not in self.removed and getattr(self.song(row), field) == value:
+                yield row
+            place = self._text.find(wanted.encode(), place + 1 if place else 0)
+
+
+class SongIndex:
+    """An index, opened: songs in the order of the parts, rows count through all of them.
+
+    Rows of songs that were taken out stay empty until the index is made anew.
+
+    Attributes
+    ----------
+    folder : Path
+        Where it is.
+    model : TagModel
+        What embeds words.
+    parts : list of Part
+        The songs.
+    starts : ndarray of int64, shape (parts + 1,)
+        First row of each part, and the number of all rows.
+    """
+
+    def __init__(self, folder: Path, model: TagModel, parts: list[Part]):
+        self.folder, self.model, self.parts = folder, model, parts
+        self.starts = np.cumsum([0, *map(len, parts)])
+
+    def __len__(self) -> int:
+        return int(self.starts[-1]) - sum(len(part.removed) for part in self.parts)
+
+    @property
+    def has_tags(self) -> bool:
+        """Whether it is known which songs bear which tags."""
+        return any(part.song_tags is not None for part in self.parts)
+
+    def _place(self, row: int) -> tuple[Part, int]:
+        number = int(np.searchsorted(self.starts, row, side="right")) - 1
+        return self.parts[number], row - int(self.starts[number])
+
+    def song(self, row: int) -> IndexedSong:
+        """Names and file of a song."""
+        part, row = self._place(row)
+        return part.song(row)
+
+    def vectors(self, rows: Iterable[int]) -> np.ndarray:
+        """Embeddings of songs: float32 (k, 256)."""
+        places = [self._place(row) for row in rows]
+        vectors = [part.embeddings[row] for part, row in places]
+        width = self.parts[0].embeddings.shape[1]
+        return np.array(vectors, dtype=np.float32).reshape(len(vectors), width)
+
+    def tags_of(self, row: int) -> list[str]:
+        """Tags that a song bears; none where that is not known."""
+        part, row = self._place(row)
+        if part.song_tags is None:
+            return []
+        bits = np.unpackbits(part.song_tags[row], count=len(self.model.tags))
+        return [self.model.tags[column] for column in np.flatnonzero(bits)]
+
+    def row_of(self, value: str, field: str = "song_id") -> int | None:
+        """Row of the first song whose field, such as `audio`, has this value; None without one."""
+        for part, start in zip(self.parts, self.starts, strict=False):
+            for row in part.rows_with(field, value):
+                return int(start) + row
+        return None
+
+    def song_ids(self) -> Iterator[str]:
+        """All song ids, but those of songs taken out."""
+        for part in self.parts:
+            for row in np.delete(np.arange(len(part)), part.removed).tolist():
+                yield part.song(row).song_id
+
+
+# ---------------------------------------------------------------- reading
+
+
+def read_index(folder: Path) -> SongIndex:
+    """Open an index; nothing in it is executed.
 
     Raises
     ------
     UserError
         There is none, or it is damaged or of another version.
     """
+    if folder.is_file():
+        raise UserError(
+            f"{folder} is no index, or one of an older format, which was a file: remove it and "
+            f"{HOW_TO_MAKE}"
+        )
     try:
-        with zipfile.ZipFile(file) as parts:
-            is_packed = any(part.compress_type for part in parts.infolist())  # never by torch
-            if is_packed or parts.testzip() is not None:  # torch does not look at the checksums
-                raise zipfile.BadZipFile
-        with memory_bounded_by(file):
-            content = torch.load(file, weights_only=True, mmap=True)
-        version = content.pop("song_index_format", None)
+        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        version = about["song_index_format"]
         if version == INDEX_FORMAT:
-            content["songs"] = [line.split("\t") for line in content["songs"].split("\n")]
-            return _checked(SongIndex(**content))
+            return _open(folder, about)
     except OSError as error:
-        raise UserError(f"{file} cannot be read ({error.strerror}): {_HOW_TO_MAKE}") from None
+        raise UserError(f"{folder} cannot be read ({error.strerror}): {HOW_TO_MAKE}") from None
     except Exception:  # what is damaged, or something else, raises nearly anything
-        raise UserError(f"{file} is no index, or is damaged: {_HOW_TO_MAKE}") from None
+        raise UserError(f"{folder} is no index, or is damaged: {HOW_TO_MAKE}") from None
     raise UserError(
-        f"{file} has index format {version}, this program reads {INDEX_FORMAT}: {_HOW_TO_MAKE}"
+        f"{folder} has index format {version}, this program reads {INDEX_FORMAT}: {HOW_TO_MAKE}"
     )
 
 
-def _checked(index: SongIndex) -> SongIndex:
-    """Return an index whose parts fit each other; raise any error otherwise."""
-    shape = len(index.songs), len(index.tags)
-    if (
-        (len(index.embeddings), len(index.tag_vectors)) != shape
-        or (index.song_tags is not None and index.song_tags.shape != shape)
-        or any(len(song) != len(SONG_FIELDS) for song in index.songs)
-    ):
+def _open(folder: Path, about: dict[str, Any]) -> SongIndex:
+    """Open what `index.json` names; raise any error if its parts do not fit each other."""
+    name, size, checksum = about["model"]
+    check_file(folder / name, size, checksum)
+    with memory_bounded_by(folder / name), np.load(folder / name) as arrays:
+        layers = dict(arrays)
+    model = TagModel(
+        about["tags"], layers.pop("tag_vectors"), layers, about["vectors_file"], about["checkpoint"]
+    )
+    n_tags, width = len(model.tags), model.embed(model.tag_vectors[:1]).shape[1]
+    parts = [Part(folder / one["name"], one) for one in about["parts"]]
+    for part in parts:
+        rows = None if part.song_tags is None else part.song_tags.shape
+        if (
+            part.embeddings.shape[1] != width
+            or part.embeddings.dtype != np.float16
+            or len(part.lines) != len(part) + 1
+            or rows not in (None, (len(part), -(-n_tags // 8)))
+            or not set(part.removed.tolist()) <= set(range(len(part)))
+        ):
+            raise ValueError("parts of other lengths")
+    if len(model.tag_vectors) != n_tags or not parts:
         raise ValueError("parts of other lengths")
-    index.similarities(index.tag_vectors[:1])
-    return index
+    return SongIndex(folder, model, parts)
+
+
+def check_file(file: Path, size: int, checksum: int) -> None:
+    """Raise an error unless a file has this size and, where it is small, this CRC-32."""
+    if file.stat().st_size != size:
+        raise ValueError(f"{file} was cut short")
+    if size <= CHECKED_BYTES and zlib.crc32(file.read_bytes()) != checksum:
+        raise ValueError(f"{file} was changed")

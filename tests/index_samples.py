@@ -1,15 +1,17 @@
 """Indexes of songs whose answers are known, and models trained for a moment."""
 
-import dataclasses
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import torch
 from gensim.models import KeyedVectors
-from torch.nn import functional as F
 
 from commands import run_main
 from modules import projection_head
-from retrieval.song_index import SongIndex
+from retrieval.embedding import plain_layers
+from retrieval.index_writing import EmbeddedSongs, write_index
+from retrieval.song_index import IndexedSong, SongIndex, TagModel, read_index
 
 FEW = {"n_epochs": 1, "triplets_per_epoch": 8, "batch_size": 4, "num_chunk": 2, "gpu_id": "cpu"}
 
@@ -20,34 +22,38 @@ def train(data_path, folder, **options):
     return {"model_load_path": str(folder), "data_path": str(data_path), "gpu_id": "cpu"}
 
 
-def make_index(n_songs: int = 5, **changed) -> SongIndex:
-    """Songs that lie where an untrained tag branch puts the tags a, b, c ..., one after another."""
+TAGS = ["Blues", "jazz", "smooth jazz", "sad"]
+
+
+def make_model(tags=TAGS, vectors_file="", checkpoint="none.ckpt") -> TagModel:
+    """Return an untrained tag branch."""
     torch.manual_seed(0)
-    tags = ["Blues", "jazz", "smooth jazz", "sad"]
-    tag_vectors = torch.randn(len(tags), 6)
-    tag_branch = projection_head(6).eval()
-    with torch.inference_mode():
-        places = F.normalize(tag_branch(tag_vectors))
-    row = torch.arange(n_songs) % len(tags)
-    song_tags = F.one_hot(row, len(tags)).bool()
-    songs = [[f"S{number}", "", "", ""] for number in range(n_songs)]
-    index = SongIndex(
-        embeddings=places[row],
-        songs=songs,
-        song_tags=song_tags,
-        tags=tags,
-        tag_vectors=tag_vectors,
-        tag_branch=tag_branch.state_dict(),
-        vectors_file="",
-    )
-    return dataclasses.replace(index, **changed)
+    tag_vectors = torch.randn(len(tags), 6).numpy()
+    layers = plain_layers(projection_head(6).eval())
+    return TagModel(list(tags), tag_vectors, layers, str(vectors_file), checkpoint)
 
 
-def write_vectors(file, index, words=("blue",), change=0.0):
+def make_songs(model: TagModel, n_songs: int = 5, songs=None, has_tags=True) -> EmbeddedSongs:
+    """Songs that lie where a model puts its tags, one after another."""
+    row = np.arange(n_songs) % len(model.tags)
+    names = songs or [IndexedSong(f"S{number}") for number in range(n_songs)]
+    song_tags = np.eye(len(model.tags), dtype=bool)[row] if has_tags else None
+    return EmbeddedSongs(model.embed(model.tag_vectors)[row], names, song_tags)
+
+
+def make_index(n_songs: int = 5, songs=None, has_tags=True, folder=None, **of_model) -> SongIndex:
+    """An index of `make_songs`, in a folder of its own unless one is given."""
+    model = make_model(**of_model)
+    folder = folder or Path(tempfile.mkdtemp()) / "songs.index"
+    write_index(folder, model, make_songs(model, n_songs, songs, has_tags))
+    return read_index(folder)
+
+
+def write_vectors(file, model, words=("blue",), change=0.0):
     """Vectors of the tags, joined by '_', and of other words: that of 'Blues', nearly."""
-    vectors = KeyedVectors(index.tag_vectors.shape[1])
-    known = index.tag_vectors.numpy() + change
-    names = [tag.replace(" ", "_") for tag in index.tags]
+    vectors = KeyedVectors(model.tag_vectors.shape[1])
+    known = model.tag_vectors + np.float32(change)
+    names = [tag.replace(" ", "_") for tag in model.tags]
     vectors.add_vectors([*names, *words], np.concatenate([known, known[:1].repeat(len(words), 0)]))
     vectors.save(str(file))
     return file

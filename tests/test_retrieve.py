@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from commands import ROOT, assert_user_error, run_command
-from index_samples import make_index, train, write_vectors
-from retrieval.song_index import write_index
+from index_samples import make_index, make_model, train, write_vectors
 
 RETRIEVE = ROOT / "retrieve.py"
 
@@ -16,10 +15,8 @@ RETRIEVE = ROOT / "retrieve.py"
 @pytest.fixture
 def small(tmp_path):
     """An index, and word vectors that know 'blue' besides its tags."""
-    index = make_index()
-    file = write_vectors(tmp_path / "small.kv", index)
-    write_index(make_index(vectors_file=str(file)), tmp_path / "songs.index")
-    return tmp_path / "songs.index"
+    file = write_vectors(tmp_path / "small.kv", make_model())
+    return make_index(folder=tmp_path / "songs.index", vectors_file=file).folder
 
 
 @pytest.mark.slow
@@ -43,7 +40,24 @@ def test_other_words_and_a_file(small, tmp_path):
     done = run_command(RETRIEVE, "search", small, "blue", "--to", to, "--top=2")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[1].split() == ["1", "1.000", "S0", "Blues"]
-    assert to.read_text().splitlines()[0].startswith("1\t1.000000\tS0")
+    assert to.read_text().splitlines()[0].startswith("1\t0.9999")
+
+
+def test_songs_words_and_rules_together(small):
+    def found(*arguments):
+        done = run_command(RETRIEVE, "search", small, *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    lines = found("jazz:2", "--like", "S0", "--like=S2", "--not", "sad")
+    cells = [cell.strip() for cell in lines[0].split("  ") if cell.strip()]
+    assert cells == ["score", "jazz:2", "like S0", "like S2", "not sad", "song", "tags"]
+    assert {line.split()[6] for line in lines[1:]} == {"S1", "S3", "S4"}  # no seed
+    assert len(found("jazz", "--only-tag", "Blues", "--artist-limit", "1", "--diverse")) == 3
+    done = run_command(RETRIEVE, "radio", small, "--like", "S0", "--length", "9")
+    assert len(done.stdout.splitlines()) == 6 and "4 songs, as no artist" in done.stdout
+    assert run_command(RETRIEVE, "remove", small, "S0").returncode == 0
+    assert_user_error(run_command(RETRIEVE, "search", small, "--like", "S0"), "'S0' is no song id")
 
 
 def test_queries_from_standard_input(small):
@@ -69,11 +83,11 @@ def test_a_full_disk_behind_standard_output(small):
     assert_user_error(done, "the disk is full")
 
 
-def test_search_needs_neither_lightning_nor_gensim_for_a_tag(small):
+def test_search_needs_no_torch_and_no_gensim_for_a_tag(small):
     script = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r}); sys.argv = ['retrieve.py', 'search', "
         f"{str(small)!r}, 'jazz']; import runpy; runpy.run_path({str(RETRIEVE)!r}, "
-        "run_name='__main__'); print({'gensim', 'pytorch_lightning'} & sys.modules.keys())"
+        "run_name='__main__'); print({'gensim', 'torch', 'faiss'} & sys.modules.keys())"
     )
     done = run_command("-c", script)
     assert done.returncode == 0, done.stderr
@@ -89,7 +103,7 @@ def test_mistakes(small, shared_dataset_dir, tmp_path):
         wrong("search", tmp_path / "no.index", "sad"), "no.index cannot be read (No such"
     )
     assert_user_error(wrong("search", small, "rainy"), "'rainy' is no tag")
-    assert_user_error(wrong("search", small, ","), "no WORDS given")
+    assert_user_error(wrong("search", small, ","), "no WORDS and no --like")
     assert_user_error(wrong("search", small, "sad", "--top", "0"), "--top")
     assert_user_error(wrong("search", small, "--to", "a.tsv"), "--to", "WORDS")
     assert_user_error(wrong("search", small, "sad", "--to", tmp_path / "a.txt"), "end in .tsv")
@@ -99,7 +113,7 @@ def test_mistakes(small, shared_dataset_dir, tmp_path):
     assert_user_error(no_folder, "is not a directory: give --audio")
     assert not index.exists()
     # Told before anything is opened or embedded:
-    assert_user_error(wrong("index", "no", "no", tmp_path), "is a directory, or no name")
+    assert_user_error(wrong("index", "no", "no", tmp_path), "holds something else")
 
 
 def test_help_is_fast():

@@ -14,6 +14,7 @@ from checkpoint import read_checkpoint
 from dataset.files import existing_directory
 from dataset.mel_store import INDEX, open_mel_store
 from planted import write_planted
+from retrieval.song_index import ABOUT, read_index
 
 TABLE = "file,tags,artist,category\n" + "".join(
     f"audio/{n}.wav,{'rock|pop' if n % 2 else 'rock'},Artist {n},genre\n" for n in range(24)
@@ -69,6 +70,19 @@ def metrics(work: Path) -> list[tuple[str, float, float]]:
 
 
 # ---------------------------------------------------------------- what may be there after a kill
+
+
+def songs_of_index(work: Path) -> list[tuple]:
+    """Songs of an index, with their tags and the embeddings that they have."""
+    index = read_index(work / "index")
+    rows = range(len(index))
+    return [(*index.song(row), *index.tags_of(row), *index.vectors([row])[0]) for row in rows]
+
+
+def has_whole_index(work: Path, _before: Path, after: Path) -> bool:
+    """Whether the index is not there yet, or whole."""
+    has_begun = (work / "index" / ABOUT).is_file()
+    return not has_begun or songs_of_index(work) == songs_of_index(after)
 
 
 def is_old_or_new(work: Path, before: Path, after: Path) -> bool:
@@ -166,5 +180,10 @@ COMMANDS = {
         looks_right=has_whole_checkpoints,
         outcome=metrics,
     ),
-    "index": ToKill("retrieve.py index {work}/run {work}/planted {work}/index", before=("TRAIN",)),
+    "index": ToKill(
+        "retrieve.py index {work}/run {work}/planted {work}/index",
+        looks_right=has_whole_index,
+        outcome=songs_of_index,
+        before=("TRAIN",),
+    ),
 }

@@ -19,7 +19,9 @@ from index_samples import train
 from mel_chunks import spread_chunks
 from model import SongInputs
 from preprocessing.mel.mel_spectrogram import song_mel
+from preprocessing.mel.sources import digest_of
 from retrieval import embedding
+from retrieval.song_index import IndexedSong
 from solver import cosine_similarity
 from trainer import make_trainer
 
@@ -43,21 +45,23 @@ def few_threads():
 
 
 def test_songs_of_all_splits_with_their_tags(cultural):
-    index = embedding.index_songs(cultural, None)
-    _, solver, _, dataset = open_trained(cultural)
+    model, (embeddings, rows, song_tags) = embedding.index_songs(cultural, None)
+    path, solver, _, dataset = open_trained(cultural)
     songs = np.sort(np.concatenate([dataset.splits[part] for part in SPLITS]))
-    assert [song[0] for song in index.songs] == [dataset.song_ids[song] for song in songs]
-    assert torch.equal(index.song_tags, torch.from_numpy(dataset.song_tags[songs]))
-    assert (index.tags, index.vectors_file) == (dataset.tags, "")
+    assert [song.song_id for song in rows] == [dataset.song_ids[song] for song in songs]
+    assert np.array_equal(song_tags, dataset.song_tags[songs])
+    assert (model.tags, model.vectors_file) == (dataset.tags, "")
+    assert model.checkpoint == str(path.resolve())
     with torch.inference_mode():
-        places = solver.model.embed_songs(
-            SongInputs(cf=torch.from_numpy(dataset.vectors["cf"][songs]))
-        )
+        places = solver.model.embed_songs({"cf": torch.from_numpy(dataset.vectors["cf"][songs])})
         tags = solver.model.embed_tags(torch.from_numpy(dataset.tag_vectors))
-    torch.testing.assert_close(index.embeddings, F.normalize(places))
-    torch.testing.assert_close(
-        index.similarities(index.tag_vectors), cosine_similarity(tags, places)
-    )
+    np.testing.assert_allclose(embeddings, F.normalize(places).numpy(), atol=1e-6)
+    similar = model.embed(model.tag_vectors) @ embeddings.T
+    np.testing.assert_allclose(similar, cosine_similarity(tags, places).numpy(), atol=1e-5)
+    _, few = embedding.index_songs(cultural, None, {song.song_id for song in rows[2:]})
+    assert few.songs == rows[:2]
+    with pytest.raises(UserError, match="there is none to add"):
+        embedding.index_songs(cultural, None, {song.song_id for song in rows})
 
 
 def test_names_and_files_of_the_songs(cultural, shared_dataset_dir, tmp_path):
@@ -66,11 +70,14 @@ def test_names_and_files_of_the_songs(cultural, shared_dataset_dir, tmp_path):
     write_tsv(data / SONGS, table)
     (data / "google_w2v").mkdir()
     (data / "google_w2v" / "small.kv").touch()
-    index = embedding.index_songs(cultural | {"data_path": str(data)}, None)
-    assert index.songs[1] == ["TRAAA00001", "Ann", "One", str(data / "audio/1.mp3")]
-    assert index.songs[2] == ["TRAAA00002", "Bob", "Two", ""]
-    assert index.songs[0] == ["TRAAA00000", "", "", ""]
-    assert index.vectors_file == str(data / "google_w2v" / "small.kv")
+    model, made = embedding.index_songs(cultural | {"data_path": str(data)}, None)
+    audio = str(data / "audio/1.mp3")
+    assert made.songs[:3] == [
+        IndexedSong("TRAAA00000"),
+        IndexedSong("TRAAA00001", "Ann", "One", audio),
+        IndexedSong("TRAAA00002", "Bob", "Two"),
+    ]
+    assert model.vectors_file == str(data / "google_w2v" / "small.kv")
 
 
 def test_chunks_of_a_file_are_those_of_the_test_split(acoustic):
@@ -99,24 +106,32 @@ def test_a_folder_of_audio(acoustic, tmp_path, capsys, few_threads):
         format_ = name.split(".")[1].upper()
         soundfile.write(music / "good" / name, chords(seconds, rate), rate, format=format_)
     sys.stdout.reconfigure(errors="backslashreplace")  # as commands do
-    index = embedding.index_songs(acoustic, music)
+    tags, made = embedding.index_songs(acoustic, music)
     files = [music / "good" / "long.flac", music / "good" / "short.MP3"]
-    assert index.songs == [
-        ["good/long.flac", "", "long", str(files[0])],
-        ["good/short.MP3", "", "short", str(files[1])],
+    assert made.songs == [
+        IndexedSong("good/long.flac", "", "long", str(files[0]), digest_of(files[0])),
+        IndexedSong("good/short.MP3", "", "short", str(files[1]), digest_of(files[1])),
     ]
-    assert index.song_tags is None
+    assert made.song_tags is None
     model = load_solver(acoustic["model_load_path"]).model
-    for file, place in zip(files, index.embeddings, strict=True):
+    for file, place in zip(files, made.embeddings, strict=True):
         chunks = spread_chunks(song_mel(file), 128, 2)
         with torch.inference_mode():
             expected = F.normalize(model.embed_songs(SongInputs(spec=chunks[None])))[0]
-        torch.testing.assert_close(place, expected, rtol=0, atol=1e-5)
+        np.testing.assert_allclose(place, expected.numpy(), atol=1e-5)
     said = capsys.readouterr().out
     readable = ("flac", "m4a", "mp3", "wav")  # by their names
     n_bad = sum(name.endswith(readable) and (music / "bad" / name).is_file() for name in reasons)
     assert f"{n_bad + 2} of {n_bad + 4} files left out: " in said
     assert "name is not UTF-8 on one line" in said
+    song, place = embedding.embed_file(tags, files[0])  # on the spot
+    assert song == made.songs[0]._replace(song_id="long.flac")
+    np.testing.assert_allclose(place, made.embeddings[0], atol=1e-5)
+    with pytest.raises(UserError, match=r"cannot be read .*: give --like another file"):
+        embedding.embed_file(tags, music / "two\nlines.wav")
+    tags.layers["bias2"] = tags.layers["bias2"] + 1
+    with pytest.raises(UserError, match="no longer the model of the index"):
+        embedding.embed_file(tags, files[0])
 
 
 def test_folders_that_give_no_song(acoustic, cultural, tmp_path, few_threads):
@@ -127,3 +142,6 @@ def test_folders_that_give_no_song(acoustic, cultural, tmp_path, few_threads):
         embedding.index_songs(acoustic, tmp_path)
     with pytest.raises(UserError, match="a model of --input_type cf needs more than the audio"):
         embedding.index_songs(cultural, tmp_path)
+    model, _ = embedding.index_songs(cultural, None)
+    with pytest.raises(UserError, match="of --input_type cf cannot embed audio alone"):
+        embedding.embed_file(model, tmp_path / "text.mp3")

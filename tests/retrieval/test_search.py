@@ -1,18 +1,28 @@
-"""Words to ranked songs, on an index whose answers are known."""
+"""Words and songs to ranked songs, on an index whose answers are known."""
 
 import unicodedata
 
 import numpy as np
 import pytest
 
-from dataset.files import read_tsv
 from errors import UserError
-from index_samples import make_index, write_vectors
-from retrieval.search import Searcher, hits_table, result_file, song_name, words_in, write_hits
+from index_samples import make_index, make_model, write_vectors
+from retrieval.index_writing import EmbeddedSongs, remove_songs, write_index
+from retrieval.search import Rules, Searcher, split_weight, words_in
+from retrieval.song_index import IndexedSong, read_index, unit_length
+
+
+def find(index, words="", top=10, rules=None, **asked):
+    searcher = index if isinstance(index, Searcher) else Searcher(index)
+    return searcher.search(searcher.wanted(words, **asked), top, rules)
 
 
 def ids(index, hits):
-    return [index.songs[hit.row][0] for hit in hits]
+    return [index.song(hit.row).song_id for hit in hits]
+
+
+def near(index, words="", top=10, rules=None, **asked):
+    return ids(index, find(index, words, top, rules, **asked))
 
 
 @pytest.mark.parametrize(
@@ -28,147 +38,186 @@ def test_words_in_a_query(query, words):
     assert words_in(query) == words
 
 
+def test_weights_in_a_query():
+    for text, split in {
+        "jazz:2": ("jazz", 2),
+        "a:b:-0.5": ("a:b", -0.5),
+        "a:b": ("a:b", 1),
+        ":2": (":2", 1),
+        "a:nan": ("a:nan", 1),
+    }.items():
+        assert split_weight(text) == split
+    with pytest.raises(UserError, match="weighs nothing"):
+        split_weight("jazz:0")
+
+
 def test_a_tag_finds_its_songs_first_and_ties_keep_their_order():
     index = make_index(n_songs=8)
-    hits = Searcher(index).find(["smooth jazz"], top=3)
+    hits = find(index, "smooth jazz", 3)
     assert ids(index, hits)[:2] == ["S2", "S6"]
-    assert hits[0].score == pytest.approx(1, abs=1e-6) and len(hits) == 3
-    assert len(Searcher(index).find(["sad"], top=100)) == 8
+    assert hits[0].score == pytest.approx(1, abs=1e-3) and len(hits) == 3
+    assert len(find(index, "sad", 100)) == 8
 
 
 def test_case_does_not_matter_unless_two_tags_differ_by_it():
     index = make_index(n_songs=4)
-    assert ids(index, Searcher(index).find(["blues"], 1)) == ["S0"]
-    assert ids(index, Searcher(index).find(["SAD"], 1)) == ["S3"]
+    assert near(index, "blues", 1) == ["S0"]
+    assert near(index, "SAD", 1) == ["S3"]
     both = make_index(n_songs=4, tags=["Blues", "blues", "c", "d"])
     for tag, song in (("Blues", "S0"), ("blues", "S1")):
-        assert ids(both, Searcher(both).find([tag], 1)) == [song]
+        assert near(both, tag, 1) == [song]
+    assert near(make_index(2, tags=["a", "a:2"]), "a:2", 1) == ["S1"]  # a tag comes first
 
 
-def test_several_words_count_alike():
+def test_the_score_is_the_weighted_mean_of_similarities():
     index = make_index(n_songs=4)
-    hits = Searcher(index).find(["jazz", "sad"], top=4)
-    alone = [Searcher(index).find([word], 4) for word in ("jazz", "sad")]
+    words = {"jazz": 2, "sad": 1, "Blues": -1}
+    alone = [{hit.row: hit.score for hit in find(index, word, 4)} for word in words]
+    hits = find(index, "jazz:2, sad", 4, without="Blues")
     for hit in hits:
-        each = [next(one.score for one in found if one.row == hit.row) for found in alone]
-        assert hit.by_word == pytest.approx(each, abs=1e-6)
-        assert hit.score == pytest.approx(np.mean(each), abs=1e-6)
+        each = [found[hit.row] for found in alone]
+        assert hit.by_part == pytest.approx(each, abs=1e-5)
+        assert hit.score == pytest.approx(np.dot(each, list(words.values())) / 4, abs=1e-5)
     assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
-    assert set(ids(index, hits[:2])) == {"S1", "S3"}
+    assert set(near(index, "jazz, sad", 2)) == {"S1", "S3"}
 
 
 def test_other_words_by_their_vectors(tmp_path):
     index = make_index(n_songs=4)
-    file = write_vectors(tmp_path / "small.kv", index)
+    file = write_vectors(tmp_path / "small.kv", index.model)
     by_option = Searcher(index, file)
-    assert ids(index, by_option.find(["blue"], 1)) == ["S0"]
+    assert ids(index, find(by_option, "blue", 1)) == ["S0"]
     file.unlink()
-    assert ids(index, by_option.find(["blue"], 1)) == ["S0"]  # read once
-    file = write_vectors(tmp_path / "other.kv", index)
-    known = make_index(n_songs=4, vectors_file=str(file))
-    by_parts = Searcher(known).find(["blue jazz"], 4)
-    mean = index.tag_vectors[:2].mean(dim=0, keepdim=True)
-    expected = index.similarities(mean)[0].sort(descending=True)
-    assert [hit.row for hit in by_parts] == expected.indices.tolist()
-    assert [hit.score for hit in by_parts] == pytest.approx(expected.values.tolist())
-    with pytest.raises(UserError, match="'rainy' is no tag, and has no word vector"):
-        Searcher(known).find(["rainy"], 1)
-    with pytest.raises(UserError, match=r"try a tag such as smooth jazz$"):
-        Searcher(known).find(["smoth jazz"], 1)
-    with pytest.raises(UserError, match=r"try a tag such as Blues$"):
-        Searcher(known).find(["bluess"], 1)
+    assert ids(index, find(by_option, "blue", 1)) == ["S0"]  # read once
+    file = write_vectors(tmp_path / "other.kv", index.model)
+    known = make_index(n_songs=4, vectors_file=file)
+    mean = index.model.embed(index.model.tag_vectors[:2].mean(axis=0, keepdims=True))[0]
+    expected = index.vectors(range(4)) @ mean
+    hits = find(known, "blue jazz", 4)
+    assert [hit.row for hit in hits] == np.argsort(-expected).tolist()
+    assert [hit.score for hit in hits] == pytest.approx(sorted(expected, reverse=True), abs=1e-5)
+    for word, sentence in {
+        "rainy": "'rainy' is no tag, and has no word vector",
+        "smoth jazz": r"try a tag such as smooth jazz$",
+        "bluess": r"try a tag such as Blues$",
+    }.items():
+        with pytest.raises(UserError, match=sentence):
+            find(known, word)
 
 
 def test_vectors_that_are_missing_or_others(tmp_path):
     index = make_index()
     with pytest.raises(UserError, match=r"only tags can be searched for.*--vectors FILE.*Blues"):
-        Searcher(index).find(["blue"], 1)
+        find(index, "blue")
     with pytest.raises(UserError, match=r"missing\.kv is missing"):
-        Searcher(index, tmp_path / "missing.kv").find(["blue"], 1)
-    other = write_vectors(tmp_path / "other.kv", index, change=0.1)
+        find(Searcher(index, tmp_path / "missing.kv"), "blue")
+    other = write_vectors(tmp_path / "other.kv", index.model, change=0.1)
     with pytest.raises(UserError, match="other word vectors than the model was trained with"):
-        Searcher(index, other).find(["blue"], 1)
-    longer = make_index(tag_vectors=index.tag_vectors.repeat(1, 2))
-    same = write_vectors(tmp_path / "same.kv", index)
-    with pytest.raises(UserError, match="other word vectors"):
-        Searcher(longer, same).find(["blue"], 1)
-    assert Searcher(index, other).find(["sad"], 1)  # a tag needs none of them
+        find(Searcher(index, other), "blue")
+    assert find(Searcher(index, other), "sad")  # a tag needs none of them
 
 
-# ---------------------------------------------------------------- showing
+# ---------------------------------------------------------------- songs
 
 
-NAMES = [["A", "Ann", "First", "/a.mp3"], ["B", "", "Second", ""], ["C", "", "", "/c.mp3"]]
+def test_a_song_is_no_answer_to_itself_nor_are_its_copies(tmp_path):
+    audio = tmp_path / "a, b.mp3"
+    audio.touch()
+    songs = [IndexedSong(f"S{n}", digest="d" if n in (0, 4) else "") for n in range(8)]
+    songs[0] = songs[0]._replace(audio=str(audio))
+    index = make_index(8, songs)
+    assert len(near(index, like=["S0"])) == 6
+    assert near(index, like=["S1"])[0] == "S5"  # as near, but no copy that is known
+    assert near(index, like=[str(audio)]) == near(index, like=["S0"])
+    both = near(index, like=["S1:2", "S2"])
+    assert both[0] == "S5" and not {"S1", "S2"} & {*both}
+    assert not {"S0", "S4"} & {*near(index, "jazz", like=["S0:-1"])}
 
 
-def test_the_table():
-    index = make_index(n_songs=3, songs=NAMES)
-    lines = hits_table(index, ["jazz"], Searcher(index).find(["jazz"], 2)).splitlines()
-    assert lines[0].split() == ["score", "song", "tags"]
-    assert lines[1].split() == ["1", "1.000", "Second", "jazz"]
-    lines = hits_table(
-        index, ["jazz", "sad"], Searcher(index).find(["jazz", "sad"], 2)
-    ).splitlines()
-    assert lines[0].split() == ["score", "jazz", "sad", "song", "tags"]
-    assert (
-        len({line.index(word) for line, word in zip(lines, ("song", "Second"), strict=False)}) == 1
-    )
-    untagged = make_index(n_songs=3, song_tags=None)
-    assert "tags" not in hits_table(untagged, ["jazz"], Searcher(untagged).find(["jazz"], 2))
-
-
-def test_tags_asked_for_come_first_and_many_are_counted():
+def test_songs_that_are_not_there(tmp_path):
     index = make_index()
-    more = make_index(
-        n_songs=1,
-        tags=[*index.tags, "live", "loud"],
-        song_tags=index.song_tags.new_ones(1, 6),
-        tag_vectors=index.tag_vectors.new_ones(6, 6),
-    )
-    table = hits_table(more, ["SAD"], Searcher(more).find(["SAD"], 1))
-    assert table.endswith("sad, Blues, jazz, smooth jazz and 2 more")
+    with pytest.raises(UserError, match=r"'S9' is no song id .* such as 'S0', or an audio file"):
+        find(index, like=["S9"])
+    for nothing in ({}, {"without": "sad"}, {"like": ["S0:-1"]}):
+        with pytest.raises(UserError, match="no WORDS and no --like"):
+            find(index, **nothing)
+    (tmp_path / "a.wav").touch()
+    with pytest.raises(UserError, match=r"a\.wav is not in the index, and none\.ckpt, which"):
+        find(index, like=[str(tmp_path / "a.wav")])
 
 
-def test_names():
-    index = make_index(n_songs=3, songs=NAMES)
-    assert [song_name(index, row) for row in range(3)] == ["Ann - First", "Second", "C"]
+# ---------------------------------------------------------------- rules
 
 
-def test_written_as_table_and_playlist(tmp_path, capsys):
-    index = make_index(n_songs=3, songs=NAMES)
-    hits = Searcher(index).find(["Blues"], 3)
-    write_hits(index, ["Blues"], hits, tmp_path / "found.tsv")
-    rows = read_tsv(tmp_path / "found.tsv", 6)
-    assert [row[0] for row in rows] == ["1", "2", "3"]
-    assert rows[0] == ["1", "1.000000", *NAMES[0]]
-    write_hits(index, ["Blues", "sad"], hits[:1], tmp_path / "found.m3u")
-    text = (tmp_path / "found.m3u").read_text()
-    assert text == "#EXTM3U\n#PLAYLIST:Blues, sad\n#EXTINF:-1,Ann - First\n/a.mp3\n"
-    assert capsys.readouterr().out == ""
-    for name, says in (("found.m3u", "found.m3u is UTF-8"), ("found.m3u8", "")):
-        write_hits(index, ["café"], hits[:1], tmp_path / name)
-        assert "#PLAYLIST:café\n" in (tmp_path / name).read_text(encoding="utf-8")
-        told = capsys.readouterr().out
-        assert says in told and bool(told) == bool(says)
-    silent = make_index(n_songs=3)
-    with pytest.raises(UserError, match="names no audio file"):
-        write_hits(silent, ["Blues"], hits, tmp_path / "none.m3u")
-    assert not (tmp_path / "none.m3u").exists()
+def test_only_songs_with_a_tag():
+    index = make_index(n_songs=8)
+    assert near(index, "jazz", rules=Rules(only_tags=["SAD"])) == ["S3", "S7"]
+    assert near(index, "jazz", rules=Rules(only_tags=["sad", "Blues"])) == []
+    with pytest.raises(UserError, match="'sed' is no tag: try a tag such as sad"):
+        find(index, "jazz", rules=Rules(only_tags=["sed"]))
+    with pytest.raises(UserError, match="does not know which songs bear tags"):
+        find(make_index(has_tags=False), "jazz", rules=Rules(only_tags=["sad"]))
 
 
-def test_where_songs_found_can_be_written(tmp_path):
-    for name in ("a.tsv", "a.M3U8", "a.TSV"):
-        assert result_file(str(tmp_path / name)) == tmp_path / name
-    with pytest.raises(UserError, match=r"a\.txt must end in \.tsv, for a table, or \.m3u"):
-        result_file(str(tmp_path / "a.txt"))
-    assert list(tmp_path.iterdir()) == []
+@pytest.fixture
+def clouds(tmp_path):
+    """200 songs around the four tags: of artist 'one' near the first, of 30 artists elsewhere."""
+    model = make_model()
+    rng = np.random.default_rng(0)
+    centre = np.arange(200) % 4
+    places = model.embed(model.tag_vectors)[centre] + rng.normal(0, 0.03, (200, 256))
+    songs = [IndexedSong(f"S{n}", f"artist {n % 40}" if n % 4 else "one") for n in range(200)]
+    folder = tmp_path / "songs.index"
+    write_index(folder, model, EmbeddedSongs(unit_length(places), songs, None))
+    return read_index(folder)
+
+
+def test_no_more_songs_of_an_artist(clouds):
+    plain = [clouds.song(hit.row).artist for hit in find(clouds, "Blues", 30)]
+    assert set(plain) == {"one"}
+    limited = [clouds.song(hit.row).artist for hit in find(clouds, "Blues", 30, Rules((), 2))]
+    assert len(limited) == 30 and max(map(limited.count, limited)) == 2
+    assert limited[:2] == ["one", "one"]
+    assert len(find(clouds, "Blues", 100, Rules((), 1))) == 31  # there are no more artists
+
+
+def test_variety(clouds):
+    def likeness(hits):
+        vectors = clouds.vectors([hit.row for hit in hits])
+        return (vectors @ vectors.T)[np.triu_indices(len(hits), 1)].mean()
+
+    plain, varied = (find(clouds, "sad", 5, Rules(diverse=on)) for on in (False, True))
+    assert varied[0] == plain[0] and len(varied) == 5
+    assert likeness(varied) < likeness(plain)
+
+
+def test_radio(clouds):
+    searcher = Searcher(clouds)
+    path = searcher.radio(searcher.wanted(like=["S1"]), 8)
+    artists = [clouds.song(hit.row).artist for hit in path]
+    assert len(path) == 8 == len(set(artists)) and "S1" not in ids(clouds, path)
+    assert all(hit.row % 4 == 1 for hit in path)  # stays near
+    assert len(searcher.radio(searcher.wanted("sad"), 500)) == 31
+
+
+def test_songs_taken_out_are_not_found(tmp_path):
+    folder = tmp_path / "songs.index"
+    make_index(8, folder=folder)
+    remove_songs(folder, ["S2"])
+    index = read_index(folder)
+    assert near(index, "smooth jazz", 2)[0] == "S6" and len(near(index, "sad")) == 7
+    assert "S2" not in near(index, "jazz", rules=Rules(only_tags=["smooth jazz"]))
+
+
+def test_suggestions():
+    suggest = Searcher(make_index()).words.suggest
+    assert suggest("JAZZ") == ["jazz", "smooth jazz"]
+    assert (suggest("smoot jaz"), suggest("xyz")) == (["smooth jazz"], [])
+    assert len(suggest("", 2)) == 2
 
 
 @pytest.mark.parametrize("form", ["NFC", "NFD"])
 def test_the_keyboard_does_not_matter(form):
     tags = ["Forró", "jazz", "smooth jazz", "sad"]
     index = make_index(tags=[unicodedata.normalize("NFD", tag) for tag in tags])
-    asked = [unicodedata.normalize(form, "forró")]
-    hits = Searcher(index).find(asked, 5)
-    assert ids(index, hits)[:2] == ["S0", "S4"]
-    assert unicodedata.normalize("NFC", hits_table(index, asked, hits)).count("Forró") == 2
+    assert near(index, unicodedata.normalize(form, "forró"), 5)[:2] == ["S0", "S4"]

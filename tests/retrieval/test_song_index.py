@@ -1,87 +1,153 @@
-"""The index file: read as it was written; what is no index is told."""
+"""The index: read as it was written, songs added and taken out; what is no index is told."""
 
+import json
+
+import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from errors import UserError
-from index_samples import make_index
-from retrieval.song_index import read_index, write_index
+from index_samples import make_index, make_model, make_songs
+from modules import projection_head
+from retrieval import index_writing
+from retrieval.embedding import plain_layers
+from retrieval.index_writing import add_songs, index_folder, remove_songs, write_index
+from retrieval.song_index import ABOUT, IndexedSong, read_index
+
+NAMES = [
+    IndexedSong("A", "Ann", "Björn", "/a.mp3", "d1"),
+    IndexedSong("B", "", "A", "", ""),
+    IndexedSong("C", "", "", "/c.mp3", "d1"),
+]
 
 
-@pytest.mark.parametrize("song_tags", [None, torch.eye(5, 4).bool()])
-def test_read_as_written(tmp_path, song_tags):
-    index = make_index(song_tags=song_tags)
-    write_index(index, tmp_path / "new" / "songs.index")
-    read = read_index(tmp_path / "new" / "songs.index")
-    for name in ("embeddings", "tag_vectors"):
-        assert torch.equal(getattr(read, name), getattr(index, name))
-    assert all(torch.equal(read.tag_branch[name], w) for name, w in index.tag_branch.items())
-    assert read.tag_branch.keys() == index.tag_branch.keys()
-    assert (read.songs, read.tags, read.vectors_file) == (index.songs, index.tags, "")
-    assert (read.song_tags is None) == (song_tags is None)
+def ids(index):
+    return list(index.song_ids())
 
 
-def test_similarities_are_cosines_of_the_embedded_words():
-    index = make_index(n_songs=4)
-    similar = index.similarities(index.tag_vectors)
-    torch.testing.assert_close(similar.diagonal(), torch.ones(4))
-    torch.testing.assert_close(similar, index.embeddings @ index.embeddings.T)
-    torch.testing.assert_close(index.similarities(index.tag_vectors[2:3]), similar[2:3])
+@pytest.mark.parametrize("has_tags", [True, False])
+def test_read_as_written(tmp_path, has_tags):
+    index = make_index(3, NAMES, has_tags, tmp_path / "new" / "songs.index")
+    songs = make_songs(index.model, 3)
+    assert [index.song(row) for row in range(3)] == NAMES
+    np.testing.assert_allclose(index.vectors([2, 0]), songs.embeddings[[2, 0]], atol=1e-3)
+    assert index.tags_of(2) == (["smooth jazz"] if has_tags else [])
+    assert index.model.is_same(make_model())
+    assert [index.row_of(song.song_id) for song in NAMES] == [0, 1, 2]
+    assert index.row_of("/c.mp3", "audio") == 2
+    assert index.row_of("Ann") is None and index.row_of("") is None
+    assert [song.name for song in NAMES] == ["Ann - Björn", "A", "C"]
 
 
-def assert_refused(file, sentence: str) -> None:
-    with pytest.raises(UserError, match=f"{sentence}.*: make it with retrieve.py index$"):
-        read_index(file)
+def test_words_are_embedded_as_by_the_branch():
+    branch = projection_head(6)
+    branch(torch.randn(64, 6) * 3 + 1)  # moves the norm
+    vectors = torch.randn(4, 6)
+    with torch.inference_mode():
+        expected = F.normalize(branch.eval()(vectors)).numpy()
+    model = make_model()
+    model.layers.update(plain_layers(branch))
+    np.testing.assert_allclose(model.embed(vectors.numpy()), expected, atol=1e-6)
+
+
+def test_songs_added_and_taken_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(index_writing, "PART_SONGS", 2)
+    folder = tmp_path / "songs.index"
+    index = make_index(3, NAMES, folder=folder)
+    assert [len(part) for part in index.parts] == [2, 1]
+    add_songs(folder, make_songs(index.model, 2, [IndexedSong("D"), IndexedSong("E")]))
+    index = read_index(folder)
+    assert ids(index) == ["A", "B", "C", "D", "E"] and index.song(4).song_id == "E"
+    remove_songs(folder, ["A", "E"])
+    index = read_index(folder)
+    assert (ids(index), len(index), index.row_of("A")) == (["B", "C", "D"], 3, None)
+    with pytest.raises(UserError, match="has no song 'A'"):
+        remove_songs(folder, ["C", "A"])
+    with pytest.raises(UserError, match="left without a song"):
+        remove_songs(folder, ["C", "D", "B"])
+    assert len(read_index(folder)) == 3
+    write_index(folder, index.model, make_songs(index.model, 1))
+    assert ids(read_index(folder)) == ["S0"]
+    assert len(list(folder.iterdir())) == 3  # nothing old is left
+
+
+@pytest.mark.parametrize("step", ["_write_part", "_replace_about", "build_nearest"])
+def test_a_writer_that_is_stopped_changes_nothing(tmp_path, monkeypatch, step):
+    folder = tmp_path / "songs.index"
+    index = make_index(3, NAMES, folder=folder)
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(index_writing, step, stop)
+        for write in (
+            lambda: add_songs(folder, make_songs(index.model, 1)),
+            lambda: write_index(folder, index.model, make_songs(index.model, 1)),
+        ):
+            with pytest.raises(KeyboardInterrupt):
+                write()
+            assert ids(read_index(folder)) == ["A", "B", "C"]
+    add_songs(folder, make_songs(index.model, 1))
+    assert ids(read_index(folder)) == ["A", "B", "C", "S0"]
+    assert len(list(folder.iterdir())) == 4  # nothing half-written is left
+
+
+def test_where_an_index_can_be_written(tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "song.mp3").touch()
+    (tmp_path / "old.index").touch()
+    assert index_folder(tmp_path / "new") == tmp_path / "new"
+    with pytest.raises(UserError, match="holds something else"):
+        index_folder(tmp_path / "full")
+    with pytest.raises(UserError, match="perhaps an index of an older format"):
+        index_folder(tmp_path / "old.index")
+    index = make_index(folder=tmp_path / "new")
+    assert index_folder(tmp_path / "new") == index.folder
+
+
+def assert_refused(folder, sentence: str) -> None:
+    with pytest.raises(UserError, match=f"{sentence}.*make it with retrieve.py index$"):
+        read_index(folder)
 
 
 def test_what_is_no_index_is_told(tmp_path):
-    file = tmp_path / "songs.index"
-    assert_refused(file, "cannot be read .No such file")
-    assert_refused(tmp_path, "cannot be read .Is a directory")
-    file.write_bytes(b"nothing of the kind")
-    assert_refused(file, "is no index, or is damaged")
-    for content in ({"a": 1}, [1], torch.zeros(3)):
-        torch.save(content, file)
-        assert_refused(file, "index")
-    torch.save({"song_index_format": 99}, file)
-    assert_refused(file, "has index format 99")
+    folder = tmp_path / "songs.index"
+    assert_refused(folder, "cannot be read .No such file")
+    assert_refused(tmp_path, "cannot be read .No such file")
+    folder.write_bytes(b"PK of an older format")
+    assert_refused(folder, "is no index, or one of an older format")
+    for content in ("nothing of the kind", "[1]", "{}", "null"):
+        (tmp_path / ABOUT).write_text(content)
+        assert_refused(tmp_path, "is no index, or is damaged")
+    (tmp_path / ABOUT).write_text('{"song_index_format": 99}')
+    assert_refused(tmp_path, "has index format 99")
 
 
 def test_damage_anywhere_is_noticed(tmp_path):
-    file = tmp_path / "songs.index"
-    write_index(make_index(), file)
-    whole = file.read_bytes()
-    for place in range(200, len(whole), len(whole) // 20):
-        file.write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
-        try:
-            read = read_index(file)
-        except UserError as error:
-            assert "is no index, or is damaged" in str(error)
-        else:  # between the parts of a zip file there are bytes that mean nothing
-            assert torch.equal(read.embeddings, make_index().embeddings)
-    file.write_bytes(whole[: len(whole) // 2])
-    assert_refused(file, "is no index, or is damaged")
+    index = make_index(folder=tmp_path / "songs.index")
+    files = [file for file in index.folder.rglob("*") if file.is_file() and file.name != ABOUT]
+    assert len(files) == 5
+    before = ids(index)
+    for file in files:
+        whole = file.read_bytes()
+        for place in range(0, len(whole), len(whole) // 7 + 1):
+            file.write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
+            assert_refused(index.folder, "is no index, or is damaged")
+        file.write_bytes(whole[: len(whole) // 2])
+        assert_refused(index.folder, "is no index, or is damaged")
+        file.unlink()
+        assert_refused(index.folder, "cannot be read .No such file")
+        file.write_bytes(whole)
+    assert ids(read_index(index.folder)) == before
 
 
 @pytest.mark.parametrize(
-    "changed",
-    [
-        {"songs": "S0\t\t\t"},
-        {"songs": "\n".join(f"S{number}" for number in range(5))},
-        {"embeddings": torch.zeros(4, 256)},
-        {"song_tags": torch.zeros(4, 4, dtype=torch.bool)},
-        {"tags": ["jazz"]},
-        {"tag_vectors": torch.zeros(4, 5)},
-        {"tag_branch": {}},
-        {"unknown": 1},
-    ],
-    ids=str,
+    ("name", "value"), [("tags", ["jazz"]), ("parts", []), ("model", ["no.npz", 1, 1]), ("tags", 5)]
 )
-def test_parts_that_do_not_fit_each_other(tmp_path, changed):
-    file = tmp_path / "songs.index"
-    write_index(make_index(), file)
-    content = torch.load(file, weights_only=True)
-    torch.save(content | changed, file)
-    assert_refused(file, "is no index, or is damaged")
-    torch.save(content, file)
-    assert read_index(file).songs == make_index().songs
+def test_a_list_that_does_not_fit(tmp_path, name, value):
+    index = make_index(folder=tmp_path / "songs.index")
+    about = json.loads((index.folder / ABOUT).read_text())
+    (index.folder / ABOUT).write_text(json.dumps(about | {name: value}))
+    assert_refused(index.folder, "")

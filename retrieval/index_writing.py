@@ -1,0 +1,227 @@
+"""Writing an index: parts of songs, added and taken out without making the rest anew.
+
+New files are whole on the disk before `index.json`, which names them, is replaced; files that it no
+longer names go after that.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import shutil
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from dataset.writing import staged
+from errors import UserError, one_line
+from retrieval.nearest import build_nearest
+from retrieval.song_index import (
+    ABOUT,
+    EMBEDDINGS,
+    INDEX_FORMAT,
+    LINES,
+    NEAREST,
+    SONG_TAGS,
+    SONGS,
+    IndexedSong,
+    SongIndex,
+    TagModel,
+    read_index,
+)
+
+PART_SONGS = 1_000_000
+
+
+class EmbeddedSongs(NamedTuple):
+    """Songs to be written.
+
+    Attributes
+    ----------
+    embeddings : ndarray of float, shape (n, 256)
+        Each of length 1.
+    songs : sequence of IndexedSong
+        Their names.
+    song_tags : ndarray of bool, shape (n, T), or None
+        Whether a song bears a tag, where that is known.
+    """
+
+    embeddings: np.ndarray
+    songs: Sequence[IndexedSong]
+    song_tags: np.ndarray | None
+
+    def cut(self, first: int, n: int) -> "EmbeddedSongs":
+        """Return n of them from the first on."""
+        stretch = slice(first, first + n)
+        tags = None if self.song_tags is None else self.song_tags[stretch]
+        return EmbeddedSongs(self.embeddings[stretch], self.songs[stretch], tags)
+
+
+def index_folder(path: Path) -> Path:
+    """Return where an index can be written; `UserError` where something else is."""
+    if path.is_file():
+        raise UserError(
+            f"{path} is a file, perhaps an index of an older format: remove it, or give another "
+            "name for INDEX"
+        )
+    with staged(path):  # what a writer left that was killed goes with it
+        pass
+    if path.is_dir() and not (path / ABOUT).is_file() and set(path.iterdir()) - {*_numbered(path)}:
+        raise UserError(f"{path} is a folder that holds something else: give INDEX a new name")
+    return path
+
+
+def write_index(folder: Path, model: TagModel, songs: EmbeddedSongs, kind: str = "auto") -> None:
+    """Write an index anew; one that is there stays until the new one is whole.
+
+    Parameters
+    ----------
+    folder : Path
+        Where, see `index_folder`.
+    model : TagModel
+        The tag branch of the model that embedded the songs.
+    songs : EmbeddedSongs
+        The songs.
+    kind : {'auto', 'flat', 'hnsw', 'ivfpq'}
+        How neighbours are looked for, see `nearest.build_nearest`.
+    """
+    with _written(folder):
+        _remove_unnamed(folder, _read_about(folder) if (folder / ABOUT).is_file() else None)
+        name = f"model-{_next_number(folder)}.npz"
+        with staged(folder) as stage:
+            arrays: dict[str, Any] = {"tag_vectors": model.tag_vectors, **model.layers}
+            np.savez(stage / name, **arrays)
+            file = [name, *_size_and_checksum(stage / name)]
+        about = {
+            "song_index_format": INDEX_FORMAT,
+            "tags": model.tags,
+            "vectors_file": model.vectors_file,
+            "checkpoint": model.checkpoint,
+            "model": file,
+            "parts": _write_parts(folder, songs, kind),
+        }
+        _replace_about(folder, about)
+
+
+def add_songs(folder: Path, songs: EmbeddedSongs, kind: str = "auto") -> None:
+    """Add songs to an index, as parts of their own."""
+    with _written(folder):
+        about = _read_about(folder)
+        about["parts"] += _write_parts(folder, songs, kind)
+        _replace_about(folder, about)
+
+
+def remove_songs(folder: Path, song_ids: Sequence[str]) -> None:
+    """Take songs out of an index; `UserError` if it lacks one, and then none is taken out."""
+    with _written(folder):
+        index, about = read_index(folder), _read_about(folder)
+        for song_id in song_ids:
+            row = index.row_of(song_id)
+            if row is None:
+                raise UserError(f"{folder} has no song {song_id!r}: give song ids that it has")
+            number = int(np.searchsorted(index.starts, row, side="right")) - 1
+            removed = about["parts"][number]["removed"]
+            removed[:] = sorted({*removed, row - int(index.starts[number])})
+        if len(index) == len(set(song_ids)):
+            raise UserError(f"{folder} would be left without a song: remove the folder instead")
+        _replace_about(folder, about)
+
+
+# ---------------------------------------------------------------- files
+
+
+def _read_about(folder: Path) -> dict[str, Any]:
+    read_index(folder)  # which tells what is wrong
+    return json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+
+
+def _write_parts(folder: Path, songs: EmbeddedSongs, kind: str) -> list[dict[str, Any]]:
+    """Write songs as parts; return what `index.json` says of them."""
+    return [
+        _write_part(folder, songs.cut(first, PART_SONGS), kind)
+        for first in range(0, len(songs.songs), PART_SONGS)
+    ]
+
+
+def _write_part(folder: Path, songs: EmbeddedSongs, kind: str) -> dict[str, Any]:
+    name = f"part-{_next_number(folder)}"
+    with staged(folder) as stage:
+        part = stage / name
+        part.mkdir()
+        embeddings = np.asarray(songs.embeddings, dtype=np.float16)
+        np.save(part / EMBEDDINGS, embeddings)
+        lines = ["\t".join(song).encode() + b"\n" for song in songs.songs]
+        (part / SONGS).write_bytes(b"".join(lines))
+        np.save(part / LINES, np.cumsum([0, *map(len, lines)], dtype=np.int64))
+        if songs.song_tags is not None:
+            np.save(part / SONG_TAGS, np.packbits(songs.song_tags, axis=1))
+        kind = build_nearest(embeddings, part / NEAREST, kind)
+        files = {file.name: _size_and_checksum(file) for file in sorted(part.iterdir())}
+    return {"name": name, "kind": kind, "removed": [], "files": files}
+
+
+def _size_and_checksum(file: Path) -> list[int]:
+    """Size and CRC-32 of a file, which is on the disk afterwards."""
+    checksum = 0
+    with open(file, "rb") as stream:
+        os.fsync(stream.fileno())
+        while piece := stream.read(2**22):
+            checksum = zlib.crc32(piece, checksum)
+        return [stream.tell(), checksum]
+
+
+def _replace_about(folder: Path, about: dict[str, Any]) -> None:
+    """Replace `index.json`, then remove what it does not name."""
+    with staged(folder) as stage:
+        text = json.dumps(about, ensure_ascii=False, indent=1) + "\n"
+        (stage / ABOUT).write_text(text, encoding="utf-8")
+        _size_and_checksum(stage / ABOUT)
+    _remove_unnamed(folder, about)
+
+
+def _remove_unnamed(folder: Path, about: dict[str, Any] | None) -> None:
+    """Remove the parts that `index.json` does not name, as a writer leaves them that was killed."""
+    named = {about["model"][0], *(part["name"] for part in about["parts"])} if about else set()
+    for path in _numbered(folder):
+        if path.name not in named:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _numbered(folder: Path) -> list[Path]:
+    return [one for one in folder.iterdir() if re.fullmatch(r"(model|part)-\d+(\.npz)?", one.name)]
+
+
+def _next_number(folder: Path) -> int:
+    return 1 + max((int(re.findall(r"\d+", one.name)[0]) for one in _numbered(folder)), default=0)
+
+
+@contextlib.contextmanager
+def _written(folder: Path) -> Iterator[None]:
+    """Keep other writers waiting; tell of a disk that is full."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    except OSError as error:
+        raise UserError(
+            f"{folder} cannot be written ({one_line(error)}): see to that and index again"
+        ) from None
+    finally:
+        os.close(descriptor)
+        with contextlib.suppress(OSError):  # not empty: all went well
+            folder.rmdir()
+
+
+def same_model(index: SongIndex, model: TagModel) -> None:
+    """Raise `UserError` unless an index was made by this model."""
+    if not index.model.is_same(model):
+        raise UserError(
+            f"{index.folder} was made by another model: add songs with that of "
+            f"{index.model.checkpoint}, or make the index anew"
+        )

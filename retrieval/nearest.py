@@ -1,0 +1,125 @@
+"""The nearest songs of a part: a look at all of them, or by faiss where there are many.
+
+- flat: all are compared, exactly.
+- hnsw: a graph of neighbours (Malkov and Yashunin 2018, arXiv 1603.09320), in memory.
+- ivfpq: lists around centres, of which a few are read, with the vectors shortened to 32 bytes
+  (Jegou, Douze and Schmid 2011); only these are in memory.
+
+Whatever finds the candidates, `search.py` ranks them by their embeddings, exactly.
+"""
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from errors import UserError
+from retrieval.song_index import NEAREST, Part
+
+KINDS = ("auto", "flat", "hnsw", "ivfpq")
+MOST_FLAT = 100_000  # songs of a part that are all compared: within 10 ms on one core
+SAID = {
+    "flat": "all songs are compared, exactly",
+    "hnsw": "neighbours are looked up in a graph (HNSW, faiss)",
+    "ivfpq": "neighbours are looked up in lists of short codes (IVF-PQ, faiss)",
+}
+HNSW_LINKS, HNSW_EFFORT, HNSW_LOOK = 16, 100, 128
+PROBES, SUBVECTORS = 64, 32  # lists that a query reads; bytes of a code
+PER_ANSWER, LEAST = 20, 200  # candidates that are ranked exactly
+
+
+def build_nearest(embeddings: np.ndarray, file: Path, kind: str = "auto") -> str:
+    """Write what finds neighbours among embeddings, float16 (n, 256); return which kind it is.
+
+    Nothing is written for 'flat', which 'auto' takes up to `MOST_FLAT` songs; beyond it takes
+    'ivfpq'.
+    """
+    if kind == "auto":
+        kind = "flat" if len(embeddings) <= MOST_FLAT else "ivfpq"
+    if kind == "flat":
+        return kind
+    if kind == "ivfpq" and len(embeddings) < 2**8:  # codes are learnt from as many songs
+        raise UserError("--index ivfpq needs 256 songs or more: leave --index out")
+    import faiss
+
+    n, size = embeddings.shape
+    inner = faiss.METRIC_INNER_PRODUCT
+    if kind == "hnsw":
+        graph = faiss.IndexHNSWSQ(size, faiss.ScalarQuantizer.QT_fp16, HNSW_LINKS, inner)
+        graph.hnsw.efConstruction = HNSW_EFFORT
+    else:
+        n_lists = max(1, min(4096, n // 40, int(4 * n**0.5)))
+        graph = faiss.index_factory(size, f"IVF{n_lists},PQ{SUBVECTORS}", inner)
+        graph.cp.seed, graph.cp.niter, graph.cp.max_points_per_centroid = 0, 8, 50
+    sample = np.random.default_rng(0).permutation(n)[: 50 * 4096]
+    graph.train(embeddings[np.sort(sample)].astype(np.float32))
+    for first in range(0, n, 2**16):
+        graph.add(embeddings[first : first + 2**16].astype(np.float32))
+    faiss.write_index(graph, str(file))
+    return kind
+
+
+class Nearest:
+    """Finds candidates in one part.
+
+    Parameters
+    ----------
+    part : Part
+        The songs.
+    """
+
+    def __init__(self, part: Part):
+        self.part = part
+
+    @cached_property
+    def _vectors(self) -> np.ndarray:
+        """All embeddings, float32 (n, 256): as float16 a look at all takes five times as long."""
+        return np.asarray(self.part.embeddings, dtype=np.float32)
+
+    @cached_property
+    def _faiss(self):
+        import faiss
+
+        try:
+            return faiss.read_index(str(self.part.folder / NEAREST))
+        except RuntimeError:
+            raise UserError(
+                f"{self.part.folder / NEAREST} is damaged: make it with retrieve.py index"
+            ) from None
+
+    def find(self, vector: np.ndarray, n: int, among: np.ndarray | None = None) -> np.ndarray:
+        """Rows of at least the n nearest songs, as far as there are so many; in no order.
+
+        Parameters
+        ----------
+        vector : ndarray of float32, shape (256,)
+            What they are to be near.
+        n : int
+            How many.
+        among : ndarray of int64, optional
+            Rows to choose from; these are all compared.
+        """
+        if among is None and self.part.about["kind"] != "flat":
+            return self._by_faiss(vector, n)
+        if among is None:
+            rows, scores = np.arange(len(self.part)), self._vectors @ vector
+        else:
+            rows, scores = among, self.part.embeddings[among].astype(np.float32) @ vector
+        keep = ~np.isin(rows, self.part.removed)
+        rows, scores = rows[keep], scores[keep]
+        if n >= len(rows):
+            return rows
+        return rows[scores >= np.partition(scores, -n)[-n]]  # and all that tie with the last
+
+    def _by_faiss(self, vector: np.ndarray, n: int) -> np.ndarray:
+        import faiss
+
+        kept = faiss.IDSelectorNot(faiss.IDSelectorBatch(self.part.removed))
+        sel = kept if len(self.part.removed) else None
+        wanted = min(max(PER_ANSWER * n, LEAST), len(self.part))
+        if self.part.about["kind"] == "hnsw":
+            look = faiss.SearchParametersHNSW(efSearch=max(HNSW_LOOK, wanted), sel=sel)
+        else:
+            look = faiss.SearchParametersIVF(nprobe=PROBES, sel=sel)
+        rows = self._faiss.search(vector[None], wanted, params=look)[1][0]
+        return rows[rows >= 0]

@@ -1,0 +1,103 @@
+"""Words of a query: tags whatever the keyboard, other words by their word vectors, suggestions."""
+
+import difflib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dataset.files import normal_form
+from errors import UserError
+from retrieval.song_index import TagModel
+
+if TYPE_CHECKING:  # gensim is slow to import, and a tag needs none of it
+    from gensim.models import KeyedVectors
+
+
+def key(word: str) -> str:
+    """What is the same whatever the keyboard: upper and lower case, letters with accents."""
+    return normal_form(word).casefold()
+
+
+class Words:
+    """Looks up words.
+
+    Parameters
+    ----------
+    model : TagModel
+        Its tags are known without anything else.
+    vectors_file : Path, optional
+        Word vectors for words that are not tags; by default those that the model names. They are
+        read when the first such word is asked for.
+    """
+
+    def __init__(self, model: TagModel, vectors_file: Path | None = None):
+        self.model = model
+        named = Path(model.vectors_file) if model.vectors_file else None
+        self.vectors_file = vectors_file or named
+        self._vectors: KeyedVectors | None = None
+        self._column = {key(tag): column for column, tag in enumerate(model.tags)}
+        self._column |= {normal_form(tag): column for column, tag in enumerate(model.tags)}
+
+    def column(self, word: str) -> int | None:
+        """Which tag a word is; None for no tag."""
+        return self._column.get(normal_form(word), self._column.get(key(word)))
+
+    def tag_column(self, word: str) -> int:
+        """Which tag a word is; `UserError` for no tag."""
+        column = self.column(word)
+        if column is None:
+            raise UserError(f"{word!r} is no tag: {self._hint(word)}")
+        return column
+
+    def vector(self, word: str) -> np.ndarray:
+        """Embedding (256,) of a word; `UserError` if it is no tag and has no word vector."""
+        column = self.column(word)
+        if column is not None:
+            return self.model.embed(self.model.tag_vectors[column : column + 1])[0]
+        from preprocessing.words.tag_lookup import tag_vector
+
+        if self._vectors is None:
+            self._vectors = _open_vectors(self.model, self.vectors_file)
+        vector = tag_vector(self._vectors, word)
+        if vector is None:
+            raise UserError(f"{word!r} is no tag, and has no word vector: {self._hint(word)}")
+        return self.model.embed(vector[None])[0]
+
+    def suggest(self, text: str, most: int = 10) -> list[str]:
+        """Tags that begin with a text, then those that hold it, then those written like it."""
+        wanted = key(text.strip())
+        spelt = {key(tag): tag for tag in self.model.tags}
+        found = sorted((one for one in spelt if wanted in one), key=lambda one: one.find(wanted))
+        found += [one for one in difflib.get_close_matches(wanted, spelt) if one not in found]
+        return [spelt[one] for one in found[:most]]
+
+    def _hint(self, word: str) -> str:
+        """The tags that are written most like a word, or some tags."""
+        spelt = {key(tag): tag for tag in self.model.tags}
+        close = [spelt[tag] for tag in difflib.get_close_matches(key(word), spelt)]
+        return f"try a tag such as {', '.join(close or self.model.tags[:3])}"
+
+
+def _open_vectors(model: TagModel, file: Path | None) -> "KeyedVectors":
+    """Read word vectors and make sure that they are those that the model was trained with."""
+    if file is None:
+        raise UserError(
+            "only tags can be searched for, for the index knows no word vectors: give them with "
+            f"--vectors FILE, or one of the tags, such as {', '.join(model.tags[:3])}"
+        )
+    if not file.is_file():
+        raise UserError(f"{file} is missing: give the word vectors with --vectors FILE")
+    from preprocessing.words.tag_lookup import tag_vector
+    from preprocessing.words.vector_files import load_vectors
+
+    vectors = load_vectors(file)
+    if vectors.vector_size == model.tag_vectors.shape[1]:
+        for tag, vector in zip(model.tags, model.tag_vectors, strict=True):
+            found = tag_vector(vectors, tag)
+            if found is not None and np.allclose(found, vector, atol=1e-5):
+                return vectors
+    raise UserError(
+        f"{file} holds other word vectors than the model was trained with: give those with "
+        "--vectors FILE"
+    )

@@ -1,0 +1,50 @@
+"""Neighbours by faiss beside a look at all songs."""
+
+import numpy as np
+import pytest
+
+from errors import UserError
+from index_samples import make_model
+from retrieval import nearest
+from retrieval.index_writing import EmbeddedSongs, remove_songs, write_index
+from retrieval.search import Searcher, Wanted
+from retrieval.song_index import IndexedSong, read_index, unit_length
+
+pytest.importorskip("faiss")
+
+
+def clustered(n):
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(30, 256))
+    return unit_length(centres[np.arange(n) % 30] + rng.normal(0, 0.5, (n, 256)))
+
+
+@pytest.mark.parametrize("kind", ["hnsw", "ivfpq"])
+def test_found_as_exactly(tmp_path, kind):
+    places, folder = clustered(3000), tmp_path / "songs.index"
+    songs = EmbeddedSongs(places, [IndexedSong(f"S{n}") for n in range(3000)], None)
+    write_index(folder, make_model(), songs, kind)
+    remove_songs(folder, ["S7"])
+    index = read_index(folder)
+    assert index.parts[0].about["kind"] == kind
+    searcher = Searcher(index)
+    n_same = 0
+    for row in range(7, 3000, 300):
+        exact = places @ places[row]
+        exact[7] = -1
+        hits = searcher.search([Wanted("", 1, places[row])], 10)
+        rows = [hit.row for hit in hits]
+        assert 7 not in rows
+        n_same += len({*rows} & set(np.argsort(-exact)[:10].tolist()))
+        assert [hit.score for hit in hits] == pytest.approx(exact[rows].tolist(), abs=1e-3)
+    assert n_same >= 95  # of 100
+
+
+def test_chosen_by_size(tmp_path, monkeypatch):
+    places = clustered(300).astype(np.float16)
+    assert nearest.build_nearest(places, tmp_path / "flat") == "flat"
+    assert not (tmp_path / "flat").exists()
+    monkeypatch.setattr(nearest, "MOST_FLAT", 299)
+    assert nearest.build_nearest(places, tmp_path / "lists") == "ivfpq"
+    with pytest.raises(UserError, match="needs 256 songs"):
+        nearest.build_nearest(places[:9], tmp_path / "few", "ivfpq")

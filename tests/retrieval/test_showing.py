@@ -1,0 +1,73 @@
+"""Tables and playlists of songs found."""
+
+import pytest
+
+from dataset.files import read_tsv
+from errors import UserError
+from index_samples import TAGS, make_index
+from retrieval.search import Searcher
+from retrieval.showing import hits_table, result_file, write_hits
+from retrieval.song_index import IndexedSong
+
+NAMES = [
+    IndexedSong("A", "Ann", "First", "/a.mp3"),
+    IndexedSong("B", "", "Second"),
+    IndexedSong("C", "", "", "/c.mp3"),
+]
+
+
+def found(index, words, top=10, **asked):
+    searcher = Searcher(index)
+    wanted = searcher.wanted(words, **asked)
+    return wanted, searcher.search(wanted, top)
+
+
+def test_the_table():
+    index = make_index(3, NAMES)
+    lines = hits_table(index, *found(index, "jazz", 2)).splitlines()
+    assert lines[0].split() == ["score", "song", "tags"]
+    assert lines[1].split() == ["1", "1.000", "Second", "jazz"]
+    lines = hits_table(index, *found(index, "jazz:2", 2, like=["A"], without="sad")).splitlines()
+    cells = [cell.strip() for cell in lines[0].split("  ") if cell.strip()]
+    assert cells == ["score", "jazz:2", "like Ann - First", "not sad", "song", "tags"]
+    assert lines[0].index("song") == lines[1].index("Second")
+    untagged = make_index(3, has_tags=False)
+    assert "tags" not in hits_table(untagged, *found(untagged, "jazz"))
+
+
+def test_tags_asked_for_come_first_and_many_are_counted():
+    index = make_index(1, tags=[*TAGS, "live", "loud"])
+    index.parts[0].song_tags = index.parts[0].song_tags | 255
+    table = hits_table(index, *found(index, "SAD"))
+    assert table.endswith("sad, Blues, jazz, smooth jazz and 2 more")
+
+
+def test_written_as_table_and_playlist(tmp_path, capsys):
+    index = make_index(3, NAMES)
+    wanted, hits = found(index, "Blues", 3)
+    write_hits(index, wanted, hits, tmp_path / "found.tsv")
+    rows = read_tsv(tmp_path / "found.tsv", 6)
+    assert [row[0] for row in rows] == ["1", "2", "3"]
+    assert rows[0] == ["1", f"{hits[0].score:.6f}", *NAMES[0][:4]]
+    write_hits(index, found(index, "Blues, sad")[0], hits[:1], tmp_path / "found.m3u")
+    text = (tmp_path / "found.m3u").read_text()
+    assert text == "#EXTM3U\n#PLAYLIST:Blues, sad\n#EXTINF:-1,Ann - First\n/a.mp3\n"
+    assert capsys.readouterr().out == ""
+    cafe = [wanted[0]._replace(label="café")]
+    for name, says in (("found.m3u", "found.m3u is UTF-8"), ("found.m3u8", "")):
+        write_hits(index, cafe, hits[:1], tmp_path / name)
+        assert "#PLAYLIST:café\n" in (tmp_path / name).read_text(encoding="utf-8")
+        told = capsys.readouterr().out
+        assert says in told and bool(told) == bool(says)
+    silent = make_index(3)
+    with pytest.raises(UserError, match="names no audio file"):
+        write_hits(silent, wanted, hits, tmp_path / "none.m3u")
+    assert not (tmp_path / "none.m3u").exists()
+
+
+def test_where_songs_found_can_be_written(tmp_path):
+    for name in ("a.tsv", "a.M3U8", "a.TSV"):
+        assert result_file(str(tmp_path / name)) == tmp_path / name
+    with pytest.raises(UserError, match=r"a\.txt must end in \.tsv, for a table, or \.m3u"):
+        result_file(str(tmp_path / "a.txt"))
+    assert list(tmp_path.iterdir()) == []
