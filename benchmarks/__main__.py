@@ -39,7 +39,7 @@ SCRIPTS = [  # module, its arguments, its arguments with --quick
         "--input_type cf --songs 100 --triplets_per_epoch 64 --n_epochs 1 --repeats 1",
     ),
     ("growth", "", "--n_songs 50 --times 1 2"),
-    ("search", "", "--n_songs 600 --kind ivfpq --n_queries 10"),
+    ("search", "", "--n_songs 600 --kind flat --n_queries 10"),
     (
         "precision",  # on the demo that run.sh makes
         "data/demo --input_type spec --w2v_type music --is_balanced --is_weighted --batch_size 16 "

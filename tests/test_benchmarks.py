@@ -19,7 +19,7 @@ from benchmarks.training_step import RowByRow
 from errors import UserError
 from options import merge_options
 
-OWN_TESTS = ("growth", "shared_machine", "step3_memory")
+OWN_TESTS = ("growth", "shared_machine", "step3_memory", "search")
 QUICK = [(module, quick) for module, _, quick in all_benchmarks.SCRIPTS if quick]
 
 
@@ -207,6 +207,15 @@ def test_prints_a_ratio(module, arguments, monkeypatch, capsys):
     out = capsys.readouterr().out
     ratio = re.search(r"^ +ratio\b\D*([\d.]+)", out, flags=re.MULTILINE)
     assert ratio and float(ratio[1]) > 0, out
+
+
+def test_search_finds_what_an_exact_search_finds(monkeypatch, capsys):
+    (quick,) = [arguments for module, arguments in QUICK if module == "search"]
+    monkeypatch.setattr(sys, "argv", ["search", *quick.split()])
+    import_module("benchmarks.search").main()
+    out = capsys.readouterr().out
+    recall = re.search(r"recall@10 of the exact answer: ([\d.]+)", out)
+    assert recall and float(recall[1]) > 0.99, out
 
 
 def test_whole_run_table_holds_together(monkeypatch, capsys):
