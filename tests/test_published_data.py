@@ -229,5 +229,6 @@ def test_report_of_all_experiments(published_dir, tmp_path):
     runs = {folder.name for folder in (out / "runs").iterdir()}
     samplings = ("random", "balanced", "balanced-weighted", "balanced-distance-weighted")
     expected = {f"cf-music-{sampling}-seed0" for sampling in samplings}
+    expected |= {f"cf-music-{loss}-mixup-seed0" for loss in ("sigmoid", "infonce")}
     assert runs == expected | {"cf-google-balanced-weighted-seed0"}
     assert "nearest neighbours in music (model_semeval_trigrams" in (out / "report.md").read_text()

@@ -27,7 +27,7 @@ def dataset_of(song_tags, categories: dict[str, str] | None = None, names: str =
         song_tags=song_tags,
         splits={"train": np.array([0]), "valid": np.array([0]), "test": np.arange(n_songs)[::-1]},
         tag_vectors=np.zeros((n_tags, 2), dtype=np.float32),
-        cf=None,
+        vectors={},
         categories=categories or {},
         about={"format_version": 1, "steps": {"step1": {"seed": 3}}},
     )

@@ -6,6 +6,7 @@ machine it ends as if nothing had been.
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -77,6 +78,7 @@ def test_a_command_that_loses_something_is_found(tmp_path, monkeypatch):
     )
     monkeypatch.setitem(COMMANDS, "broken", ToKill(f"{script} {{work}}"))
     monkeypatch.setattr(kill, "AT_A_CALL_SHARE", 1.0)
+    (tmp_path / "folder").mkdir()
     found = kill_often("broken", tmp_path / "folder", n_kills=2, seed=0)
     assert any("what is there is wrong" in fault for fault in found.faults)
 
@@ -164,8 +166,10 @@ def test_the_second_of_two_commands_is_told(name, prepared):
         sign = killing.work / ("data/mel.npy" if name == "step 4" else "run/logs")
         while not sign.exists():
             time.sleep(0.05)
+        first.send_signal(signal.SIGSTOP)  # or it might have come to its end before the second
         with started(killing.command()) as second:
             said, _ = second.communicate(timeout=300)
+        first.send_signal(signal.SIGCONT)
         is_told(said, second.returncode, "another command is writing to")
         said, _ = first.communicate(timeout=300)
     assert first.returncode == 0, said
