@@ -41,7 +41,7 @@ def index(
         The folder to write.
     audio : str, optional
         Folder of audio files to embed, which need no tags; by default the songs of DATA_PATH. The
-        model must be one of --input_type spec.
+        model must be one of --input_type spec, or of spec+... by masked fusion.
     w2v_type : str, optional
         For a checkpoint of the paper's authors, which does not say it: NAME of the word vectors,
         NAME_emb.pkl.

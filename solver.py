@@ -125,15 +125,10 @@ class Solver(LightningModule):
         """Loss of a `data_loader.TripletBatch` or, unless --loss is triplet, a `LabelBatch`."""
         tags = self.model.embed_tags(batch.tag_vectors)  # (A, 256) or (T, 256)
         look = self._triplets if self.logit_scale is None else self._labels
-        ways = [look(batch, tags, songs) for songs in self.model.embed_ways(batch.songs)]
-        loss, *others = (
-            ways[0]
-            if len(ways) == 1
-            else torch.stack([torch.stack(way) for way in ways]).mean(dim=0)
-        )
-        with torch.no_grad():  # summed on the device: logging each step would wait for it
-            self._logged += torch.stack([loss.detach(), *others])
-        return loss
+        ways = [torch.stack(look(batch, tags, one)) for one in self.model.embed_ways(batch.songs)]
+        looked = torch.stack(ways).mean(dim=0)
+        self._logged += looked.detach()  # on the device: logging each step would wait for it
+        return looked[0]
 
     def _triplets(self, batch, tags: Tensor, songs: Tensor) -> tuple[Tensor, ...]:
         """What `LOGGED` names, of triplets mined from the batch; tags (A, 256), songs (B, 256)."""

@@ -123,9 +123,7 @@ def open_dataset(
         splits=splits,
         tag_vectors=read_tag_vectors(path, w2v_type, prefix, tags),
         vectors={
-            name: read_cf(path / f"{prefix}ix_to_cf.npy", len(song_tags))
-            if name == "cf"
-            else read_song_vectors(path, name, prefix, song_ids)
+            name: _read_vectors(path, name, prefix, song_ids, any_input)
             for name in inputs
             if name != "spec"
         },
@@ -135,11 +133,23 @@ def open_dataset(
     check_train_tag_to_ix(path / f"{prefix}train_tag_to_ix.pkl", dataset)
     if "spec" in inputs:
         dataset = _with_mels(dataset, any_input)
-    return _with_inputs(dataset, any_input) if any_input or dataset.vectors else dataset
+    return _with_known_songs(dataset, any_input) if inputs else dataset
+
+
+def _read_vectors(
+    path: Path, name: str, prefix: str, song_ids: list[str], any_input: bool
+) -> np.ndarray:
+    """Read the vectors of a song input: float32 (N, C), a row of NaN for a song without."""
+    if name != "cf":
+        return read_song_vectors(path, name, prefix, song_ids)
+    cf = read_cf(path / f"{prefix}ix_to_cf.npy", len(song_ids))
+    if any_input:  # else the zeros of step 3 stay: a model of CF vectors alone learns from them
+        cf[~cf.any(axis=1)] = np.nan
+    return cf
 
 
 def _with_mels(dataset: Dataset, any_input: bool) -> Dataset:
-    """Open the spectrograms; songs whose audio could not be read leave the splits."""
+    """Open the spectrograms; unless any input will do, step 4 must have come to its end."""
     store = open_mel_store(dataset.path, dataset.song_ids)
     wanted = [dataset.song_ids[song] for part in SPLITS for song in dataset.splits[part]]
     missing = unfinished_songs(store, wanted, dataset.path)
@@ -148,25 +158,21 @@ def _with_mels(dataset: Dataset, any_input: bool) -> Dataset:
             f"{dataset.path} has no spectrogram of {len(missing)} of {len(wanted)} songs "
             f"({some(missing)}): run step 4 again, it goes on where it was"
         )
-    dataset = replace(dataset, mel=store)
-    if any_input:
-        return dataset
-    has_mel = np.isin(dataset.song_ids, store.song_ids)
-    return _only(dataset, has_mel, "a spectrogram: mel_skipped.tsv says why")
+    return replace(dataset, mel=store)
 
 
-def _with_inputs(dataset: Dataset, any_input: bool) -> Dataset:
+def _with_known_songs(dataset: Dataset, any_input: bool) -> Dataset:
     """Take out of the splits the songs that have not all inputs, or not any of them."""
-    vectors = dict(dataset.vectors)
-    if any_input and "cf" in vectors:
-        unheard = ~vectors["cf"].any(axis=1, keepdims=True)
-        vectors["cf"] = np.where(unheard, np.float32(np.nan), vectors["cf"])
-    has = [~np.isnan(rows[:, 0]) for rows in vectors.values()]
-    if dataset.mel is not None and any_input:
-        has.append(np.isin(dataset.song_ids, dataset.mel.song_ids))
-    has_enough = np.logical_or.reduce(has) if any_input else np.logical_and.reduce(has)
-    wanted = "any of the song inputs" if any_input else f"vectors ({', '.join(vectors)})"
-    return _only(replace(dataset, vectors=vectors), has_enough, f"{wanted}: see to their files")
+    known = {name: ~np.isnan(rows[:, 0]) for name, rows in dataset.vectors.items()}  # (N,)
+    if dataset.mel is not None:
+        known["spec"] = np.isin(dataset.song_ids, dataset.mel.song_ids)
+    if any_input:
+        return _only(dataset, np.logical_or.reduce(list(known.values())), "any of the song inputs")
+    for name, has in known.items():
+        is_mel = name == "spec"
+        what = "a spectrogram: mel_skipped.tsv says why" if is_mel else f"a vector of {name}"
+        dataset = _only(dataset, has, what)
+    return dataset
 
 
 def _only(dataset: Dataset, stays: np.ndarray, what: str) -> Dataset:

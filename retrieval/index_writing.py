@@ -5,7 +5,6 @@ longer names go after that.
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import re
@@ -17,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dataset.moving import alone
 from dataset.writing import staged
 from errors import UserError, one_line
 from retrieval.nearest import build_nearest
@@ -201,19 +201,15 @@ def _next_number(folder: Path) -> int:
 
 @contextlib.contextmanager
 def _written(folder: Path) -> Iterator[None]:
-    """Keep other writers waiting; tell of a disk that is full."""
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
+    """Keep other writers away; tell of a disk that is full; leave no empty folder."""
     try:
-        with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
+        with alone(folder):
+            yield
     except OSError as error:
         raise UserError(
             f"{folder} cannot be written ({one_line(error)}): see to that and index again"
         ) from None
     finally:
-        os.close(descriptor)
         with contextlib.suppress(OSError):  # not empty: all went well
             folder.rmdir()
 

@@ -74,9 +74,7 @@ class Words:
 
     def _hint(self, word: str) -> str:
         """The tags that are written most like a word, or some tags."""
-        spelt = {key(tag): tag for tag in self.model.tags}
-        close = [spelt[tag] for tag in difflib.get_close_matches(key(word), spelt)]
-        return f"try a tag such as {', '.join(close or self.model.tags[:3])}"
+        return f"try a tag such as {', '.join(self.suggest(word, 3) or self.model.tags[:3])}"
 
 
 def _open_vectors(model: TagModel, file: Path | None) -> "KeyedVectors":
