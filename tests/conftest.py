@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from main_runs import AUDIO_OPTIONS, train
 from planted import write_planted, write_planted_mels
 
 
@@ -23,3 +24,20 @@ def shared_dataset_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def audio_dataset_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small directory with spectrograms that tests only read."""
     return write_planted_mels(write_planted(tmp_path_factory.mktemp("audio") / "data", 60))
+
+
+@pytest.fixture(scope="session")
+def trained(shared_dataset_dir, tmp_path_factory) -> Path:
+    """A folder with the checkpoints of two epochs."""
+    folder = tmp_path_factory.mktemp("trained")
+    train(shared_dataset_dir, folder, n_epochs=2)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained_on_audio(audio_dataset_dir, tmp_path_factory) -> Path:
+    """A folder with the checkpoints of an acoustic branch that has learnt something."""
+    folder = tmp_path_factory.mktemp("audio")
+    changed = {"input_type": "spec", "n_epochs": 3, "is_balanced": True} | AUDIO_OPTIONS
+    train(audio_dataset_dir, folder, **changed)
+    return folder

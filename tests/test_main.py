@@ -1,11 +1,10 @@
-"""The command line: train, resume, test; every option changes something; wrong input is told."""
+"""The command line: train, resume, test; every option changes something."""
 
 import json
 import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,55 +12,12 @@ import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from checkpoint import load_solver, read_checkpoint
-from command_line import run_or_explain
-from commands import ROOT, assert_user_error, run_command, run_main
+from commands import ROOT, run_command, run_main
 from dataset.directory import open_dataset
 from errors import UserError
+from main_runs import AUDIO_OPTIONS, options_for, test_model, train, weights
 from model import SongInputs
 from options import merge_options
-from planted import write_planted, write_planted_mels
-
-
-def options_for(directory: Path, folder: Path, **changed) -> list[str]:
-    options = {"data_path": directory, "model_save_path": folder, "input_type": "cf"}
-    options |= {"n_epochs": 1, "lr": 1e-3, "gpu_id": "cpu", "triplets_per_epoch": 1000} | changed
-    return [part for name, value in options.items() for part in (f"--{name}", str(value))]
-
-
-def train(directory: Path, folder: Path, **changed) -> dict:
-    run_main(*options_for(directory, folder, **changed))
-    return read_checkpoint(folder / "last.ckpt")
-
-
-def test_model(folder: Path, directory: Path, *more: str) -> dict:
-    run_main("--mode", "TEST", "--model_load_path", folder, "--data_path", directory, *more)
-    return json.loads((folder / "results.json").read_text())
-
-
-test_model.__test__ = False
-
-
-def weights(checkpoint: dict) -> torch.Tensor:
-    return torch.cat([w.flatten().double() for w in checkpoint["state_dict"].values()])
-
-
-@pytest.fixture(scope="module")
-def trained(shared_dataset_dir, tmp_path_factory) -> Path:
-    """A folder with the checkpoints of two epochs."""
-    folder = tmp_path_factory.mktemp("trained")
-    train(shared_dataset_dir, folder, n_epochs=2)
-    return folder
-
-
-def run_wrong(capsys, *argv) -> str:
-    """Run main with wrong input: exit code 2 and one sentence, which is returned."""
-    with pytest.raises(SystemExit) as stop:
-        run_or_explain(lambda: run_main(*argv))
-    assert stop.value.code == 2
-    error = capsys.readouterr().err
-    assert error.startswith("error: ") and error.count("\n") == 1
-    return error
-
 
 # ------------------------------------------------------------ train and test
 
@@ -268,18 +224,6 @@ def test_the_neptune_key_is_never_stored(trained, shared_dataset_dir):
 # ------------------------------------------------------------ spectrograms
 
 
-AUDIO_OPTIONS = {"batch_size": 8, "triplets_per_epoch": 40, "num_chunk": 2, "input_length": 128}
-
-
-@pytest.fixture(scope="module")
-def trained_on_audio(audio_dataset_dir, tmp_path_factory) -> Path:
-    """A folder with the checkpoints of an acoustic branch that has learnt something."""
-    folder = tmp_path_factory.mktemp("audio")
-    changed = {"input_type": "spec", "n_epochs": 3, "is_balanced": True} | AUDIO_OPTIONS
-    train(audio_dataset_dir, folder, **changed)
-    return folder
-
-
 @pytest.mark.slow
 def test_the_acoustic_branch_finds_what_sounds(trained_on_audio, audio_dataset_dir, capsys):
     results = test_model(trained_on_audio, audio_dataset_dir)
@@ -319,48 +263,6 @@ def test_compile_reaches_the_acoustic_branch(audio_dataset_dir, tmp_path, monkey
     assert [type(module).__name__ for module in compiled] == ["ShortChunkCNN"]
 
 
-# ------------------------------------------------------------ wrong input
-
-
-def test_wrong_input_from_the_shell(tmp_path):
-    done = run_command(ROOT / "main.py", "--data_path", tmp_path, "--input_type", "cf")
-    assert_user_error(done, "tags.npy is missing", "step1_data_split.py")
-
-
-@pytest.mark.parametrize(
-    ("words", "part"),
-    [
-        (["--lrr", "1"], "--lrr"),
-        (["--batch", "1"], "--batch"),
-        (["--batch_size", "1"], "--batch_size"),
-        (["--batch_size", "many"], "--batch_size"),
-        (["--lr", "-1"], "--lr"),
-        (["--lr", "nan"], "--lr"),
-        (["--is_balanced", "yes"], "--is_balanced"),
-        (["--mode", "EVAL"], "--mode"),
-        (["--input_type", "hybrid+cf"], "--input_type"),
-        (["--input_type", "cf+cf"], "--input_type"),
-        (["--input_type", "musicnn"], "musicnn_songs.npy is missing"),
-        (["--gpu_id", "one", "--input_type", "cf"], "--gpu_id one"),
-        (["--precision", "8"], "--precision"),
-        (["--seed", "-3"], "--seed"),
-        (["--seed", str(2**33)], "--seed"),
-        (["--gpu_id", "0,0", "--input_type", "cf"], "--gpu_id 0,0"),
-        (["--precision", "16-mixed", "--input_type", "cf", "--gpu_id", "cpu"], "bf16-mixed"),
-    ],
-)
-def test_unusable_options_are_told(capsys, shared_dataset_dir, tmp_path, words, part):
-    where = ["--data_path", shared_dataset_dir, "--model_save_path", tmp_path / "run"]
-    assert part in run_wrong(capsys, *words, *where)
-    assert not list(tmp_path.glob("run/*"))
-
-
-def test_a_folder_that_cannot_be_made_is_told(capsys, shared_dataset_dir, tmp_path):
-    (tmp_path / "file").write_text("")
-    told = run_wrong(capsys, *options_for(shared_dataset_dir, tmp_path / "file" / "run"))
-    assert str(tmp_path / "file") in told
-
-
 def test_training_anew_drops_results_of_the_model_before(shared_dataset_dir, tmp_path, capsys):
     train(shared_dataset_dir, tmp_path)
     test_model(tmp_path, shared_dataset_dir)
@@ -378,92 +280,3 @@ def test_training_on_a_gpu_finds_the_planted_answer(shared_dataset_dir, tmp_path
     train(shared_dataset_dir, tmp_path, **changed)
     results = test_model(tmp_path, shared_dataset_dir)
     assert results["map"] > 0.8
-
-
-def test_a_missing_vector_file_is_told(capsys, dataset_dir, tmp_path):
-    told = run_wrong(capsys, *options_for(dataset_dir, tmp_path / "run", w2v_type="news"))
-    assert "news_emb.pkl is missing" in told and "step2_word_embedding.py" in told
-    assert not (tmp_path / "run").exists()
-
-
-def test_missing_spectrograms_are_told(capsys, shared_dataset_dir):
-    told = run_wrong(capsys, "--data_path", shared_dataset_dir, "--input_type", "hybrid")
-    assert "has no mel spectrograms" in told and "step4_mel_spectrogram.py" in told
-
-
-def test_hybrid_without_cf_vectors_is_told(capsys, tmp_path):
-    directory = write_planted_mels(write_planted(tmp_path / "data", 60))
-    (directory / "ix_to_cf.npy").unlink()
-    told = run_wrong(capsys, "--data_path", directory, "--input_type", "hybrid")
-    assert "ix_to_cf.npy is missing" in told and "step3_taste_profile.py" in told
-
-
-def test_a_chunk_too_short_is_told(capsys, audio_dataset_dir):
-    words = ("--data_path", audio_dataset_dir, "--input_type", "spec", "--input_length", "127")
-    assert "at least 128 frames" in run_wrong(capsys, *words)
-
-
-@pytest.mark.slow
-def test_other_spectrograms_than_in_training_are_told(capsys, trained_on_audio, tmp_path):
-    directory = write_planted_mels(write_planted(tmp_path / "data", 60), shortest=61)
-    where = ["--mode", "TEST", "--model_load_path", trained_on_audio, "--data_path", directory]
-    assert "another spectrograms" in run_wrong(capsys, *where)
-
-
-def test_other_mel_settings_than_in_training_are_told(
-    capsys, trained_on_audio, audio_dataset_dir, tmp_path
-):
-    checkpoint = read_checkpoint(trained_on_audio)
-    checkpoint["hyper_parameters"]["mel_settings"]["hop_length"] = 256
-    torch.save(checkpoint, tmp_path / "best.ckpt")
-    where = ["--mode", "TEST", "--model_load_path", tmp_path, "--data_path", audio_dataset_dir]
-    assert "made with other settings" in run_wrong(capsys, *where)
-
-
-def test_a_contradiction_to_the_checkpoint_is_told(capsys, trained, shared_dataset_dir):
-    where = ["--model_load_path", trained, "--data_path", shared_dataset_dir, "--mode", "TEST"]
-    assert "--is_weighted" in run_wrong(capsys, *where, "--is_weighted")
-    where = ["--model_save_path", trained, "--data_path", shared_dataset_dir, "--resume"]
-    assert "--lr" in run_wrong(capsys, *where, "--lr", "0.5")
-
-
-def test_a_checkpoint_of_another_data_set_is_told(capsys, trained, dataset_dir):
-    tags = np.load(dataset_dir / "tags.npy")
-    tags[0] = "another"
-    np.save(dataset_dir / "tags.npy", tags)
-    (dataset_dir / "train_tag_to_ix.pkl").unlink()
-    import pickle
-
-    vectors = {tag: np.ones(20, dtype=np.float32) for tag in tags.tolist()}
-    (dataset_dir / "google_emb.pkl").write_bytes(pickle.dumps(vectors))
-    where = ["--mode", "TEST", "--model_load_path", trained, "--data_path", dataset_dir]
-    assert "other tags" in run_wrong(capsys, *where)
-
-
-def test_other_cf_vectors_are_told(capsys, trained, dataset_dir):
-    cf = np.load(dataset_dir / "ix_to_cf.npy")
-    np.save(dataset_dir / "ix_to_cf.npy", cf[:, :9])
-    where = ["--mode", "TEST", "--model_load_path", trained, "--data_path", dataset_dir]
-    assert "another CF vectors" in run_wrong(capsys, *where)
-
-
-def test_another_split_is_told(capsys, trained, dataset_dir):
-    train, test = (dataset_dir / f"{name}_ids.npy" for name in ("train", "test"))
-    (dataset_dir / "train_tag_to_ix.pkl").unlink()
-    swapped = np.load(test), np.load(train)
-    np.save(train, swapped[0])
-    np.save(test, swapped[1])
-    where = ["--mode", "TEST", "--model_load_path", trained, "--data_path", dataset_dir]
-    assert "another split" in run_wrong(capsys, *where)
-
-
-def test_nothing_to_test_or_resume_is_told(capsys, tmp_path, shared_dataset_dir):
-    where = ["--data_path", shared_dataset_dir, "--input_type", "cf"]
-    assert "--model_load_path" in run_wrong(capsys, "--mode", "TEST", *where)
-    where += ["--model_save_path", tmp_path]
-    assert "last.ckpt is missing" in run_wrong(capsys, "--resume", *where)
-
-
-def test_divergence_is_told(capsys, shared_dataset_dir, tmp_path):
-    told = run_wrong(capsys, *options_for(shared_dataset_dir, tmp_path, lr=1e30))
-    assert "diverged" in told

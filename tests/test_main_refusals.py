@@ -1,0 +1,138 @@
+"""The command line: wrong input is told in one sentence, with exit code 2."""
+
+import numpy as np
+import pytest
+import torch
+
+from checkpoint import read_checkpoint
+from commands import ROOT, assert_user_error, run_command
+from main_runs import options_for, run_wrong
+from planted import write_planted, write_planted_mels
+
+
+def test_wrong_input_from_the_shell(tmp_path):
+    done = run_command(ROOT / "main.py", "--data_path", tmp_path, "--input_type", "cf")
+    assert_user_error(done, "tags.npy is missing", "step1_data_split.py")
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["--lrr", "1"], "--lrr"),
+        (["--batch", "1"], "--batch"),
+        (["--batch_size", "1"], "--batch_size"),
+        (["--batch_size", "many"], "--batch_size"),
+        (["--lr", "-1"], "--lr"),
+        (["--lr", "nan"], "--lr"),
+        (["--is_balanced", "yes"], "--is_balanced"),
+        (["--mode", "EVAL"], "--mode"),
+        (["--input_type", "hybrid+cf"], "--input_type"),
+        (["--input_type", "cf+cf"], "--input_type"),
+        (["--input_type", "musicnn"], "musicnn_songs.npy is missing"),
+        (["--gpu_id", "one", "--input_type", "cf"], "--gpu_id one"),
+        (["--precision", "8"], "--precision"),
+        (["--seed", "-3"], "--seed"),
+        (["--seed", str(2**33)], "--seed"),
+        (["--gpu_id", "0,0", "--input_type", "cf"], "--gpu_id 0,0"),
+        (["--precision", "16-mixed", "--input_type", "cf", "--gpu_id", "cpu"], "bf16-mixed"),
+    ],
+)
+def test_unusable_options_are_told(capsys, shared_dataset_dir, tmp_path, words, part):
+    where = ["--data_path", shared_dataset_dir, "--model_save_path", tmp_path / "run"]
+    assert part in run_wrong(capsys, *words, *where)
+    assert not list(tmp_path.glob("run/*"))
+
+
+def test_a_folder_that_cannot_be_made_is_told(capsys, shared_dataset_dir, tmp_path):
+    (tmp_path / "file").write_text("")
+    told = run_wrong(capsys, *options_for(shared_dataset_dir, tmp_path / "file" / "run"))
+    assert str(tmp_path / "file") in told
+
+
+def test_a_missing_vector_file_is_told(capsys, dataset_dir, tmp_path):
+    told = run_wrong(capsys, *options_for(dataset_dir, tmp_path / "run", w2v_type="news"))
+    assert "news_emb.pkl is missing" in told and "step2_word_embedding.py" in told
+    assert not (tmp_path / "run").exists()
+
+
+def test_missing_spectrograms_are_told(capsys, shared_dataset_dir):
+    told = run_wrong(capsys, "--data_path", shared_dataset_dir, "--input_type", "hybrid")
+    assert "has no mel spectrograms" in told and "step4_mel_spectrogram.py" in told
+
+
+def test_hybrid_without_cf_vectors_is_told(capsys, tmp_path):
+    directory = write_planted_mels(write_planted(tmp_path / "data", 60))
+    (directory / "ix_to_cf.npy").unlink()
+    told = run_wrong(capsys, "--data_path", directory, "--input_type", "hybrid")
+    assert "ix_to_cf.npy is missing" in told and "step3_taste_profile.py" in told
+
+
+def test_a_chunk_too_short_is_told(capsys, audio_dataset_dir):
+    words = ("--data_path", audio_dataset_dir, "--input_type", "spec", "--input_length", "127")
+    assert "at least 128 frames" in run_wrong(capsys, *words)
+
+
+@pytest.mark.slow
+def test_other_spectrograms_than_in_training_are_told(capsys, trained_on_audio, tmp_path):
+    directory = write_planted_mels(write_planted(tmp_path / "data", 60), shortest=61)
+    where = ["--mode", "TEST", "--model_load_path", trained_on_audio, "--data_path", directory]
+    assert "another spectrograms" in run_wrong(capsys, *where)
+
+
+def test_other_mel_settings_than_in_training_are_told(
+    capsys, trained_on_audio, audio_dataset_dir, tmp_path
+):
+    checkpoint = read_checkpoint(trained_on_audio)
+    checkpoint["hyper_parameters"]["mel_settings"]["hop_length"] = 256
+    torch.save(checkpoint, tmp_path / "best.ckpt")
+    where = ["--mode", "TEST", "--model_load_path", tmp_path, "--data_path", audio_dataset_dir]
+    assert "made with other settings" in run_wrong(capsys, *where)
+
+
+def test_a_contradiction_to_the_checkpoint_is_told(capsys, trained, shared_dataset_dir):
+    where = ["--model_load_path", trained, "--data_path", shared_dataset_dir, "--mode", "TEST"]
+    assert "--is_weighted" in run_wrong(capsys, *where, "--is_weighted")
+    where = ["--model_save_path", trained, "--data_path", shared_dataset_dir, "--resume"]
+    assert "--lr" in run_wrong(capsys, *where, "--lr", "0.5")
+
+
+def test_a_checkpoint_of_another_data_set_is_told(capsys, trained, dataset_dir):
+    tags = np.load(dataset_dir / "tags.npy")
+    tags[0] = "another"
+    np.save(dataset_dir / "tags.npy", tags)
+    (dataset_dir / "train_tag_to_ix.pkl").unlink()
+    import pickle
+
+    vectors = {tag: np.ones(20, dtype=np.float32) for tag in tags.tolist()}
+    (dataset_dir / "google_emb.pkl").write_bytes(pickle.dumps(vectors))
+    where = ["--mode", "TEST", "--model_load_path", trained, "--data_path", dataset_dir]
+    assert "other tags" in run_wrong(capsys, *where)
+
+
+def test_other_cf_vectors_are_told(capsys, trained, dataset_dir):
+    cf = np.load(dataset_dir / "ix_to_cf.npy")
+    np.save(dataset_dir / "ix_to_cf.npy", cf[:, :9])
+    where = ["--mode", "TEST", "--model_load_path", trained, "--data_path", dataset_dir]
+    assert "another CF vectors" in run_wrong(capsys, *where)
+
+
+def test_another_split_is_told(capsys, trained, dataset_dir):
+    train, test = (dataset_dir / f"{name}_ids.npy" for name in ("train", "test"))
+    (dataset_dir / "train_tag_to_ix.pkl").unlink()
+    swapped = np.load(test), np.load(train)
+    np.save(train, swapped[0])
+    np.save(test, swapped[1])
+    where = ["--mode", "TEST", "--model_load_path", trained, "--data_path", dataset_dir]
+    assert "another split" in run_wrong(capsys, *where)
+
+
+def test_nothing_to_test_or_resume_is_told(capsys, tmp_path, shared_dataset_dir):
+    where = ["--data_path", shared_dataset_dir, "--input_type", "cf"]
+    assert "--model_load_path" in run_wrong(capsys, "--mode", "TEST", *where)
+    where += ["--model_save_path", tmp_path]
+    assert "last.ckpt is missing" in run_wrong(capsys, "--resume", *where)
+
+
+def test_divergence_is_told(capsys, shared_dataset_dir, tmp_path):
+    told = run_wrong(capsys, *options_for(shared_dataset_dir, tmp_path, lr=1e30))
+    assert "diverged" in told
