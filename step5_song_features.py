@@ -53,9 +53,10 @@ def run(
     audio = None if audio_path is None else user_path(audio_path)
     directory = existing_directory(data_path)
     one_of("--encoder", encoder, tuple(ENCODERS))
-    if not re.fullmatch(r"[\w.-]+", name) or name in ("spec", "cf", "hybrid"):
+    if not re.fullmatch(r"[\w.-]+", name) or name in ("spec", "cf", "hybrid", "mel"):
         raise UserError(
-            f"--name {name} must be letters, digits, '.', '-' or '_', and not spec or cf"
+            f"--name {name} must be letters, digits, '.', '-' or '_', and not spec, cf, hybrid or "
+            "mel, which mean something else"
         )
     n_workers = whole_number("--num_workers", n_cores() if num_workers is None else num_workers, 1)
     is_strict = flag("--strict", strict)

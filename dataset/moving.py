@@ -54,7 +54,7 @@ def _move(ready: Path, directory: Path) -> None:
 def alone(directory: Path) -> Iterator[None]:
     """Keep other commands from writing to a directory meanwhile; the lock ends with the process.
 
-    The directory is made if it is not there.
+    The directory is made if it is not there; what a killed command had ready comes into place.
 
     Raises
     ------
@@ -73,6 +73,7 @@ def alone(directory: Path) -> Iterator[None]:
     except OSError:  # a file system without locks
         pass
     try:
+        finish_moves(directory)
         yield
     finally:
         os.close(descriptor)

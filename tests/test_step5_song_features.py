@@ -123,7 +123,9 @@ def test_mistakes(wheel, tmp_path):
     directory = write_music(tmp_path / "data", n_songs=1)
     assert_user_error(run_command(STEP5, "run", tmp_path / "no"), "is not a directory")
     assert_user_error(run_command(STEP5, "run", directory, "--encoder", "vgg"), "msd-musicnn or")
-    assert_user_error(run_command(STEP5, "run", directory, "--name", "cf"), "--name cf")
+    for taken in ("cf", "mel"):
+        told = run_command(STEP5, "run", directory, "--name", taken)
+        assert_user_error(told, f"--name {taken}")
     assert_user_error(run_command(STEP5, "run", directory, "--num_workers", "0"), "--num_workers")
     assert_user_error(run_command(STEP5, "run", directory, "--wheel", wheel), "musicnn")
     assert_user_error(step5(wheel, directory, tmp_path / "no"), "AUDIO_PATH")

@@ -80,7 +80,6 @@ class VectorWriter:
         self.files = vector_files(name)
         self._directory, self._song_ids, self._about = directory, song_ids, about
         self._name, self._ids_name = name, f"{name}_song_ids.npy"
-        self._rows_move = False  # whether a kill between two files could mix up songs
         self._vectors = self._read()
         index = read_index(directory, self.files.index, self.files.start_again)
         self.songs = {song.song_id: song for song in index if song.song_id in self._vectors}
@@ -103,7 +102,6 @@ class VectorWriter:
                 f"{file} holds {vectors.dtype} of shape {vectors.shape}, not a row of float32 for "
                 f"each of the {len(song_ids)} songs of {self._ids_name}: {again}"
             )
-        self._rows_move = song_ids != self._song_ids
         has_vector = np.isfinite(vectors).all(axis=1)
         found = {song_ids[row]: vectors[row] for row in np.flatnonzero(has_vector)}
         return {song_id: found[song_id] for song_id in self._song_ids if song_id in found}
@@ -133,9 +131,6 @@ class VectorWriter:
             np.save(stage / self._ids_name, np.array(self._song_ids, dtype=str))
             write_tsv(stage / self.files.index, index)
             write_about(stage, self._directory, STEP, self._noted() | {self._name: self._about})
-            if self._rows_move:
-                (self._directory / self.files.data).unlink()
-        self._rows_move = False
         now = time.monotonic()
         self._next_commit = now + max(COMMIT_SECONDS, 20 * (now - begun))
 
