@@ -5,15 +5,8 @@ Plain PyTorch: knows nothing of Lightning, files or sampling.
 
 from torch import Tensor, nn
 
-from modules import (
-    ConcatFusion,
-    MaskedFusion,
-    ShortChunkCNN,
-    is_known,
-    project_known,
-    projection_head,
-    vector_head,
-)
+from fusion import ConcatFusion, MaskedFusion, is_known, project_known, vector_head
+from modules import ShortChunkCNN, projection_head
 
 EMBEDDING_SIZE = 256
 FUSIONS = ("concat", "masked")
@@ -51,13 +44,14 @@ class RetrievalModel(nn.Module):
         self.names = list(inputs)
         self.tag_branch = projection_head(tag_dim, EMBEDDING_SIZE)
         self.acoustic_branch = self.cultural_branch = self.vector_branch = self.fusion = None
-        is_concat = len(inputs) > 1 and fusion == "concat"
+        self.is_masked = len(inputs) > 1 and fusion == "masked"
+        is_concat = len(inputs) > 1 and not self.is_masked
         acoustic_size = self.CONCAT_ACOUSTIC_SIZE if is_concat else EMBEDDING_SIZE
         if "spec" in inputs:
             self.acoustic_branch = ShortChunkCNN(acoustic_size)
         if len(inputs) > 1:
             sizes = {name: size or acoustic_size for name, size in inputs.items()}
-            self.fusion = (ConcatFusion if is_concat else MaskedFusion)(sizes)
+            self.fusion = ConcatFusion(sizes) if is_concat else MaskedFusion(sizes, tag_dim)
         elif "cf" in inputs:  # as in the paper, without the norm that vectors of any scale need
             self.cultural_branch = projection_head(inputs["cf"], EMBEDDING_SIZE)
         elif "spec" not in inputs:
@@ -65,12 +59,16 @@ class RetrievalModel(nn.Module):
 
     def embed_tags(self, tag_vectors: Tensor) -> Tensor:
         """Embed word vectors: float (B, D) -> float (B, 256)."""
-        return self.tag_branch(tag_vectors)
+        tags = self.tag_branch(tag_vectors)
+        if self.is_masked:
+            return self.fusion.weigh(tags, tag_vectors)
+        return tags
 
     def embed_songs(self, songs: SongInputs) -> Tensor:
         """Embed songs: the inputs that the branches need -> float (B, 256)."""
-        if isinstance(self.fusion, MaskedFusion):
-            return self.fusion(*self._project(songs))
+        if self.is_masked:
+            known = {"spec": self._known_chunks(songs["spec"])} if "spec" in songs else {}
+            return self.fusion(songs | known)
         if self.fusion is not None:
             spec = {"spec": self._embed_chunks(songs["spec"])} if "spec" in self.names else {}
             return self.fusion(songs | spec)
@@ -85,19 +83,25 @@ class RetrievalModel(nn.Module):
         not rest while another explains the tags, and each does without the others; 0 for a song
         that lacks it. Else there is one way.
         """
-        if not isinstance(self.fusion, MaskedFusion):
-            return [self.embed_songs(songs)]
-        projected, known = self._project(songs)
-        return [self.fusion(projected, known), *projected.values()]
+        whole = self.embed_songs(songs)
+        return [whole, *self.fusion.each_alone(whole)] if self.is_masked else [whole]
 
-    def _project(self, songs: SongInputs) -> tuple[SongInputs, SongInputs]:
-        if "spec" in songs:  # the CNN runs on the songs that have a spectrogram
-            songs = songs | {"spec": self._known_chunks(songs["spec"])}
-        return self.fusion.project(songs)
+    def fit_gate(self, tag_vectors: Tensor, songs: Tensor, truth: Tensor) -> None:
+        """Learn which input tells which tag from songs that the branches were not trained on.
+
+        Parameters
+        ----------
+        tag_vectors : Tensor of float, shape (T, D)
+        songs : Tensor of float, shape (V, 256)
+            As `embed_songs` gives them.
+        truth : Tensor of float, shape (T, V)
+        """
+        if self.is_masked:
+            self.fusion.fit_gate(self.tag_branch(tag_vectors), tag_vectors, songs, truth)
 
     def _known_chunks(self, spec: Tensor) -> Tensor:
         known = is_known(spec)
-        vectors = project_known(self._embed_chunks, spec, known, least=1)
+        vectors = project_known(self._embed_chunks, spec, known, EMBEDDING_SIZE, least=1)
         return vectors.masked_fill(~known[:, None], float("nan"))
 
     def _embed_chunks(self, spec: Tensor) -> Tensor:

@@ -1,10 +1,9 @@
-"""Building blocks of the branches: projection head, short-chunk CNN, fusion.
+"""Building blocks of the branches: projection head, short-chunk CNN.
 
 Architecture of Won et al., ICASSP 2021 (arXiv 2010.16030), figure 1; the CNN after "Evaluation of
 CNN-based Automatic Music Tagging Models" (Won, Ferraro, Bogdanov, Serra, 2020, arXiv 2006.00751).
 """
 
-from collections.abc import Callable
 from itertools import pairwise
 
 import torch
@@ -101,97 +100,3 @@ class ShortChunkCNN(nn.Module):
         for layer in (self.input_norm, *self.blocks, self.project):
             out = layer(out)  # ... -> (B, n_outputs, 1, L / 128)
         return out.amax(dim=(2, 3))  # (B, n_outputs, 1, L / 128) -> (B, n_outputs)
-
-
-class ConcatFusion(nn.Module):
-    """Fusion by concatenation: the vectors of a song -> one song embedding.
-
-    Every value is brought to mean 0 and deviation 1 first: those of a CF vector of length 1 are
-    some twenty times smaller than those of the CNN, and would be learnt twenty times slower.
-
-    Parameters
-    ----------
-    sizes : dict of str to int
-        Song input -> length of its vectors.
-    """
-
-    def __init__(self, sizes: dict[str, int]):
-        super().__init__()
-        self.names = list(sizes)
-        n_values = sum(sizes.values())
-        self.norm = nn.BatchNorm1d(n_values, affine=False)
-        self.head = projection_head(n_values)
-
-    def forward(self, vectors: dict[str, Tensor]) -> Tensor:
-        """Fuse vectors (B, C) of each song input -> (B, 256)."""
-        return self.head(self.norm(torch.cat([vectors[name] for name in self.names], dim=-1)))
-
-
-class MaskedFusion(nn.Module):
-    """Fusion of whatever is known of a song -> one song embedding.
-
-    Each input has a projection of its own into the space; a song is the mean of those that it has,
-    weighted in every dimension by what is learnt. Compare Ganhoer et al., "A Multimodal
-    Single-Branch Embedding Network for Recommendation in Cold-Start and Missing Modality
-    Scenarios" (RecSys 2024).
-
-    Parameters
-    ----------
-    sizes : dict of str to int
-        Song input -> length of its vectors.
-    """
-
-    def __init__(self, sizes: dict[str, int]):
-        super().__init__()
-        self.projections = nn.ModuleDict({name: vector_head(n) for name, n in sizes.items()})
-        self.weights = nn.ParameterDict({name: torch.zeros(256) for name in sizes})
-
-    def project(self, vectors: dict[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Project vectors (B, C) of the inputs at hand, NaN rows where unknown.
-
-        Returns
-        -------
-        projected : dict of str to Tensor of float32, shape (B, 256)
-            0 where unknown.
-        known : dict of str to Tensor of bool, shape (B,)
-        """
-        known = {name: is_known(rows) for name, rows in vectors.items()}
-        least = 1 + self.training
-        projected = {
-            name: project_known(self.projections[name], rows, known[name], least)
-            for name, rows in vectors.items()
-        }
-        return projected, known
-
-    def forward(self, projected: dict[str, Tensor], known: dict[str, Tensor]) -> Tensor:
-        """Join what `project` gives -> (B, 256)."""
-        weights = {
-            name: self.weights[name].exp() * known[name][:, None]  # (256,) -> (B, 256)
-            for name in projected
-        }
-        whole = torch.stack(list(weights.values())).sum(dim=0).clamp(min=1e-9)
-        return sum(weights[name] / whole * rows for name, rows in projected.items())
-
-
-def vector_head(n_inputs: int) -> nn.Sequential:
-    """Projection of vectors of any scale: (B, n_inputs) -> (B, 256)."""
-    return nn.Sequential(nn.BatchNorm1d(n_inputs, affine=False), projection_head(n_inputs))
-
-
-def is_known(rows: Tensor) -> Tensor:
-    """Whether each of B songs has an input (B, ...): its row does not begin with NaN; (B,) bool."""
-    return ~rows.flatten(1)[:, 0].isnan()
-
-
-def project_known(
-    project: Callable[[Tensor], Tensor], rows: Tensor, known: Tensor, least: int
-) -> Tensor:
-    """Project the rows (B, ...) that are known -> (B, 256) in float32, 0 for the others.
-
-    Fewer than `least` rows count as unknown: batch norm learns no deviation from one vector.
-    """
-    index = known.nonzero().squeeze(1)
-    out = rows.new_zeros(len(rows), 256, dtype=torch.float32)
-    if len(index) >= least:
-        out = out.index_copy(0, index, project(rows[index]).float())
-    return out

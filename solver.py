@@ -182,6 +182,9 @@ class Solver(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Score and log the validation split."""
+        songs = torch.cat(self._song_embeddings)  # (n, 256)
+        truth = torch.from_numpy(self.trainer.datamodule.tag_song_truth("valid")).float()
+        self.model.fit_gate(self._tag_vectors(), songs, truth.to(self.device))
         self.log_dict(self._score_split("valid"), prog_bar=True, sync_dist=True)
 
     def on_test_epoch_end(self) -> None:
@@ -192,7 +195,7 @@ class Solver(LightningModule):
         data = self.trainer.datamodule
         songs = torch.cat(self._song_embeddings)  # (n, 256)
         self._song_embeddings.clear()
-        tags = self.model.embed_tags(data.tag_vectors().to(self.device))  # (T, 256)
+        tags = self.model.embed_tags(self._tag_vectors())  # (T, 256)
         scores = cosine_similarity(tags, songs)  # (T, n), stays on the device
         if not scores.sum().isfinite():  # a NaN or infinity stays one in the sum
             raise UserError(
@@ -200,6 +203,10 @@ class Solver(LightningModule):
             )
         self.per_tag = score_tags(scores, data.tag_song_truth(split))
         return mean_over_tags(self.per_tag)
+
+    def _tag_vectors(self) -> Tensor:
+        """Word vectors of all tags, (T, D), on the device."""
+        return self.trainer.datamodule.tag_vectors().to(self.device)
 
     # ------------------------------------------------------------ checkpoints
 

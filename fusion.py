@@ -1,0 +1,176 @@
+"""Fusion: the vectors of several song inputs -> one song embedding."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from modules import projection_head
+
+RIDGE = 1.0  # penalty of squared weights of the gate, beside a loss summed over tags and songs
+
+
+class ConcatFusion(nn.Module):
+    """Fusion by concatenation: the vectors of a song -> one song embedding.
+
+    Every value is brought to mean 0 and deviation 1 first: those of a CF vector of length 1 are
+    some twenty times smaller than those of the CNN, and would be learnt twenty times slower.
+
+    Parameters
+    ----------
+    sizes : dict of str to int
+        Song input -> length of its vectors.
+    """
+
+    def __init__(self, sizes: dict[str, int]):
+        super().__init__()
+        self.names = list(sizes)
+        n_values = sum(sizes.values())
+        self.norm = nn.BatchNorm1d(n_values, affine=False)
+        self.head = projection_head(n_values)
+
+    def forward(self, vectors: dict[str, Tensor]) -> Tensor:
+        """Fuse vectors (B, C) of each song input -> (B, 256)."""
+        return self.head(self.norm(torch.cat([vectors[name] for name in self.names], dim=-1)))
+
+
+class MaskedFusion(nn.Module):
+    """Fusion of whatever is known of a song, in which each tag says which input tells it.
+
+    The space is shared out: each input has dimensions of its own, and a projection into them, of
+    length 1, or 0 where a song lacks it. A tag's share of each input is a function of its word
+    vector, the gate: the cosine of a tag and a song is the mean of the inputs' cosines, weighted by
+    the tag. The gate is fitted to songs that the branches were not trained on (`fit_gate`), since
+    every input can learn the training songs by heart, even for tags that it tells nothing of.
+
+    Parameters
+    ----------
+    sizes : dict of str to int
+        Song input -> length of its vectors.
+    tag_dim : int
+        Length D of the word vectors.
+    n_outputs : int
+        Dimensions of the space.
+    """
+
+    def __init__(self, sizes: dict[str, int], tag_dim: int, n_outputs: int = 256):
+        super().__init__()
+        bounds = [number * n_outputs // len(sizes) for number in range(len(sizes) + 1)]
+        self.widths = [end - start for start, end in zip(bounds[:-1], bounds[1:], strict=True)]
+        self.projections = nn.ModuleDict(
+            {
+                name: vector_head(size, width)
+                for (name, size), width in zip(sizes.items(), self.widths, strict=True)
+            }
+        )
+        self.gate = nn.Linear(tag_dim, len(sizes)).requires_grad_(False)
+        nn.init.zeros_(self.gate.weight)
+        nn.init.zeros_(self.gate.bias)  # all inputs count alike at first
+
+    def project(self, vectors: dict[str, Tensor]) -> list[Tensor]:
+        """Project vectors (B, C) of the inputs at hand, NaN rows where unknown.
+
+        Returns
+        -------
+        list of Tensor of float32, shape (B, widths[i])
+            For each input, of length 1, or 0 where unknown.
+        """
+        n_songs = len(next(iter(vectors.values())))
+        least = 1 + self.training
+        parts = []
+        for (name, head), width in zip(self.projections.items(), self.widths, strict=True):
+            rows = vectors.get(name)
+            if rows is None:
+                parts.append(torch.zeros(n_songs, width, device=self.gate.weight.device))
+            else:
+                found = project_known(head, rows, is_known(rows), width, least)
+                parts.append(F.normalize(found))
+        return parts
+
+    def forward(self, vectors: dict[str, Tensor]) -> Tensor:
+        """Join whatever is known of a song -> (B, 256)."""
+        return torch.cat(self.project(vectors), dim=-1)
+
+    def each_alone(self, songs: Tensor) -> list[Tensor]:
+        """Songs (B, 256) known by one input alone, for each input: (B, 256)."""
+        parts = songs.split(self.widths, dim=-1)
+        zeros = [torch.zeros_like(part) for part in parts]
+        return [
+            torch.cat([*zeros[:number], part, *zeros[number + 1 :]], dim=-1)
+            for number, part in enumerate(parts)
+        ]
+
+    def weigh(self, tags: Tensor, tag_vectors: Tensor) -> Tensor:
+        """Give each input its share of the tags (A, 256), by their word vectors (A, D)."""
+        shares = self._shares(tag_vectors, self.gate.weight, self.gate.bias)
+        return torch.cat(
+            [
+                F.normalize(part.float()) * share[:, None]
+                for part, share in zip(tags.split(self.widths, dim=-1), shares.T, strict=True)
+            ],
+            dim=-1,
+        )
+
+    @staticmethod
+    def _shares(tag_vectors: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """Share of each of n inputs, (A, n), 1 in sum; word vectors count by their direction."""
+        return F.linear(F.normalize(tag_vectors), weight, bias).softmax(dim=1)
+
+    @torch.enable_grad()
+    def fit_gate(self, tags: Tensor, tag_vectors: Tensor, songs: Tensor, truth: Tensor) -> None:
+        """Fit the gate by logistic regression on songs that the branches were not trained on.
+
+        Parameters
+        ----------
+        tags : Tensor of float, shape (T, 256)
+            The tags, not yet weighed.
+        tag_vectors : Tensor of float, shape (T, D)
+        songs : Tensor of float, shape (V, 256)
+        truth : Tensor of float, shape (T, V)
+        """
+        pairs = zip(*(x.detach().float().split(self.widths, dim=-1) for x in (tags, songs)))
+        cosines = torch.stack([F.normalize(tag) @ song.T for tag, song in pairs], dim=1)
+        known = torch.stack([part.norm(dim=-1) for part in songs.split(self.widths, dim=-1)])
+        n_known = known.sum(dim=0).clamp(min=1)  # (n, V) -> (V,)
+        weight, bias = torch.zeros_like(self.gate.weight), torch.zeros_like(self.gate.bias)
+        line = torch.tensor([10.0, -3.0], device=songs.device)  # of cosines that become logits
+        learnt = [one.requires_grad_() for one in (weight, bias, line)]
+        search = torch.optim.LBFGS(learnt, max_iter=100, line_search_fn="strong_wolfe")
+
+        def loss() -> Tensor:
+            search.zero_grad()
+            shares = self._shares(tag_vectors, weight, bias)  # (T, n)
+            found = (shares / shares.norm(dim=1, keepdim=True))[:, None] @ cosines
+            logits = line[0] * found.squeeze(1) / n_known.sqrt() + line[1]
+            errors = F.binary_cross_entropy_with_logits(logits, truth, reduction="sum")
+            (errors + RIDGE * weight.square().sum()).backward()
+            return errors
+
+        search.step(loss)
+        self.gate.weight.data, self.gate.bias.data = weight.detach(), bias.detach()
+
+
+def vector_head(n_inputs: int, n_outputs: int = 256) -> nn.Sequential:
+    """Projection of vectors of any scale: (B, n_inputs) -> (B, n_outputs)."""
+    norm = nn.BatchNorm1d(n_inputs, affine=False)
+    return nn.Sequential(norm, projection_head(n_inputs, n_outputs))
+
+
+def is_known(rows: Tensor) -> Tensor:
+    """Whether each of B songs has an input (B, ...): its row does not begin with NaN; (B,) bool."""
+    return ~rows.flatten(1)[:, 0].isnan()
+
+
+def project_known(
+    project: Callable[[Tensor], Tensor], rows: Tensor, known: Tensor, n_outputs: int, least: int
+) -> Tensor:
+    """Project the rows (B, ...) that are known -> (B, n_outputs) in float32, 0 for the others.
+
+    Fewer than `least` rows count as unknown: batch norm learns no deviation from one vector.
+    """
+    index = known.nonzero().squeeze(1)
+    out = rows.new_zeros(len(rows), n_outputs, dtype=torch.float32)
+    if len(index) >= least:
+        out = out.index_copy(0, index, project(rows[index]).float())
+    return out
