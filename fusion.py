@@ -1,6 +1,7 @@
 """Fusion: the vectors of several song inputs -> one song embedding."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -57,7 +58,7 @@ class MaskedFusion(nn.Module):
     def __init__(self, sizes: dict[str, int], tag_dim: int, n_outputs: int = 256):
         super().__init__()
         bounds = [number * n_outputs // len(sizes) for number in range(len(sizes) + 1)]
-        self.widths = [end - start for start, end in zip(bounds[:-1], bounds[1:], strict=True)]
+        self.widths = [end - start for start, end in pairwise(bounds)]
         self.projections = nn.ModuleDict(
             {
                 name: vector_head(size, width)
@@ -129,9 +130,10 @@ class MaskedFusion(nn.Module):
         songs : Tensor of float, shape (V, 256)
         truth : Tensor of float, shape (T, V)
         """
-        pairs = zip(*(x.detach().float().split(self.widths, dim=-1) for x in (tags, songs)))
+        of_tags, of_songs = (x.detach().float().split(self.widths, dim=-1) for x in (tags, songs))
+        pairs = zip(of_tags, of_songs, strict=True)
         cosines = torch.stack([F.normalize(tag) @ song.T for tag, song in pairs], dim=1)
-        known = torch.stack([part.norm(dim=-1) for part in songs.split(self.widths, dim=-1)])
+        known = torch.stack([part.norm(dim=-1) for part in of_songs])
         n_known = known.sum(dim=0).clamp(min=1)  # (n, V) -> (V,)
         weight, bias = torch.zeros_like(self.gate.weight), torch.zeros_like(self.gate.bias)
         line = torch.tensor([10.0, -3.0], device=songs.device)  # of cosines that become logits

@@ -4,6 +4,10 @@ import pickle
 from pathlib import Path
 
 import numpy as np
+import pytest
+
+from dataset.directory import open_dataset
+from errors import UserError
 
 TAGS = ["ambient", "jazz", "r&b"]
 IDS = ["TRAAA00", "TRAAA01", "TRAAA02", "TRAAA03", "TRAAA04", "TRAAA05"]
@@ -39,3 +43,13 @@ def write_published(directory: Path, prefix: str = "", vector_prefix: str | None
 
 def dump(path: Path, content: object, protocol: int = 3) -> None:
     path.write_bytes(pickle.dumps(content, protocol=protocol))
+
+
+def assert_refused(path: Path, *parts: str, **options) -> None:
+    """Opening raises a one-line `UserError` that holds all `parts`."""
+    with pytest.raises(UserError) as refusal:
+        open_dataset(path, input_type="cf", **options)
+    message = str(refusal.value)
+    assert "\n" not in message
+    for part in parts:
+        assert part in message

@@ -8,6 +8,14 @@ from pathlib import Path
 import step0_dataset
 from command_line import fire_commands
 from commands import ROOT, run_command
+from dataset.files import read_tsv
+
+OWN_TABLE = [
+    "file,tags,artist,title,category",
+    'rock/a.wav,Rock|loud,"Ann, Bob","A ""B"" song",genre|mood',
+    "rock/b.mp3,Rock,Ann,,genre",
+    "./c d.flac, 80s | Rock ,Bob,C,",
+]
 
 
 def step0(*arguments) -> subprocess.CompletedProcess:
@@ -50,3 +58,15 @@ def files_of(folder: Path) -> list[str]:
 def write_lines(path: Path, lines: list[str], encoding: str = "utf-8", end: str = "\n") -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes("".join(line + end for line in lines).encode(encoding))
+
+
+def write_own_music(folder: Path) -> Path:
+    """Write three files and a table of them; step 0 looks at no sample."""
+    for name in ("rock/a.wav", "rock/b.mp3", "c d.flac"):
+        write_lines(folder / name, [])
+    write_lines(folder / "table.csv", OWN_TABLE)
+    return folder
+
+
+def plays_of(data: Path) -> list[tuple[str, ...]]:
+    return [tuple(row) for row in read_tsv(data / "triplets.tsv", 3)]

@@ -5,8 +5,9 @@ import torch
 from torch import nn
 
 from dataset.files import song_inputs
+from fusion import ConcatFusion, vector_head
 from model import EMBEDDING_SIZE, RetrievalModel, SongInputs
-from modules import ConcatFusion, ShortChunkCNN, projection_head, vector_head
+from modules import ShortChunkCNN, projection_head
 
 FRAMES = 128  # as few as the CNN takes: it is slow
 
@@ -72,7 +73,8 @@ def test_gradient_reaches_every_parameter(input_type):
     songs = model.embed_songs(inputs(input_type, 12, cf_dim=6))
     tags = model.embed_tags(torch.randn(12, 10))
     (tags * songs).sum().backward()
-    for name, parameter in model.named_parameters():
+    trained = [one for one in model.named_parameters() if not one[0].startswith("fusion.gate")]
+    for name, parameter in trained:
         assert parameter.grad is not None and torch.isfinite(parameter.grad).all(), name
         is_before_batch_norm = name.endswith("0.bias")  # which takes the bias out again
         assert is_before_batch_norm or parameter.grad.abs().sum() > 0, name
@@ -171,23 +173,6 @@ def test_what_is_not_known_of_a_song_changes_nothing():
             assert not torch.allclose(found[1], whole[1])
 
 
-def test_one_known_input_is_its_projection_alone():
-    model = build("cf+musicnn", cf_dim=6).eval()
-    for weights in model.fusion.weights.values():
-        nn.init.normal_(weights)
-    songs = inputs("cf+musicnn", 3, 6)
-    alone = songs | {"musicnn": torch.full((3, 6), float("nan"))}
-    with torch.no_grad():
-        found = model.embed_songs(alone)
-        torch.testing.assert_close(found, model.fusion.projections["cf"](songs["cf"]))
-        torch.testing.assert_close(found, model.embed_songs({"cf": songs["cf"]}))
-        both = model.embed_songs(songs)
-        parts = [model.fusion.projections[name](songs[name]) for name in songs]
-        weights = torch.stack([model.fusion.weights[name] for name in songs])
-        shares = weights.softmax(dim=0)
-    torch.testing.assert_close(both, shares[0] * parts[0] + shares[1] * parts[1])
-
-
 def test_training_asks_for_all_inputs_together_and_for_each_alone():
     model = build("cf+musicnn", cf_dim=6).eval()
     songs = inputs("cf+musicnn", 3, 6)
@@ -201,6 +186,18 @@ def test_training_asks_for_all_inputs_together_and_for_each_alone():
             torch.testing.assert_close(found, expected * known[:, None])
         (only,) = build("hybrid", cf_dim=6).eval().embed_ways(inputs("hybrid", 2, 6))
     assert only.shape == (2, 256)
+
+
+def test_only_masked_fusion_has_a_gate_to_fit():
+    truth = torch.tensor([[1.0, 0, 1, 0], [0, 1, 0, 1]])
+    for input_type, moves in (("cf+musicnn", True), ("hybrid", False), ("cf", False)):
+        model = build(input_type, tag_dim=5, cf_dim=6).eval()
+        before = {name: value.clone() for name, value in model.state_dict().items()}
+        model.fit_gate(torch.randn(2, 5), torch.randn(4, 256), truth)
+        changed = {
+            name for name, value in model.state_dict().items() if value.ne(before[name]).any()
+        }
+        assert changed == ({"fusion.gate.weight", "fusion.gate.bias"} if moves else set())
 
 
 def test_a_song_of_which_one_step_knows_alone_does_not_stop_it():

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from benchmarks.plain_cnn import plain_cnn
-from modules import ConcatFusion, ConvBlock, HalfDropout, ShortChunkCNN, projection_head
+from modules import ConvBlock, HalfDropout, ShortChunkCNN, projection_head
 
 CHANNELS = [1, 128, 128, 256, 256, 256, 256, 512]
 
@@ -160,27 +160,3 @@ def test_cnn_evaluates_as_the_plain_one(pair):
 def test_chunks_of_another_shape_are_refused(cnn, shape):
     with pytest.raises(ValueError, match=r"chunks must be \(128, >= 128\)"):
         cnn(torch.zeros(shape))
-
-
-def test_fusion_normalises_and_concatenates_acoustic_first():
-    torch.manual_seed(0)
-    fusion = ConcatFusion({"spec": 3, "cf": 2})
-    acoustic, cf = torch.randn(64, 3) * 5 + 2, torch.randn(64, 2) / 10
-    for _ in range(200):  # running statistics come near those of the batch
-        assert fusion({"spec": acoustic, "cf": cf}).shape == (64, 256)
-    both = torch.cat([acoustic, cf], dim=1)
-    normal = (both - both.mean(dim=0)) / both.std(dim=0)
-    fusion.eval()
-    torch.testing.assert_close(
-        fusion({"spec": acoustic, "cf": cf}), fusion.head(normal), atol=0.05, rtol=0
-    )
-    assert n_parameters(fusion) == n_parameters(projection_head(5, 256))
-
-
-def test_fusion_learns_from_small_values_as_from_large_ones():
-    torch.manual_seed(0)
-    fusion = ConcatFusion({"spec": 3, "cf": 2})
-    acoustic, cf = torch.randn(64, 3), torch.randn(64, 2)
-    out = fusion.norm(torch.cat([acoustic, cf / 10], dim=1))
-    expected = fusion.norm(torch.cat([acoustic, cf], dim=1))
-    torch.testing.assert_close(out, expected, atol=0.1, rtol=0)

@@ -5,55 +5,25 @@ import json
 import shutil
 from collections import Counter
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from commands import run_command
 from dataset.files import read_about, read_categories, read_tsv
 from preprocessing.raw_sets.lastfm2k import tagger_scores
+from raw_samples import write_lastfm, write_msd
 from real_data import real_data
 from step0_runs import done_well, files_of, from_shell, refused, step0, write_lines
-
-ARTISTS = ["id\tname\turl\tpictureURL", "7\tBjörk\tu\tp", '8\t"Weird" Al\tu\t', "9\tNull\tu\tp"]
-TAGS = ["tagID\ttagValue", "1\trock", "2\tRock Music", "3\ttropicália", "4\tnan", "5\tseen live"]
-PLAYS = ["userID\tartistID\tweight", "1\t7\t10", "1\t8\t3", "2\t7\t5"]
-TAGGINGS = [
-    "userID\tartistID\ttagID\tday\tmonth\tyear",
-    "1\t7\t1\t1\t4\t2009",
-    "2\t7\t1\t1\t4\t2009",
-    "3\t7\t3\t1\t4\t2009",  # one of two taggers: score 50
-    "1\t8\t2\t1\t4\t2009",
-    "1\t8\t4\t1\t4\t2009",
-    "2\t8\t5\t1\t4\t2009",
-    "1\t9\t1\t1\t4\t2009",  # nobody listened to 9
-]
 
 
 @pytest.fixture
 def lastfm(tmp_path):
-    """A raw lastfm-2k, in the encodings and line ends of the real one."""
-    raw = tmp_path / "raw"
-    raw.mkdir()
-    write_lines(raw / "artists.dat", ARTISTS)
-    write_lines(raw / "tags.dat", TAGS, "latin-1", "\r\n")
-    write_lines(raw / "user_artists.dat", PLAYS, end="\r\n")
-    write_lines(raw / "user_taggedartists.dat", TAGGINGS, end="\r\n")
-    return raw
+    return write_lastfm(tmp_path / "raw")
 
 
 @pytest.fixture
 def msd(tmp_path):
-    """A raw excerpt of the Million Song Dataset."""
-    raw = tmp_path / "raw"
-    raw.mkdir()
-    write_lines(raw / "items_index_MSD.tsv", ["TRB", "TRA"])
-    np.save(raw / "item_factors_MSD.npy", np.arange(6, dtype=np.float32).reshape(2, 3))
-    songs = ["TRA\tSOA\tBjörk\tDon\x19t", 'TRB\tSOB\tNA\t"Heroes"', "TRC\tSOC\tX\tY"]
-    write_lines(raw / "songs.tsv", ["track_id\tsong_id\tartist\ttitle", *songs])
-    tags = ["TRA\thip-hop", "TRA\thip hop", "TRB\thip hop", "TRB\tnull", "TRC\trock"]
-    write_lines(raw / "raw_tags.tsv", ["track_id\ttag", *tags])
-    return raw
+    return write_msd(tmp_path / "raw")
 
 
 def test_tagger_scores_by_hand():
@@ -185,76 +155,6 @@ def test_another_set_is_refused(lastfm, tmp_path):
     (data / "dataset.json").write_text(json.dumps(about), encoding="utf-8")
     assert refused(step0("lastfm2k", lastfm, data, "--min_songs", 1), data, "msd")
     assert files_of(data) == ["dataset.json"]
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "words"),
-    [
-        ("artists.dat", None, ["missing"]),
-        ("tags.dat", None, ["missing"]),
-        ("user_artists.dat", None, ["missing"]),
-        ("user_taggedartists.dat", None, ["missing"]),
-        ("artists.dat", "ÿ".encode("latin-1") * 9, ["utf-8"]),
-        ("tags.dat", b"", ["header"]),
-        ("tags.dat", b"tagID\ttagValue\r\n", ["no rows"]),
-        ("tags.dat", b"tagID\ttagValue\r\n1\trock\tx\r\n", ["3 instead of 2", "line 2"]),
-        ("tags.dat", b"tagID\ttagValue\r\n1\trock\r\n", ["names ids", "tags.dat", "2, 3, 4, 5"]),
-        (
-            "user_artists.dat",
-            b"userID\tartistID\tweight\r\n1\t7\t1\r\n1\t8\tx\r\n",
-            ["'x'", "line 3"],
-        ),
-        ("user_artists.dat", b"userID\tartistID\tweight\r\n1\t7\t0\r\n", ["'0'", "line 2"]),
-        ("user_artists.dat", b"userID\tartistID\tweight\r\n1\t77\t1\r\n", ["77", "artists.dat"]),
-    ],
-)
-def test_lastfm2k_explains_bad_files(lastfm, tmp_path, name, content, words):
-    (lastfm / name).unlink()
-    if content is not None:
-        (lastfm / name).write_bytes(content)
-    done = step0("lastfm2k", lastfm, tmp_path / "data", "--min_songs", 1)
-    assert refused(done, lastfm / name, "grouplens.org", *words)
-    assert not (tmp_path / "data").exists()
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "words"),
-    [
-        ("songs.tsv", None, ["missing", "millionsongdataset.com"]),
-        ("raw_tags.tsv", None, ["missing", "millionsongdataset.com"]),
-        ("items_index_MSD.tsv", None, ["missing", "user_item_embs.tar.gz"]),
-        ("item_factors_MSD.npy", None, ["missing", "user_item_embs.tar.gz"]),
-        ("item_factors_MSD.npy", b"not an array", ["not a readable .npy array"]),
-        ("songs.tsv", b"track_id\tsong_id\tartist\ttitle\nTRB\ta\tb\tc\n", ["lacks 1", "TRA"]),
-        ("raw_tags.tsv", b"track\ttag\nTRA\trock\n", ["header", "track_id tag"]),
-    ],
-)
-def test_msd_explains_bad_files(msd, tmp_path, name, content, words):
-    (msd / name).unlink()
-    if content is not None:
-        (msd / name).write_bytes(content)
-    done = step0("msd", msd, tmp_path / "data", "--min_songs", 1)
-    assert refused(done, msd / name, *words)
-    assert not (tmp_path / "data").exists()
-
-
-@pytest.mark.parametrize(
-    "factors", [np.zeros(2), np.full((2, 3), np.nan), np.array([["a"], ["b"]])]
-)
-def test_msd_explains_bad_factors(msd, tmp_path, factors):
-    np.save(msd / "item_factors_MSD.npy", factors)
-    done = step0("msd", msd, tmp_path / "data", "--min_songs", 1)
-    assert refused(done, msd / "item_factors_MSD.npy")
-    assert not (tmp_path / "data").exists()
-
-
-def test_msd_explains_an_index_that_does_not_fit(msd, tmp_path):
-    write_lines(msd / "items_index_MSD.tsv", ["TRB"])
-    assert refused(
-        step0("msd", msd, tmp_path / "data"), "item_factors_MSD.npy has 2 rows", "1 song"
-    )
-    write_lines(msd / "items_index_MSD.tsv", ["TRB", "TRB"])
-    assert refused(step0("msd", msd, tmp_path / "data"), "items_index_MSD.tsv", "'TRB' twice")
 
 
 def test_bad_arguments(lastfm, tmp_path):

@@ -15,24 +15,21 @@ from dataset.directory import open_dataset
 from dataset.files import read_about, read_categories, read_songs, read_tsv
 from dataset.writing import write_pickle
 from real_data import real_data
-from step0_runs import done_well, files_of, from_shell, refused, step0, write_lines
-
-TABLE = [
-    "file,tags,artist,title,category",
-    'rock/a.wav,Rock|loud,"Ann, Bob","A ""B"" song",genre|mood',
-    "rock/b.mp3,Rock,Ann,,genre",
-    "./c d.flac, 80s | Rock ,Bob,C,",
-]
+from step0_runs import (
+    done_well,
+    files_of,
+    from_shell,
+    plays_of,
+    refused,
+    step0,
+    write_lines,
+    write_own_music,
+)
 
 
 @pytest.fixture
 def music(tmp_path) -> Path:
-    """A folder of three files and a table of them; step 0 looks at no sample."""
-    folder = tmp_path / "music"
-    for name in ("rock/a.wav", "rock/b.mp3", "c d.flac"):
-        write_lines(folder / name, [])
-    write_lines(folder / "table.csv", TABLE)
-    return folder
+    return write_own_music(tmp_path / "music")
 
 
 def rows(*lines) -> bytes:
@@ -264,66 +261,6 @@ def test_the_users_own_files_are_not_overwritten(music):
     shutil.move(music / "songs.tsv", music / "table.csv")
     done_well(step0("table", music / "table.csv", music, "--min_songs", 1))  # side by side is fine
     assert read_about(music)["steps"]["step0"]["audio_path"] == "."
-
-
-# ---------------------------------------------------------------- the listeners
-
-
-def plays_of(data):
-    return [tuple(row) for row in read_tsv(data / "triplets.tsv", 3)]
-
-
-@pytest.mark.parametrize(
-    "lines",
-    [
-        ["u\trock/a.wav\t3", "v v\t./c d.flac\t2.50"],
-        ["user,file,count", "u,rock/a.wav,3", " v  v ,c d.flac,2.5"],
-        ["count;day;file;User", "3;1;rock\\a.wav;u", '2.5;2;"c d.flac";v v'],
-        ["sep=;", "user;file;count;;", "u;rock/a.wav;3", "v v;c d.flac;2,5;"],
-    ],
-)
-def test_listeners_become_triplets(music, tmp_path, lines):
-    write_lines(music / "plays.txt", lines)
-    options = ("--min_songs", 1, "--listeners", music / "plays.txt")
-    told = done_well(step0("table", music / "table.csv", tmp_path / "d", *options))
-    assert plays_of(tmp_path / "d") == [("u", "rock/a.wav", "3"), ("v v", "c d.flac", "2.5")]
-    assert "listening data: 2 rows, 2 of 3 songs" in told
-    done_well(step0("table", music / "table.csv", tmp_path / "d", "--min_songs", 1))
-    assert not (tmp_path / "d/triplets.tsv").exists()  # no listeners, no longer
-
-
-def test_listeners_of_other_songs_are_told(music, tmp_path):
-    write_lines(music / "plays.csv", ["u,rock/a.wav,3", "u,other.mp3,1"])
-    options = ("--min_songs", 1, "--listeners", music / "plays.csv")
-    told = done_well(step0("table", music / "table.csv", tmp_path / "d", *options))
-    assert "that the table lacks, left out: other.mp3" in told
-    assert plays_of(tmp_path / "d") == [("u", "rock/a.wav", "3")]
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (None, ["missing", "--listeners"]),
-        ("", ["header that names user file count"]),
-        ("user,file,count\n", ["no rows"]),
-        ("u,rock/a.wav\n", ["header that names user file count"]),
-        ("user,song,count\nu,rock/a.wav,3\n", ["'count'", "line 1", "a header"]),
-        ("u,rock/a.wav,3\nu,rock/b.mp3,0\n", ["'0'", "no number above 0", "line 2"]),
-        ("u,rock/a.wav,nan\n", ["'nan'"]),
-        ("u,rock/a.wav,inf\n", ["'inf'"]),
-        ("u;rock/a.wav;1,234\n", ["'1,234'", "line 1"]),
-        ("u;rock/a.wav;1,2,3\n", ["'1,2,3'"]),
-        (",rock/a.wav,1\n", ["no user", "line 1"]),
-        ("u,a.wav,1\n", ["no file of the table", "a.wav", "rock/a.wav"]),
-    ],
-)
-def test_bad_listeners_are_explained(music, tmp_path, content, words):
-    if content is not None:
-        (music / "plays.csv").write_text(content)
-    options = ("--min_songs", 1, "--listeners", music / "plays.csv")
-    done = step0("table", music / "table.csv", tmp_path / "data", *options)
-    assert refused(done, music / "plays.csv", *words)
-    assert not (tmp_path / "data").exists()
 
 
 # ---------------------------------------------------------------- real recordings
