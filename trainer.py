@@ -6,11 +6,12 @@ import importlib.util
 import io
 import logging
 import os
+import signal
 import warnings
 from pathlib import Path
 
 import torch
-from pytorch_lightning import Trainer, seed_everything
+from pytorch_lightning import LightningModule, Trainer, seed_everything
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from pytorch_lightning.plugins.io import TorchCheckpointIO
@@ -102,11 +103,27 @@ def make_callbacks(options: Options, folder: Path) -> list[Callback]:
         ModelCheckpoint(filename="best", monitor="map", mode="max", save_top_k=1, **keep),
         ModelCheckpoint(filename="last", **keep),
         progress_bar(),
+        OwnSignals(),
     ]
     if options.early_stopping:
         patience = options.early_stopping
         callbacks.append(EarlyStopping(monitor="map", mode="max", patience=patience))
     return callbacks
+
+
+class OwnSignals(Callback):
+    """SIGTERM does what it did before, where several processes train.
+
+    Lightning's way of it waits for the others, which wait for this one.
+    """
+
+    def __init__(self):
+        self.before = signal.getsignal(signal.SIGTERM)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Put the handler back that Lightning has wrapped."""
+        if trainer.world_size > 1:
+            signal.signal(signal.SIGTERM, self.before)
 
 
 class WholeCheckpoints(TorchCheckpointIO):
