@@ -171,6 +171,8 @@ def project_known(
 
     Fewer than `least` rows count as unknown: batch norm learns no deviation from one vector.
     """
+    if torch.compiler.is_exporting():  # no choice by content there: all are projected
+        return project(rows.nan_to_num()).masked_fill(~known[:, None], 0)
     index = known.nonzero().squeeze(1)
     out = rows.new_zeros(len(rows), n_outputs, dtype=torch.float32)
     if len(index) >= least:

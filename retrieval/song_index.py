@@ -66,7 +66,8 @@ class TagModel:
         Their word vectors.
     layers : dict of str to ndarray of float32
         `weight1` (H, D), `bias1` (H,), `weight2` (256, H), `bias2` (256,): two layers with a ReLU
-        between them.
+        between them; with masked fusion `gate_weight` (inputs, D), `gate_bias` (inputs,) and
+        `gate_widths` (inputs,), see `fusion.MaskedFusion.weigh`.
     vectors_file : str
         Word vectors of the same set, for other words than the tags; '' where none were found.
     checkpoint : str
@@ -83,11 +84,17 @@ class TagModel:
         """Embed word vectors: float32 (Q, D) -> float32 (Q, 256), each of length 1."""
         of = self.layers
         hidden = np.maximum(word_vectors @ of["weight1"].T + of["bias1"], 0)
-        return unit_length(hidden @ of["weight2"].T + of["bias2"])
+        embedded = hidden @ of["weight2"].T + of["bias2"]
+        if "gate_weight" in of:
+            shares = np.exp(unit_length(word_vectors) @ of["gate_weight"].T + of["gate_bias"])
+            parts = np.split(embedded, np.cumsum(of["gate_widths"])[:-1], axis=1)
+            weighed = [unit_length(part) * shares[:, [i]] for i, part in enumerate(parts)]
+            embedded = np.hstack(weighed)
+        return unit_length(embedded)
 
     def is_same(self, other: "TagModel") -> bool:
         """Whether both have the same tags and the same weights."""
-        same = [np.array_equal(self.layers[name], w) for name, w in other.layers.items()]
+        same = [np.array_equal(self.layers.get(name), w) for name, w in other.layers.items()]
         same += [np.array_equal(self.tag_vectors, other.tag_vectors), self.tags == other.tags]
         return all(same)
 
