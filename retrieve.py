@@ -2,6 +2,7 @@
 
 python -u retrieve.py index MODEL_PATH DATA_PATH INDEX [--audio FOLDER] [--add]
 python -u retrieve.py remove INDEX SONG...
+python -u retrieve.py merge INDEX
 python -u retrieve.py search INDEX WORDS... [--like SONG] [--not WORDS]
 python -u retrieve.py radio INDEX --like SONG --to radio.m3u8
 python -u retrieve.py export MODEL_PATH DATA_PATH DIR
@@ -91,6 +92,23 @@ def remove(index: str, *songs: str) -> None:
 
     remove_songs(user_path(index), songs)
     print(f"{len(set(songs))} songs taken out of {index}")
+
+
+def merge(index: str, by: str = "auto") -> None:
+    """Make one large part of what --add left in many, without the songs that were taken out.
+
+    Parameters
+    ----------
+    index : str
+        The index.
+    by : str
+        How neighbours are looked for, as for `index`.
+    """
+    from retrieval.index_writing import merge_parts
+    from retrieval.nearest import KINDS
+
+    n_less = merge_parts(user_path(index), one_of("--index", by, KINDS))
+    print(f"{index} has {n_less} parts less" if n_less else f"{index} is in as few parts as may be")
 
 
 def search(
@@ -271,7 +289,9 @@ def arguments_of(argv: list[str]) -> list[str]:
     return rest + [f"{name}={chr(10).join(values)}" for name, values in given.items()]
 
 
-COMMANDS: dict[str, Command] = {one.__name__: one for one in (index, remove, search, radio, export)}
+COMMANDS: dict[str, Command] = {
+    one.__name__: one for one in (index, remove, merge, search, radio, export)
+}
 
 if __name__ == "__main__":
     fire_commands(COMMANDS, arguments_of(sys.argv[1:]))
