@@ -171,7 +171,10 @@ def project_known(
 
     In training a single row counts as unknown: batch norm learns no deviation from one vector.
     """
-    index = is_known(rows).nonzero().squeeze(1)
+    known = is_known(rows)
+    if torch.compiler.is_exporting():  # no choice by content there: all are projected
+        return project(rows.nan_to_num()).masked_fill(~known[:, None], 0)
+    index = known.nonzero().squeeze(1)
     out = rows.new_zeros(len(rows), n_outputs, dtype=torch.float32)
     n_rows = total(len(index)) if is_training else len(index)
     if n_rows > int(is_training):

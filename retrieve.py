@@ -2,8 +2,10 @@
 
 python -u retrieve.py index MODEL_PATH DATA_PATH INDEX [--audio FOLDER] [--add]
 python -u retrieve.py remove INDEX SONG...
+python -u retrieve.py merge INDEX
 python -u retrieve.py search INDEX WORDS... [--like SONG] [--not WORDS]
 python -u retrieve.py radio INDEX --like SONG --to radio.m3u8
+python -u retrieve.py export MODEL_PATH DATA_PATH DIR
 """
 
 import sys
@@ -65,9 +67,7 @@ def index(
     one_of("--index", by, KINDS)
     into = index_folder(user_path(index))
     old = read_index(into) if flag("--add", add) else None
-    given: dict = {"model_load_path": model_path, "data_path": data_path, "gpu_id": gpu_id}
-    given |= {} if w2v_type is None else {"w2v_type": w2v_type}
-    given |= {"is_subset": True} if flag("--is_subset", is_subset) else {}
+    given = _model_options(model_path, data_path, w2v_type, is_subset, gpu_id)
     from retrieval.embedding import index_songs  # torch takes seconds: only where it computes
 
     model, songs = index_songs(given, folder, set(old.song_ids()) if old else ())
@@ -92,6 +92,23 @@ def remove(index: str, *songs: str) -> None:
 
     remove_songs(user_path(index), songs)
     print(f"{len(set(songs))} songs taken out of {index}")
+
+
+def merge(index: str, by: str = "auto") -> None:
+    """Make one large part of what --add left in many, without the songs that were taken out.
+
+    Parameters
+    ----------
+    index : str
+        The index.
+    by : str
+        How neighbours are looked for, as for `index`.
+    """
+    from retrieval.index_writing import merge_parts
+    from retrieval.nearest import KINDS
+
+    n_less = merge_parts(user_path(index), one_of("--index", by, KINDS))
+    print(f"{index} has {n_less} parts less" if n_less else f"{index} is in as few parts as may be")
 
 
 def search(
@@ -193,6 +210,39 @@ def radio(
         print(f"{len(hits)} songs, as no artist comes twice")
 
 
+def export(
+    model_path: str,
+    data_path: str,
+    to: str,
+    w2v_type: str | None = None,
+    is_subset: bool = False,
+    gpu_id: str = "0",
+) -> None:
+    """Write a model for other programs: ONNX, embeddings of songs and tags, and a card.
+
+    Parameters
+    ----------
+    model_path, data_path, w2v_type, is_subset, gpu_id
+        As for `index`.
+    to : str
+        The folder to write.
+    """
+    given = _model_options(model_path, data_path, w2v_type, is_subset, gpu_id)
+    from retrieval.export import export_model
+
+    n_songs = export_model(given, user_path(to))
+    print(f"branches, a card and the embeddings of {n_songs} songs written to {to}")
+
+
+def _model_options(
+    model_path: str, data_path: str, w2v_type: str | None, is_subset: bool, gpu_id: str
+) -> dict:
+    """Options of main.py that open a model and its data."""
+    given: dict = {"model_load_path": model_path, "data_path": data_path, "gpu_id": gpu_id}
+    given |= {} if w2v_type is None else {"w2v_type": w2v_type}
+    return given | ({"is_subset": True} if flag("--is_subset", is_subset) else {})
+
+
 def _searcher(index: str, vectors: str | None) -> "Searcher":
     from retrieval.search import Searcher
     from retrieval.song_index import read_index
@@ -239,7 +289,9 @@ def arguments_of(argv: list[str]) -> list[str]:
     return rest + [f"{name}={chr(10).join(values)}" for name, values in given.items()]
 
 
-COMMANDS: dict[str, Command] = {"index": index, "remove": remove, "search": search, "radio": radio}
+COMMANDS: dict[str, Command] = {
+    one.__name__: one for one in (index, remove, merge, search, radio, export)
+}
 
 if __name__ == "__main__":
     fire_commands(COMMANDS, arguments_of(sys.argv[1:]))

@@ -14,6 +14,7 @@ from dataset.files import SPLITS, normal_form, read_songs, some
 from dataset.mel_store import read_index
 from errors import UserError
 from mel_chunks import spread_chunks
+from model import RetrievalModel
 from options import Options, merge_options
 from progress import progress
 from released_checkpoint import read_released
@@ -66,7 +67,7 @@ def index_songs(
     """
     path, solver, options, dataset = open_trained(given | {"mode": "TEST"})
     if audio is None:
-        songs = _embed_dataset(solver, options, dataset, known)
+        songs = embed_dataset(solver, options, dataset, known)
     else:
         songs = _embed_folder(solver, options, audio, known)
     return tag_model(solver, dataset, options, path), songs
@@ -77,10 +78,20 @@ def tag_model(solver: Solver, dataset: Dataset, options: Options, path: Path) ->
     return TagModel(
         tags=dataset.tags,
         tag_vectors=dataset.tag_vectors,
-        layers=plain_layers(solver.cpu().eval().model.tag_branch),
+        layers=tag_layers(solver.cpu().eval().model),
         vectors_file=_vectors_file(dataset.path, options.w2v_type),
         checkpoint=str(path.resolve()),
     )
+
+
+def tag_layers(model: RetrievalModel) -> dict[str, np.ndarray]:
+    """Return what embeds tags: the branch, and with masked fusion the gate that weighs it."""
+    layers = plain_layers(model.tag_branch)
+    if not model.is_masked:
+        return layers
+    gate = {"gate_weight": model.fusion.gate.weight, "gate_bias": model.fusion.gate.bias}
+    layers |= {name: values.detach().numpy() for name, values in gate.items()}
+    return layers | {"gate_widths": np.array(model.fusion.widths)}
 
 
 def plain_layers(tag_branch: nn.Sequential) -> dict[str, np.ndarray]:
@@ -103,8 +114,8 @@ def _vectors_file(data_path: Path, name: str) -> str:
     return str(file.resolve()) if file else ""
 
 
-def _embed_dataset(
-    solver: Solver, options: Options, dataset: Dataset, known: Container[str]
+def embed_dataset(
+    solver: Solver, options: Options, dataset: Dataset, known: Container[str] = ()
 ) -> EmbeddedSongs:
     """Embed all songs of the three splits that are not known yet."""
     songs = np.sort(np.concatenate([dataset.splits[part] for part in SPLITS]))
@@ -205,8 +216,8 @@ def embed_file(model: TagModel, file: Path) -> tuple[IndexedSong, np.ndarray]:
         )
     released = read_released(path, merge_options({}).to_store())
     solver = build_solver(released or read_checkpoint(path), path)
-    layers = plain_layers(solver.model.tag_branch)
-    if not all(np.array_equal(model.layers[name], values) for name, values in layers.items()):
+    layers = tag_layers(solver.model)
+    if not all(np.array_equal(model.layers.get(name), one) for name, one in layers.items()):
         raise UserError(f"{path} is no longer the model of the index: make the index anew")
     options = merge_options({"gpu_id": "cpu"}, solver.hparams.options)
     if not hears_audio(options):

@@ -29,6 +29,7 @@ from retrieval.song_index import (
     SONG_TAGS,
     SONGS,
     IndexedSong,
+    Part,
     SongIndex,
     TagModel,
     read_index,
@@ -111,7 +112,7 @@ def add_songs(folder: Path, songs: EmbeddedSongs, kind: str = "auto") -> None:
     """Add songs to an index, as parts of their own."""
     with _written(folder):
         about = _read_about(folder)
-        about["parts"] += _write_parts(folder, songs, kind)
+        about["parts"] += _write_parts(folder, songs, kind, about["parts"])
         _replace_about(folder, about)
 
 
@@ -131,6 +132,44 @@ def remove_songs(folder: Path, song_ids: Sequence[str]) -> None:
         _replace_about(folder, about)
 
 
+def merge_parts(folder: Path, kind: str = "auto") -> int:
+    """Write small parts, and those that songs were taken out of, anew as few large ones.
+
+    Returns
+    -------
+    int
+        How many parts there are less; 0 also if songs taken out are all that went.
+    """
+    with _written(folder):
+        index, about = read_index(folder), _read_about(folder)
+        small = [part for part in index.parts if len(part) < PART_SONGS or len(part.removed)]
+        if not small or (len(small) == 1 and not len(small[0].removed)):
+            return 0
+        whole = [part.about for part in index.parts if part not in small]
+        songs = _songs_of(small, len(index.model.tags))
+        about["parts"] = [*whole, *_write_parts(folder, songs, kind, whole)]
+        _replace_about(folder, about)
+        return len(index.parts) - len(about["parts"])
+
+
+def _songs_of(parts: Sequence[Part], n_tags: int) -> EmbeddedSongs:
+    """Read the songs of parts, but those taken out; where tags are not known, none."""
+    rows = [np.delete(np.arange(len(part)), part.removed) for part in parts]
+    both = list(zip(parts, rows, strict=True))
+    has_tags = any(part.song_tags is not None for part in parts)
+    song_tags = [
+        np.zeros((len(kept), n_tags), dtype=bool)
+        if part.song_tags is None
+        else np.unpackbits(part.song_tags[kept], axis=1, count=n_tags).astype(bool)
+        for part, kept in both
+    ]
+    return EmbeddedSongs(
+        np.concatenate([part.embeddings[kept] for part, kept in both]),
+        [part.song(row) for part, kept in both for row in kept.tolist()],
+        np.concatenate(song_tags) if has_tags else None,
+    )
+
+
 # ---------------------------------------------------------------- files
 
 
@@ -139,15 +178,26 @@ def _read_about(folder: Path) -> dict[str, Any]:
     return json.loads((folder / ABOUT).read_text(encoding="utf-8"))
 
 
-def _write_parts(folder: Path, songs: EmbeddedSongs, kind: str) -> list[dict[str, Any]]:
+def _write_parts(
+    folder: Path, songs: EmbeddedSongs, kind: str, earlier: Sequence[dict[str, Any]] = ()
+) -> list[dict[str, Any]]:
     """Write songs as parts; return what `index.json` says of them."""
-    return [
-        _write_part(folder, songs.cut(first, PART_SONGS), kind)
-        for first in range(0, len(songs.songs), PART_SONGS)
-    ]
+    written: list[dict[str, Any]] = []
+    for first in range(0, len(songs.songs), PART_SONGS):
+        learnt = _learnt(folder, [*earlier, *written])
+        written.append(_write_part(folder, songs.cut(first, PART_SONGS), kind, learnt))
+    return written
 
 
-def _write_part(folder: Path, songs: EmbeddedSongs, kind: str) -> dict[str, Any]:
+def _learnt(folder: Path, parts: Sequence[dict[str, Any]]) -> Path | None:
+    """Where a part has what `nearest.build_nearest` has learnt."""
+    files = [folder / part["name"] / NEAREST for part in parts if part["kind"] == "ivfpq"]
+    return files[0] if files else None
+
+
+def _write_part(
+    folder: Path, songs: EmbeddedSongs, kind: str, learnt: Path | None
+) -> dict[str, Any]:
     name = f"part-{_next_number(folder)}"
     with staged(folder) as stage:
         part = stage / name
@@ -159,7 +209,7 @@ def _write_part(folder: Path, songs: EmbeddedSongs, kind: str) -> dict[str, Any]
         np.save(part / LINES, np.cumsum([0, *map(len, lines)], dtype=np.int64))
         if songs.song_tags is not None:
             np.save(part / SONG_TAGS, np.packbits(songs.song_tags, axis=1))
-        kind = build_nearest(embeddings, part / NEAREST, kind)
+        kind = build_nearest(embeddings, part / NEAREST, kind, learnt)
         files = {file.name: _size_and_checksum(file) for file in sorted(part.iterdir())}
     return {"name": name, "kind": kind, "removed": [], "files": files}
 

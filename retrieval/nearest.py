@@ -28,11 +28,14 @@ PROBES, SUBVECTORS = 64, 32  # lists that a query reads; bytes of a code
 PER_ANSWER, LEAST = 20, 200  # candidates that are ranked exactly
 
 
-def build_nearest(embeddings: np.ndarray, file: Path, kind: str = "auto") -> str:
+def build_nearest(
+    embeddings: np.ndarray, file: Path, kind: str = "auto", learnt: Path | None = None
+) -> str:
     """Write what finds neighbours among embeddings, float16 (n, 256); return which kind it is.
 
     Nothing is written for 'flat', which 'auto' takes up to `MOST_FLAT` songs; beyond it takes
-    'ivfpq'.
+    'ivfpq'. Its centres and codes are those of `learnt`, the file of another part, if there are as
+    many: learning them takes longer than all else.
     """
     if kind == "auto":
         kind = "flat" if len(embeddings) <= MOST_FLAT else "ivfpq"
@@ -49,14 +52,32 @@ def build_nearest(embeddings: np.ndarray, file: Path, kind: str = "auto") -> str
         graph.hnsw.efConstruction = HNSW_EFFORT
     else:
         n_lists = max(1, min(4096, n // 40, int(4 * n**0.5)))
-        graph = faiss.index_factory(size, f"IVF{n_lists},PQ{SUBVECTORS}", inner)
+        # "np": no polysemous codes, which are not used here and take a minute to learn
+        graph = faiss.index_factory(size, f"IVF{n_lists},PQ{SUBVECTORS}np", inner)
         graph.cp.seed, graph.cp.niter, graph.cp.max_points_per_centroid = 0, 8, 50
-    sample = np.random.default_rng(0).permutation(n)[: 50 * 4096]
-    graph.train(embeddings[np.sort(sample)].astype(np.float32))
+    other = faiss.read_index(str(learnt)) if learnt else None
+    if kind == "ivfpq" and other and getattr(other, "nlist", 0) == graph.nlist:
+        other.reset()
+        graph = other
+    else:
+        sample = np.random.default_rng(0).permutation(n)[: 50 * 4096]
+        graph.train(embeddings[np.sort(sample)].astype(np.float32))
     for first in range(0, n, 2**16):
         graph.add(embeddings[first : first + 2**16].astype(np.float32))
     faiss.write_index(graph, str(file))
     return kind
+
+
+def n_candidates(n: int) -> int:
+    """How many candidates are ranked exactly for n answers."""
+    return max(PER_ANSWER * n, LEAST)
+
+
+def is_best(scores: np.ndarray, n: int) -> np.ndarray:
+    """Which are the n highest scores, and all that tie with the last of them."""
+    if n >= len(scores):
+        return np.ones(len(scores), dtype=bool)
+    return scores >= np.partition(scores, -n)[-n]
 
 
 class Nearest:
@@ -87,8 +108,10 @@ class Nearest:
                 f"{self.part.folder / NEAREST} is damaged: make it with retrieve.py index"
             ) from None
 
-    def find(self, vector: np.ndarray, n: int, among: np.ndarray | None = None) -> np.ndarray:
-        """Rows of at least the n nearest songs, as far as there are so many; in no order.
+    def find(
+        self, vector: np.ndarray, n: int, among: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Find at least the n nearest songs, as far as there are so many; in no order.
 
         Parameters
         ----------
@@ -98,6 +121,12 @@ class Nearest:
             How many.
         among : ndarray of int64, optional
             Rows to choose from; these are all compared.
+
+        Returns
+        -------
+        rows : ndarray of int64
+        scores : ndarray of float32
+            Their similarity, by faiss as far as its codes tell.
         """
         if among is None and self.part.about["kind"] != "flat":
             return self._by_faiss(vector, n)
@@ -107,19 +136,18 @@ class Nearest:
             rows, scores = among, self.part.embeddings[among].astype(np.float32) @ vector
         keep = ~np.isin(rows, self.part.removed)
         rows, scores = rows[keep], scores[keep]
-        if n >= len(rows):
-            return rows
-        return rows[scores >= np.partition(scores, -n)[-n]]  # and all that tie with the last
+        best = is_best(scores, n)
+        return rows[best], scores[best]
 
-    def _by_faiss(self, vector: np.ndarray, n: int) -> np.ndarray:
+    def _by_faiss(self, vector: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
         import faiss
 
         kept = faiss.IDSelectorNot(faiss.IDSelectorBatch(self.part.removed))
         sel = kept if len(self.part.removed) else None
-        wanted = min(max(PER_ANSWER * n, LEAST), len(self.part))
+        wanted = min(n_candidates(n), len(self.part))
         if self.part.about["kind"] == "hnsw":
             look = faiss.SearchParametersHNSW(efSearch=max(HNSW_LOOK, wanted), sel=sel)
         else:
             look = faiss.SearchParametersIVF(nprobe=PROBES, sel=sel)
-        rows = self._faiss.search(vector[None], wanted, params=look)[1][0]
-        return rows[rows >= 0]
+        scores, rows = (one[0] for one in self._faiss.search(vector[None], wanted, params=look))
+        return rows[rows >= 0], scores[rows >= 0]

@@ -13,7 +13,7 @@ import numpy as np
 
 from dataset.files import normal_form, user_path
 from errors import UserError
-from retrieval.nearest import Nearest
+from retrieval.nearest import Nearest, is_best, n_candidates
 from retrieval.song_index import IndexedSong, SongIndex
 from retrieval.words import Words
 
@@ -255,14 +255,14 @@ class Searcher:
         weights = np.array([one.weight for one in wanted], dtype=np.float32)
         weights /= np.abs(weights).sum()
         query = weights @ vectors
-        rows = np.concatenate(
-            [
-                start + one.find(query, n, among[number] if among else None)
-                for number, (one, start) in enumerate(
-                    zip(self._nearest, self.index.starts, strict=False)
-                )
-            ]
-        )
+        found = [
+            one.find(query, n, among[number] if among else None)
+            for number, one in enumerate(self._nearest)
+        ]
+        starts = self.index.starts
+        rows = np.concatenate([start + one for start, (one, _) in zip(starts, found, strict=False)])
+        near = np.concatenate([scores for _, scores in found])
+        rows = rows[is_best(near, n_candidates(n))]  # each is a look into a file
         rows.sort()  # ties in the order of the index
         by_part = self.index.vectors(rows) @ vectors.T  # (k, wanted)
         scores = by_part @ weights

@@ -66,7 +66,8 @@ class TagModel:
         Their word vectors.
     layers : dict of str to ndarray of float32
         `weight1` (H, D), `bias1` (H,), `weight2` (256, H), `bias2` (256,): two layers with a ReLU
-        between them.
+        between them; with masked fusion `gate_weight` (inputs, D), `gate_bias` (inputs,) and
+        `gate_widths` (inputs,), see `fusion.MaskedFusion.weigh`.
     vectors_file : str
         Word vectors of the same set, for other words than the tags; '' where none were found.
     checkpoint : str
@@ -83,11 +84,17 @@ class TagModel:
         """Embed word vectors: float32 (Q, D) -> float32 (Q, 256), each of length 1."""
         of = self.layers
         hidden = np.maximum(word_vectors @ of["weight1"].T + of["bias1"], 0)
-        return unit_length(hidden @ of["weight2"].T + of["bias2"])
+        embedded = hidden @ of["weight2"].T + of["bias2"]
+        if "gate_weight" in of:
+            shares = np.exp(unit_length(word_vectors) @ of["gate_weight"].T + of["gate_bias"])
+            parts = np.split(embedded, np.cumsum(of["gate_widths"])[:-1], axis=1)
+            weighed = [unit_length(part) * shares[:, [i]] for i, part in enumerate(parts)]
+            embedded = np.hstack(weighed)
+        return unit_length(embedded)
 
     def is_same(self, other: "TagModel") -> bool:
         """Whether both have the same tags and the same weights."""
-        same = [np.array_equal(self.layers[name], w) for name, w in other.layers.items()]
+        same = [np.array_equal(self.layers.get(name), w) for name, w in other.layers.items()]
         same += [np.array_equal(self.tag_vectors, other.tag_vectors), self.tags == other.tags]
         return all(same)
 
@@ -119,6 +126,8 @@ class Part:
         for name, (size, checksum) in about["files"].items():
             check_file(folder / name, size, checksum)
         self.embeddings = np.load(folder / EMBEDDINGS, mmap_mode="r")
+        if about["kind"] != "flat":  # a query reads single rows: what lies around them is no help
+            self.embeddings.base.madvise(mmap.MADV_RANDOM)
         self.lines = np.load(folder / LINES, mmap_mode="r")
         has_tags = SONG_TAGS in about["files"]
         self.song_tags = np.load(folder / SONG_TAGS, mmap_mode="r") if has_tags else None
@@ -197,10 +206,13 @@ class SongIndex:
 
     def vectors(self, rows: Iterable[int]) -> np.ndarray:
         """Embeddings of songs: float32 (k, 256)."""
-        places = [self._place(row) for row in rows]
-        vectors = [part.embeddings[row] for part, row in places]
-        width = self.parts[0].embeddings.shape[1]
-        return np.array(vectors, dtype=np.float32).reshape(len(vectors), width)
+        asked = np.array(list(rows), dtype=np.int64)
+        found = np.empty((len(asked), self.parts[0].embeddings.shape[1]), dtype=np.float32)
+        numbers = np.searchsorted(self.starts, asked, side="right") - 1
+        for number in np.unique(numbers):
+            here = numbers == number
+            found[here] = self.parts[number].embeddings[asked[here] - self.starts[number]]
+        return found
 
     def tags_of(self, row: int) -> list[str]:
         """Tags that a song bears; none where that is not known."""

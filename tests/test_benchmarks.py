@@ -214,7 +214,7 @@ def test_search_finds_what_an_exact_search_finds(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["search", *quick.split()])
     import_module("benchmarks.search").main()
     out = capsys.readouterr().out
-    recall = re.search(r"recall@10 of the exact answer: ([\d.]+)", out)
+    recall = re.search(r"recall_at_10 +([\d.]+)", out)
     assert recall and float(recall[1]) > 0.99, out
 
 

@@ -57,6 +57,7 @@ def test_songs_words_and_rules_together(small):
     done = run_command(RETRIEVE, "radio", small, "--like", "S0", "--length", "9")
     assert len(done.stdout.splitlines()) == 6 and "4 songs, as no artist" in done.stdout
     assert run_command(RETRIEVE, "remove", small, "S0").returncode == 0
+    assert "in as few parts as may be" in run_command(RETRIEVE, "merge", small).stdout
     assert_user_error(run_command(RETRIEVE, "search", small, "--like", "S0"), "'S0' is no song id")
 
 

@@ -21,7 +21,9 @@ from model import SongInputs
 from preprocessing.mel.mel_spectrogram import song_mel
 from preprocessing.mel.sources import digest_of
 from retrieval import embedding
+from retrieval.index_writing import write_index
 from retrieval.song_index import IndexedSong
+from retrieval.song_index import read_index as read_song_index
 from solver import cosine_similarity
 from trainer import make_trainer
 
@@ -62,6 +64,18 @@ def test_songs_of_all_splits_with_their_tags(cultural):
     assert few.songs == rows[:2]
     with pytest.raises(UserError, match="there is none to add"):
         embedding.index_songs(cultural, None, {song.song_id for song in rows})
+
+
+def test_tags_of_a_fused_model_weigh_its_inputs(audio_dataset_dir, tmp_path):
+    given = train(audio_dataset_dir, tmp_path / "run", input_type="spec+cf", input_length=128)
+    model, made = embedding.index_songs(given, None)
+    _, solver, _, dataset = open_trained(given)
+    assert solver.model.fusion.gate.weight.any()
+    with torch.inference_mode():
+        tags = solver.model.embed_tags(torch.from_numpy(dataset.tag_vectors))
+    np.testing.assert_allclose(model.embed(model.tag_vectors), F.normalize(tags).numpy(), atol=1e-5)
+    write_index(tmp_path / "songs.index", model, made)
+    assert read_song_index(tmp_path / "songs.index").model.is_same(model)
 
 
 def test_names_and_files_of_the_songs(cultural, shared_dataset_dir, tmp_path):

@@ -5,10 +5,10 @@ import pytest
 
 from errors import UserError
 from index_samples import make_model
-from retrieval import nearest
+from retrieval import index_writing, nearest
 from retrieval.index_writing import EmbeddedSongs, remove_songs, write_index
 from retrieval.search import Searcher, Wanted
-from retrieval.song_index import IndexedSong, read_index, unit_length
+from retrieval.song_index import NEAREST, IndexedSong, read_index, unit_length
 
 pytest.importorskip("faiss")
 
@@ -38,6 +38,33 @@ def test_found_as_exactly(tmp_path, kind):
         n_same += len({*rows} & set(np.argsort(-exact)[:10].tolist()))
         assert [hit.score for hit in hits] == pytest.approx(exact[rows].tolist(), abs=1e-3)
     assert n_same >= 95  # of 100
+
+
+def test_parts_of_one_size_share_what_was_learnt(tmp_path, monkeypatch):
+    """Codes of another part find as well, and what several parts find is ranked together."""
+    import faiss
+
+    monkeypatch.setattr(index_writing, "PART_SONGS", 1000)
+    places, folder = clustered(3500), tmp_path / "songs.index"
+    songs = EmbeddedSongs(places, [IndexedSong(f"S{n}") for n in range(3500)], None)
+    write_index(folder, make_model(), songs, "ivfpq")
+    index = read_index(folder)
+    parts = [faiss.read_index(str(part.folder / NEAREST)) for part in index.parts]
+    codes = [faiss.vector_to_array(one.pq.centroids) for one in parts]
+    assert [len(part) for part in index.parts] == [1000, 1000, 1000, 500]
+    assert np.array_equal(codes[0], codes[2]) and not np.array_equal(codes[0], codes[3])
+    searcher, n_same = Searcher(index), 0
+    for row in range(0, 3500, 350):
+        exact = np.argsort(-places @ places[row])[:10]
+        hits = searcher.search([Wanted("", 1, places[row])], 10)
+        n_same += len({hit.row for hit in hits} & set(exact.tolist()))
+    assert n_same >= 95  # of 100
+
+
+def test_the_best_and_all_that_tie():
+    scores = np.array([3, 1, 2, 2, 0])
+    assert nearest.is_best(scores, 2).tolist() == [True, False, True, True, False]
+    assert nearest.is_best(scores, 9).all() and nearest.is_best(scores, 5).all()
 
 
 def test_chosen_by_size(tmp_path, monkeypatch):

@@ -12,7 +12,13 @@ from index_samples import make_index, make_model, make_songs
 from modules import projection_head
 from retrieval import index_writing
 from retrieval.embedding import plain_layers
-from retrieval.index_writing import add_songs, index_folder, remove_songs, write_index
+from retrieval.index_writing import (
+    add_songs,
+    index_folder,
+    merge_parts,
+    remove_songs,
+    write_index,
+)
 from retrieval.song_index import ABOUT, IndexedSong, read_index
 
 NAMES = [
@@ -72,10 +78,37 @@ def test_songs_added_and_taken_out(tmp_path, monkeypatch):
     assert len(list(folder.iterdir())) == 3  # nothing old is left
 
 
+def test_small_parts_become_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(index_writing, "PART_SONGS", 4)
+    folder = tmp_path / "songs.index"
+    index = make_index(5, folder=folder)  # S0 to S3, and S4 in a part of its own
+    assert merge_parts(folder) == 0
+    for name in "ABCD":
+        more = make_songs(index.model, 1, [IndexedSong(name)], has_tags=name != "B")
+        add_songs(folder, more)
+    remove_songs(folder, ["A"])
+    before = read_index(folder)
+    asked = {name: before.row_of(name) for name in ("S4", "B", "C", "D", "S1")}
+    assert merge_parts(folder) == 4
+    index = read_index(folder)
+    assert [len(part) for part in index.parts] == [4, 4]
+    assert ids(index) == ["S0", "S1", "S2", "S3", "S4", "B", "C", "D"]
+    for name, row in asked.items():
+        now = index.row_of(name)
+        assert np.array_equal(index.vectors([now]), before.vectors([row]))
+        assert (index.song(now), index.tags_of(now)) == (before.song(row), before.tags_of(row))
+    assert len(list(folder.iterdir())) == 4  # index.json, the model, two parts
+    assert merge_parts(folder) == 0
+    remove_songs(folder, ["S0", "D"])
+    assert merge_parts(folder) == 0 and not any(len(p.removed) for p in read_index(folder).parts)
+    assert ids(read_index(folder)) == ["S1", "S2", "S3", "S4", "B", "C"]
+
+
 @pytest.mark.parametrize("step", ["_write_part", "_replace_about", "build_nearest"])
 def test_a_writer_that_is_stopped_changes_nothing(tmp_path, monkeypatch, step):
     folder = tmp_path / "songs.index"
-    index = make_index(3, NAMES, folder=folder)
+    index = make_index(1, NAMES[:1], folder=folder)
+    add_songs(folder, make_songs(index.model, 2, NAMES[1:]))
 
     def stop(*_):
         raise KeyboardInterrupt
@@ -84,6 +117,7 @@ def test_a_writer_that_is_stopped_changes_nothing(tmp_path, monkeypatch, step):
         patch.setattr(index_writing, step, stop)
         for write in (
             lambda: add_songs(folder, make_songs(index.model, 1)),
+            lambda: merge_parts(folder),
             lambda: write_index(folder, index.model, make_songs(index.model, 1)),
         ):
             with pytest.raises(KeyboardInterrupt):
@@ -91,7 +125,7 @@ def test_a_writer_that_is_stopped_changes_nothing(tmp_path, monkeypatch, step):
             assert ids(read_index(folder)) == ["A", "B", "C"]
     add_songs(folder, make_songs(index.model, 1))
     assert ids(read_index(folder)) == ["A", "B", "C", "S0"]
-    assert len(list(folder.iterdir())) == 4  # nothing half-written is left
+    assert len(list(folder.iterdir())) == 5  # nothing half-written is left
 
 
 def test_where_an_index_can_be_written(tmp_path):

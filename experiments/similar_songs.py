@@ -1,0 +1,205 @@
+"""Songs like a song: of the ten nearest to a test song, how many share a tag with it.
+
+    python -m experiments.similar_songs DATA_PATH RESULT_DIR --input_type cf [options of main.py]
+    python -m experiments.similar_songs DATA_PATH RESULT_DIR --input_type musicnn \
+        --features musicnn,mfcc [options of main.py]
+
+A model is trained with each recipe, the paper's triplets and recipes/cultural.args; its embeddings
+stand beside the cosine of the features themselves (all but `cf` brought to mean 0 and deviation 1
+over the training songs) and chance. Answers are all songs, as in an index, or the test songs alone;
+never those of the query's artist. Prints the tables and writes them to RESULT_DIR/similar_songs.md,
+and every run to similar_songs.json.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from checkpoint import open_trained
+from command_line import names_in, run_or_explain
+from dataset.directory import Dataset, open_dataset
+from dataset.files import SPLITS, normal_form, read_songs
+from experiments.mfcc import song_features
+from experiments.runs import (
+    BALANCED_WEIGHTED,
+    command_parser,
+    parse_command,
+    run_seeds,
+    write_report,
+)
+from experiments.tables import CHANCE, markdown, mean_and_deviation
+from options import Options, merge_options, parse_options
+from results import provenance
+from retrieval.embedding import embed_songs
+from retrieval.song_index import unit_length
+
+N_ANSWERS = 10
+RECIPES = {
+    "paper": BALANCED_WEIGHTED,
+    "cultural": [f"@{Path(__file__).parents[1] / 'recipes' / 'cultural.args'}"],
+}
+ANSWERS = {"all songs": SPLITS, "test songs": ("test",)}
+
+
+class Questions:
+    """Test songs as queries, and what may answer them.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Songs, tags and their categories.
+    parts : sequence of str
+        Splits whose songs may be answers.
+
+    Attributes
+    ----------
+    queries, answers : ndarray of int64, shapes (Q,), (N,)
+        Indices of songs.
+    is_apart : ndarray of bool, shape (Q, N)
+        Whether an answer is another song than the query and of another artist, as far as known.
+    shares : dict of str to ndarray of bool, shape (Q, N)
+        'any tag', or a tag category -> whether query and answer share a tag of it.
+    """
+
+    def __init__(self, dataset: Dataset, parts: tuple[str, ...]):
+        self.queries = dataset.splits["test"]
+        self.answers = np.concatenate([dataset.splits[part] for part in parts])
+        known = {song.song_id: song.artist for song in read_songs(dataset.path)}
+        ids = [normal_form(song_id) for song_id in dataset.song_ids]
+        artists = np.array([known.get(one) or f"\t{one}" for one in ids])  # not known: its own
+        self.is_apart = artists[self.queries, None] != artists[self.answers]
+        self.is_apart &= self.queries[:, None] != self.answers
+        kinds = np.array([dataset.categories.get(tag, "") for tag in dataset.tags])
+        columns = {kind: kinds == kind for kind in sorted({*kinds} - {""})}
+        tags = dataset.song_tags.astype(np.float32)
+        self.shares = {
+            name: tags[self.queries][:, chosen] @ tags[self.answers][:, chosen].T > 0
+            for name, chosen in ({"any tag": np.ones(len(kinds), dtype=bool)} | columns).items()
+        }
+        self.has_tag = {
+            name: tags[self.queries][:, columns.get(name, slice(None))].any(axis=1)
+            for name in self.shares
+        }
+
+    def precision(self, vectors: np.ndarray) -> dict[str, float | None]:
+        """Mean precision at 10 of the nearest songs, by what is shared.
+
+        Parameters
+        ----------
+        vectors : ndarray of float, shape (songs, E)
+            Of every song of the dataset.
+
+        Returns
+        -------
+        dict of str to float
+            Over the queries that bear a tag of the category; None where none does.
+        """
+        places = unit_length(vectors)
+        cosine = places[self.queries] @ places[self.answers].T
+        cosine[~self.is_apart] = -np.inf
+        nearest = np.argsort(-cosine, axis=1, kind="stable")[:, :N_ANSWERS]
+        right = {
+            name: np.take_along_axis(shares & self.is_apart, nearest, axis=1).mean(axis=1)
+            for name, shares in self.shares.items()
+        }
+        return self._means(right)
+
+    def chance(self) -> dict[str, float | None]:
+        """What answers at random reach on average."""
+        n_apart = np.maximum(self.is_apart.sum(axis=1), 1)
+        return self._means(
+            {name: (one & self.is_apart).sum(axis=1) / n_apart for name, one in self.shares.items()}
+        )
+
+    def _means(self, of_queries: dict[str, np.ndarray]) -> dict[str, float | None]:
+        return {
+            name: float(values[self.has_tag[name]].mean()) if self.has_tag[name].any() else None
+            for name, values in of_queries.items()
+        }
+
+
+def feature_vectors(dataset: Dataset, name: str) -> np.ndarray:
+    """Features of every song (songs, F); zeros for songs of no split."""
+    of_part = song_features(dataset, name)
+    vectors = np.zeros((len(dataset.song_ids), of_part["test"].shape[1]), dtype=np.float32)
+    mean, deviation = (
+        (0, 1) if name == "cf" else (of_part["train"].mean(0), of_part["train"].std(0) + 1e-9)
+    )
+    for part, songs in dataset.splits.items():
+        vectors[songs] = (of_part[part] - mean) / deviation
+    return vectors
+
+
+def model_vectors(run: dict, dataset: Dataset) -> np.ndarray:
+    """Embeddings of every song (songs, 256) by the model of a run; zeros for songs of no split."""
+    where = {"model_load_path": run["made_by"]["checkpoint"], "data_path": str(dataset.path)}
+    trained = open_trained({"mode": "TEST"} | where)
+    songs = np.concatenate([dataset.splits[part] for part in SPLITS])
+    places = embed_songs(trained.solver, trained.options, trained.dataset, songs).numpy()
+    vectors = np.zeros((len(dataset.song_ids), places.shape[1]), dtype=np.float32)
+    vectors[songs] = places
+    return vectors
+
+
+def tables(found: dict[str, list[dict]], questions: dict[str, Questions]) -> str:
+    """One table for each set of answers: what is shared by column, mean ± deviation over seeds."""
+    text = ""
+    for label, asked in questions.items():
+        chance, rows = asked.chance(), []
+        for name in asked.shares:
+            cells = [
+                mean_and_deviation([one[label][name] for one in runs]) for runs in found.values()
+            ]
+            count = int(asked.has_tag[name].sum())
+            rows.append([f"{name} ({count})", *cells, mean_and_deviation([chance[name]])])
+        text += f"\nAnswers among {len(asked.answers)}, {label}:\n\n"
+        text += markdown(["shared (queries)", *found, CHANCE], rows)
+    return text
+
+
+def compare_similar(given: argparse.Namespace, features: list[str]) -> str:
+    """Train, compare, write the report; return it."""
+    asked = merge_options(parse_options([*given.options, "--data_path", given.data_path]))
+    dataset = _open(asked, features)
+    questions = {label: Questions(dataset, parts) for label, parts in ANSWERS.items()}
+
+    def judge(vectors: np.ndarray, made_by: dict) -> dict:
+        answered = {label: one.precision(vectors) for label, one in questions.items()}
+        return {**answered, "made_by": made_by}
+
+    made_by = provenance(asked.to_store(), dataset)
+    found = {
+        f"{'MFCC' if name == 'mfcc' else name}, cosine": [
+            judge(feature_vectors(dataset, name), made_by)
+        ]
+        for name in features
+    }
+    for name, runs in run_seeds(given, RECIPES).items():
+        found[f"model, {name} recipe"] = [
+            judge(model_vectors(run, dataset), run["made_by"]) for run in runs
+        ]
+    head = f"Measured on {given.data_path}, seeds {', '.join(map(str, given.seeds))}: precision at "
+    head += f"{N_ANSWERS}, where an answer counts if it shares a tag of the kind with the query.\n"
+    text = head + tables(found, questions)
+    columns = [{"column": name, **run} for name, runs in found.items() for run in runs]
+    write_report(given.result_dir, "similar_songs", text, columns)
+    return text
+
+
+def _open(asked: Options, features: list[str]) -> Dataset:
+    """Open the data with all that is compared, and the songs that have it."""
+    names = dict.fromkeys((*asked.inputs, *(name for name in features if name != "mfcc")))
+    return open_dataset(asked.data_path, asked.w2v_type, asked.is_subset, "+".join(names))
+
+
+def main() -> None:
+    """Read the command line and make the report."""
+    parser = command_parser(__doc__)
+    parser.add_argument("--features", default="cf", help="cf, musicnn, mfcc, ...; with commas")
+    given = parse_command(parser)
+    compare_similar(given, names_in(given.features))
+
+
+if __name__ == "__main__":
+    run_or_explain(main)
