@@ -70,7 +70,8 @@ class TagModel:
     vectors_file : str
         Word vectors of the same set, for other words than the tags; '' where none were found.
     checkpoint : str
-        File of the model that embedded the songs.
+        File of the model that embedded the songs; of an index without a trained model the wheel
+        of musicnn, whose tags have no word vectors but stand for themselves, see `untrained`.
     """
 
     tags: list[str]
@@ -84,6 +85,11 @@ class TagModel:
         of = self.layers
         hidden = np.maximum(word_vectors @ of["weight1"].T + of["bias1"], 0)
         return unit_length(hidden @ of["weight2"].T + of["bias2"])
+
+    @property
+    def is_untrained(self) -> bool:
+        """Whether it is musicnn's own tags."""
+        return self.checkpoint.endswith(".whl")
 
     def is_same(self, other: "TagModel") -> bool:
         """Whether both have the same tags and the same weights."""
