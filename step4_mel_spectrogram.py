@@ -4,7 +4,7 @@ python -u step4_mel_spectrogram.py run DATA_PATH [AUDIO_PATH]
 python -u step4_mel_spectrogram.py pack DATA_PATH
 """
 
-from command_line import fire_commands, flag, whole_number
+from command_line import fire_commands, flag, one_of, whole_number
 from dataset.files import existing_directory, user_path
 
 
@@ -13,6 +13,7 @@ def run(
     audio_path: str | None = None,
     strict: bool = False,
     num_workers: int | None = None,
+    mel: str = "own",
 ) -> None:
     """Compute the mel spectrogram of each song that has none yet.
 
@@ -30,15 +31,19 @@ def run(
         Stop with an error at a song that cannot be read.
     num_workers : int, optional
         Number of processes; by default one for each core.
+    mel : str
+        own: 128 bands in dB. musicnn: as that network was trained, for main.py --init musicnn.
     """
+    from dataset.mel_store import SETTINGS
     from preprocessing.mel.mel_writing import write_from_audio
     from preprocessing.mel.worker_pool import n_cores
     from preprocessing.next_step import print_next
 
     audio = None if audio_path is None else user_path(audio_path)
     directory = existing_directory(data_path)
+    form = one_of("--mel", mel, tuple(SETTINGS))
     n_workers = whole_number("--num_workers", n_cores() if num_workers is None else num_workers, 1)
-    write_from_audio(directory, audio, n_workers, flag("--strict", strict))
+    write_from_audio(directory, audio, n_workers, flag("--strict", strict), form)
     print_next(directory, "step4")
 
 

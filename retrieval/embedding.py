@@ -1,5 +1,6 @@
 """Embedding songs by the model of an index: those of its dataset directory, or audio files."""
 
+import functools
 from collections.abc import Container
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from checkpoint import build_solver, open_trained, read_checkpoint
 from data_loader import RetrievalData
 from dataset.directory import Dataset
 from dataset.files import SPLITS, normal_form, read_songs
-from dataset.mel_store import read_index
+from dataset.mel_store import read_index, silence
 from errors import UserError
 from mel_chunks import spread_chunks
 from options import Options, merge_options
@@ -161,14 +162,16 @@ def hearing_of(solver: Solver, options: Options) -> Hearing:
     torch.set_num_threads(max(1, n_cores() - n_decoding))
     trainer = make_trainer(options, logger=False, enable_checkpointing=False)
     device = trainer.strategy.root_device
-    model = solver.model.to(device).eval()
+    model, settings = solver.model.to(device).eval(), solver.hparams.mel_settings
 
     @torch.inference_mode()
     def embed(mel: np.ndarray) -> np.ndarray:
-        chunks = spread_chunks(mel, options.input_length, options.num_chunk)
+        past_end = silence(settings)
+        chunks = spread_chunks(mel, options.input_length, options.num_chunk, past_end)
         return model.embed_songs({"spec": chunks[None].to(device)})[0].cpu().numpy()
 
-    return Hearing(song_mel, embed, n_decoding, "preprocessing.mel.mel_spectrogram")
+    decode = functools.partial(song_mel, settings=settings)
+    return Hearing(decode, embed, n_decoding, "preprocessing.mel.mel_spectrogram")
 
 
 def embed_file(model: TagModel, file: Path) -> tuple[IndexedSong, np.ndarray]:
