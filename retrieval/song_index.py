@@ -5,7 +5,7 @@ so a writer that is stopped leaves the index as it was. The others are
 
 - `model-1.npz`: the tag branch, so that words are embedded without the checkpoint;
 - `part-2/`, `part-3/` ...: the songs, at most a million in each:
-    - `embeddings.npy`: float16 (n, 256), each of length 1, memory-mapped;
+    - `embeddings.npy`: float16 (n, E), E = 256 of a trained model, each of length 1, memory-mapped;
     - `songs.tsv`: a line for each song, `IndexedSong`, read where it is shown;
     - `lines.npy`: int64 (n + 1,), where each line begins, and where the last one ends;
     - `tags.npy`: uint8 (n, T / 8 rounded up), a bit for each tag; absent where that is not known;
@@ -65,7 +65,7 @@ class TagModel:
     tag_vectors : ndarray of float32, shape (T, D)
         Their word vectors.
     layers : dict of str to ndarray of float32
-        `weight1` (H, D), `bias1` (H,), `weight2` (256, H), `bias2` (256,): two layers with a ReLU
+        `weight1` (H, D), `bias1` (H,), `weight2` (E, H), `bias2` (E,): two layers with a ReLU
         between them.
     vectors_file : str
         Word vectors of the same set, for other words than the tags; '' where none were found.
@@ -81,7 +81,7 @@ class TagModel:
     checkpoint: str
 
     def embed(self, word_vectors: np.ndarray) -> np.ndarray:
-        """Embed word vectors: float32 (Q, D) -> float32 (Q, 256), each of length 1."""
+        """Embed word vectors: float32 (Q, D) -> float32 (Q, E), each of length 1."""
         of = self.layers
         hidden = np.maximum(word_vectors @ of["weight1"].T + of["bias1"], 0)
         return unit_length(hidden @ of["weight2"].T + of["bias2"])
@@ -113,7 +113,7 @@ class Part:
         Where its files are.
     about : dict
         What `index.json` says of it.
-    embeddings : memmap of float16, shape (n, 256)
+    embeddings : memmap of float16, shape (n, E)
     lines : memmap of int64, shape (n + 1,)
     song_tags : memmap of uint8, shape (n, T / 8 rounded up), or None
     removed : ndarray of int64
@@ -202,7 +202,7 @@ class SongIndex:
         return part.song(row)
 
     def vectors(self, rows: Iterable[int]) -> np.ndarray:
-        """Embeddings of songs: float32 (k, 256)."""
+        """Embeddings of songs: float32 (k, E)."""
         places = [self._place(row) for row in rows]
         vectors = [part.embeddings[row] for part, row in places]
         width = self.parts[0].embeddings.shape[1]

@@ -20,6 +20,7 @@ from retrieval.audio_folder import Hearing, embed_folder
 from retrieval.index_writing import EmbeddedSongs
 from retrieval.song_index import TagModel, unit_length
 
+WIDTH = 416  # of a place: 2 x 200 and one, then zeros to a multiple of 32, as IVF-PQ asks
 LONGEST = 30.0  # of both layers side by side; half of Emotify's songs are below 15, all below 26
 
 
@@ -58,15 +59,15 @@ def untrained_model(wheel: Path) -> TagModel:
         weights = (network.output.weight * network.norm_dense.weight).detach().numpy()  # (50, 200)
         n_values = weights.shape[1]
         for tag, axis in zip(tags_of(encoder), unit_length(weights), strict=True):
-            place = axes.setdefault(tag.lower(), np.zeros(len(ENCODERS) * n_values + 1, np.float32))
+            place = axes.setdefault(tag.lower(), np.zeros(WIDTH, np.float32))
             place[number * n_values : (number + 1) * n_values] = axis
     tags = sorted(axes)
     each = np.eye(len(tags), dtype=np.float32)
     layers = {
         "weight1": each,
         "bias1": np.zeros(len(tags), np.float32),
-        "weight2": np.stack([axes[tag] for tag in tags], axis=1),  # (401, 92)
-        "bias2": np.zeros(len(axes[tags[0]]), np.float32),
+        "weight2": np.stack([axes[tag] for tag in tags], axis=1),  # (416, 92)
+        "bias2": np.zeros(WIDTH, np.float32),
     }
     return TagModel(tags, each, layers, vectors_file="", checkpoint=str(wheel.resolve()))
 
@@ -78,7 +79,7 @@ def untrained_hearing(wheel: Path) -> Hearing:
 
 
 def _place_of(file: Path, wheel: Path) -> np.ndarray | str:
-    """Place (401,) of a song, of length 1, or the reason why there is none."""
+    """Place (416,) of a song, of length 1, or the reason why there is none."""
     # Torch takes seconds to import: only where it computes.
     from preprocessing.features.song_layers import AudioError, musicnn_mel, network_of, song_means
 
@@ -96,5 +97,7 @@ def _place_of(file: Path, wheel: Path) -> np.ndarray | str:
 
 def at_one_length(vector: np.ndarray) -> np.ndarray:
     """Divide a vector by `LONGEST` and add the coordinate that brings its length to 1."""
-    inside = vector / max(LONGEST, np.linalg.norm(vector))
-    return np.append(inside, np.sqrt(max(0.0, 1 - inside @ inside))).astype(np.float32)
+    place = np.zeros(WIDTH, np.float32)
+    place[: len(vector)] = vector / max(LONGEST, np.linalg.norm(vector))
+    place[len(vector)] = np.sqrt(max(0.0, 1 - float(place @ place)))
+    return place
