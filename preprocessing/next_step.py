@@ -44,8 +44,7 @@ def _commands(
     path, triplets = shlex.quote(str(directory)), shlex.quote(str(directory / TRIPLETS))
     folders = sorted(name.removesuffix("_w2v") for name in has if name.endswith("_w2v"))
     if not folders and not any(name.startswith("GoogleNews-vectors") for name in has):
-        general = "; general ones need no text: step 1, then step 2 run --general spacy"
-        yield "train", f"step2_word_embedding.py train {path} TEXT (or bring word vectors{general})"
+        yield "train", f"step2_word_embedding.py train {path} TEXT (or bring word vectors)"
     if done != "train" or f"{prefix}tags.npy" not in has:
         vectors = f" --vectors {folders[0]}" if folders else ""
         yield "step1", f"step1_data_split.py run {path} TOP_N MINIMUM{vectors}{flag}"

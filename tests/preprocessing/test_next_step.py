@@ -11,7 +11,7 @@ CF = ("ix_to_cf.npy", "")
 @pytest.mark.parametrize(
     ("done", "files", "command"),
     [
-        ("step0", [], "step2_word_embedding.py train D TEXT (or bring word vectors; general"),
+        ("step0", [], "step2_word_embedding.py train D TEXT (or bring word vectors)"),
         ("step0", [("own_w2v", "")], "step1_data_split.py run D TOP_N MINIMUM --vectors own"),
         ("step0", [("GoogleNews-vectors-negative300.bin", "")], "step1_data_split.py run D TOP_N"),
         ("train", [("own_w2v", "")], "step1_data_split.py run D TOP_N MINIMUM --vectors own"),
