@@ -11,7 +11,6 @@ import torch
 from dataset.bounded import memory_bounded_by
 from dataset.directory import Dataset, fingerprint, open_dataset
 from dataset.files import song_inputs, user_path
-from dataset.mel_store import MEL_SETTINGS
 from dataset.moving import finish_moves
 from errors import UserError
 from options import NOT_GIVEN, Options, merge_options, tell_idle
@@ -153,11 +152,7 @@ def check_same_data(solver_args: dict[str, Any], dataset: Dataset, path: Path) -
             f"{path} was trained on other tags than those of {dataset.path}: give --data_path the "
             "directory that it was trained on"
         )
-    if dataset.mel is not None and solver_args["mel_settings"] != MEL_SETTINGS:
-        raise UserError(
-            f"{path} was trained on spectrograms made with other settings than this program's: "
-            "train again"
-        )
+    _check_mel_settings(solver_args, dataset, path)
     trained_on = solver_args["made_by"]["fingerprint"]
     for name, found in fingerprint(dataset).items():
         if found != trained_on.get(name, ""):
@@ -165,6 +160,14 @@ def check_same_data(solver_args: dict[str, Any], dataset: Dataset, path: Path) -
                 f"{path} was trained with another {name} than {dataset.path} holds now: give "
                 "--data_path the directory as it was, or train again"
             )
+
+
+def _check_mel_settings(solver_args: dict[str, Any], dataset: Dataset, path: Path) -> None:
+    if dataset.mel is not None and solver_args["mel_settings"] != dataset.mel.settings:
+        raise UserError(
+            f"{path} was trained on spectrograms made with other settings than those of "
+            f"{dataset.path}: give --data_path the directory that it was trained on, or train again"
+        )
 
 
 def _check_lengths(solver_args: dict[str, Any], dataset: Dataset, path: Path) -> None:
@@ -181,4 +184,5 @@ def _check_lengths(solver_args: dict[str, Any], dataset: Dataset, path: Path) ->
                 f"{path} takes {kind} vectors of {length} numbers, those of {dataset.path} have "
                 f"{vectors.shape[1]}: give --data_path the directory that it was trained on"
             )
+    _check_mel_settings(solver_args, dataset, path)
     print(f"{path} is a released checkpoint: its tags, vectors and spectrograms are not checked")

@@ -15,8 +15,9 @@ from pytorch_lightning import LightningDataModule
 from torch import Tensor
 
 from dataset.directory import Dataset
+from dataset.mel_store import frame_bytes
 from errors import UserError
-from mel_chunks import BYTES_A_FRAME, MelChunks, choose_cache, random_first, spread_first
+from mel_chunks import MelChunks, choose_cache, random_first, spread_first
 from model import SongInputs
 from modules import ShortChunkCNN
 from options import Options
@@ -181,7 +182,8 @@ class RetrievalData(LightningDataModule):
             self._is_heard = torch.from_numpy(is_heard).to(device)
         songs = songs[is_heard[songs]]
         rows = self.dataset.mel.rows_of(self.dataset.song_ids[song] for song in songs)
-        n_bytes = int(self.dataset.mel.n_frames[rows].sum()) * BYTES_A_FRAME
+        n_frames = int(self.dataset.mel.n_frames[rows].sum())
+        n_bytes = frame_bytes(n_frames, self.dataset.mel.settings["n_mels"])
         here = n_bytes * self.trainer.world_size  # every process keeps its own
         cache = choose_cache(options.cache, here, device)
         home = {"gpu": "on the GPU", "memory": "in memory", "disk": "on disk"}[cache]

@@ -15,11 +15,10 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from dataset.directory import Dataset
-from dataset.mel_store import FLOOR_DB, N_MELS, MelStore, PackedMels
+from dataset.mel_store import FLOOR_DB, N_MELS, MelStore, PackedMels, silence
 from errors import UserError
 from progress import progress
 
-BYTES_A_FRAME = N_MELS * 2
 SHARE_OF_FREE = 0.6  # of the free memory that a cache may take: the model needs room, too
 
 
@@ -75,48 +74,61 @@ def spread_first(n_frames: Tensor, length: int, n_chunks: int) -> Tensor:
     return (last * place.to(last.device)).round().long()
 
 
-def cut(frames: Tensor, starts: Tensor, n_frames: Tensor, first: Tensor, length: int) -> Tensor:
-    """Cut a stretch out of each of B songs; silence (`FLOOR_DB`) past the end of a song.
+def cut(
+    frames: Tensor,
+    starts: Tensor,
+    n_frames: Tensor,
+    first: Tensor,
+    length: int,
+    past_end: float = FLOOR_DB,
+) -> Tensor:
+    """Cut a stretch out of each of B songs; silence past the end of a song.
 
     Parameters
     ----------
-    frames : Tensor of float, shape (frames of all songs, 128)
-        dB, song after song.
+    frames : Tensor of float, shape (frames of all songs, F)
+        Song after song.
     starts, n_frames, first : Tensor of int64, shape (B,)
         Where a song begins, how long it is, and the first frame of the stretch, counted from the
         start of its song, at least 0.
     length : int
         Frames of a stretch.
+    past_end : float
+        What silence is.
 
     Returns
     -------
-    Tensor of float, shape (B, length, 128)
+    Tensor of float, shape (B, length, F)
     """
     positions = first[:, None] + torch.arange(length, device=first.device)  # (B, length), in a song
     inside = positions < n_frames[:, None]
     index = torch.where(inside, starts[:, None] + positions, 0)
     chunks = frames.index_select(0, index.flatten()).unflatten(0, index.shape)
-    return chunks.masked_fill_(~inside[:, :, None], FLOOR_DB)
+    return chunks.masked_fill_(~inside[:, :, None], past_end)
 
 
-def spread_chunks(mel: np.ndarray, length: int, n_chunks: int) -> Tensor:
+def spread_chunks(
+    mel: np.ndarray, length: int, n_chunks: int, past_end: float = FLOOR_DB
+) -> Tensor:
     """Chunks of a song as validation and test take them, spread evenly from end to end.
 
     Parameters
     ----------
-    mel : ndarray of float16, shape (frames, 128)
-        Mel spectrogram in dB.
+    mel : ndarray of float16, shape (frames, F)
+        Mel spectrogram.
     length, n_chunks : int
         Frames of a chunk, and how many.
+    past_end : float
+        What silence is: it follows a song that is too short.
 
     Returns
     -------
-    Tensor of float32, shape (n_chunks, 128, length)
-        Silence past the end of the song.
+    Tensor of float32, shape (n_chunks, F, length)
     """
     n_frames = torch.tensor([len(mel)]).expand(n_chunks)
     first = spread_first(n_frames[:1], length, n_chunks)[0]
-    chunks = cut(torch.from_numpy(mel), torch.zeros_like(first), n_frames, first, length)
+    starts = torch.zeros_like(first)
+    chunks = cut(torch.from_numpy(mel), starts, n_frames, first, length, past_end)
     return chunks.float().transpose(1, 2)
 
 
@@ -178,20 +190,21 @@ class MelChunks:
 
         Yields
         ------
-        Tensor of float32, shape (B, 128, length)
-            dB, on the device; silence past the end of a song.
+        Tensor of float32, shape (B, F, length)
+            On the device; silence past the end of a song.
         """
         if self.cache == "disk":
             batches = self._read_batches(songs, first, length)
         else:
             pairs = zip(songs, first, strict=True)
             batches = (self._crop(*pair, length) for pair in pairs)
-        for chunks in batches:  # (B, length, 128) float16
+        for chunks in batches:  # (B, length, F) float16
             yield chunks.to(self.device, non_blocking=True).float().transpose(1, 2)
 
     def _crop(self, songs: Tensor, first: Tensor, length: int) -> Tensor:
         songs, first = songs.to(self.frames.device), first.to(self.frames.device)
-        return cut(self.frames, self.starts[songs], self.kept_n_frames[songs], first, length)
+        where = self.starts[songs], self.kept_n_frames[songs], first, length
+        return cut(self.frames, *where, silence(self.store.settings))
 
     def _read_batches(self, songs, first, length: int) -> DataLoader:
         jobs = [
@@ -222,7 +235,7 @@ class _Crops(TorchDataset):
 
 
 def read_crops(store: MelStore, rows: np.ndarray, first: np.ndarray, length: int) -> Tensor:
-    """Read a stretch of each of B songs from the disk: float16 (B, length, 128), as `cut`.
+    """Read a stretch of each of B songs from the disk: float16 (B, length, F), as `cut`.
 
     Parameters
     ----------
@@ -236,7 +249,8 @@ def read_crops(store: MelStore, rows: np.ndarray, first: np.ndarray, length: int
     n_frames, first = torch.from_numpy(store.n_frames[rows]), torch.from_numpy(first)
     if isinstance(store, PackedMels):
         starts = torch.from_numpy(store.starts[rows])
-        return cut(_tensor(store.frames), starts, n_frames, first, length)
+        past_end = silence(store.settings)
+        return cut(_tensor(store.frames), starts, n_frames, first, length, past_end)
     crops = torch.empty(len(rows), length, N_MELS, dtype=torch.float16)
     zero = torch.zeros(1, dtype=torch.int64)
     for crop, row, n, start in zip(crops, rows, n_frames[:, None], first[:, None], strict=True):
@@ -252,9 +266,9 @@ def _tensor(frames: np.ndarray) -> Tensor:
 
 
 def _load(store: MelStore, rows: np.ndarray, home: torch.device) -> Tensor:
-    """Read whole songs, one behind the other: float16 (frames of all, 128)."""
-    n_frames = store.n_frames[rows]
-    frames = torch.empty(int(n_frames.sum()), N_MELS, dtype=torch.float16, device=home)
+    """Read whole songs, one behind the other: float16 (frames of all, F)."""
+    n_frames, n_mels = store.n_frames[rows], store.settings["n_mels"]
+    frames = torch.empty(int(n_frames.sum()), n_mels, dtype=torch.float16, device=home)
     ends = np.cumsum(n_frames)
     songs = zip(rows, n_frames, ends, strict=True)
     for row, n, end in progress(songs, "reading spectrograms", len(rows), delay=3, leave=False):

@@ -3,16 +3,19 @@
 Plain PyTorch: knows nothing of Lightning, files or sampling.
 """
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from fusion import ConcatFusion, MaskedFusion, is_known, project_known, vector_head
-from modules import ShortChunkCNN, projection_head
+from modules import MusicnnBranch, ShortChunkCNN, projection_head
 
 EMBEDDING_SIZE = 256
 FUSIONS = ("concat", "masked")
+ACOUSTIC: dict[str, Any] = {"short-chunk": ShortChunkCNN, "musicnn": MusicnnBranch}
 
 # What is known of a batch of B songs, by the name of the song input, floats on one device. 'spec':
-# chunks of mel spectrogram in dB, (B, F, L), or (B, chunks, F, L), whose embeddings are averaged;
+# chunks of mel spectrogram, (B, F, L), or (B, chunks, F, L), whose embeddings are averaged;
 # 'cf', or any other name: vectors (B, C). Masked fusion takes what is not there, or a row of NaN,
 # for not known.
 SongInputs = dict[str, Tensor]
@@ -31,11 +34,19 @@ class RetrievalModel(nn.Module):
     fusion : {'concat', 'masked'}
         How several inputs are joined: all of them side by side, as in the paper, or whatever is
         known of a song.
+    acoustic : str
+        The network of the acoustic branch, one of `ACOUSTIC`.
     """
 
     CONCAT_ACOUSTIC_SIZE = 200  # as the paper's CF vectors, so that both weigh the same
 
-    def __init__(self, tag_dim: int, inputs: dict[str, int | None], fusion: str = "concat"):
+    def __init__(
+        self,
+        tag_dim: int,
+        inputs: dict[str, int | None],
+        fusion: str = "concat",
+        acoustic: str = "short-chunk",
+    ):
         super().__init__()
         if fusion not in FUSIONS or not inputs:
             raise ValueError(f"one input at least, and fusion one of {FUSIONS}, not {fusion!r}")
@@ -48,7 +59,7 @@ class RetrievalModel(nn.Module):
         is_concat = len(inputs) > 1 and not self.is_masked
         acoustic_size = self.CONCAT_ACOUSTIC_SIZE if is_concat else EMBEDDING_SIZE
         if "spec" in inputs:
-            self.acoustic_branch = ShortChunkCNN(acoustic_size)
+            self.acoustic_branch = ACOUSTIC[acoustic](acoustic_size)
         if len(inputs) > 1:
             sizes = {name: size or acoustic_size for name, size in inputs.items()}
             self.fusion = ConcatFusion(sizes) if is_concat else MaskedFusion(sizes, tag_dim)

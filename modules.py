@@ -1,4 +1,4 @@
-"""Building blocks of the branches: projection head, short-chunk CNN.
+"""Building blocks of the branches: projection head, short-chunk CNN, musicnn to be fine-tuned.
 
 Architecture of Won et al., ICASSP 2021 (arXiv 2010.16030), figure 1; the CNN after "Evaluation of
 CNN-based Automatic Music Tagging Models" (Won, Ferraro, Bogdanov, Serra, 2020, arXiv 2006.00751).
@@ -9,6 +9,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from encoders.musicnn import N_PENULTIMATE, Musicnn
 
 
 class HalfDropout(nn.Module):
@@ -100,3 +102,37 @@ class ShortChunkCNN(nn.Module):
         for layer in (self.input_norm, *self.blocks, self.project):
             out = layer(out)  # ... -> (B, n_outputs, 1, L / 128)
         return out.amax(dim=(2, 3))  # (B, n_outputs, 1, L / 128) -> (B, n_outputs)
+
+
+class MusicnnBranch(nn.Module):
+    """musicnn up to the layer before its tags, then a projection: a chunk to one vector.
+
+    Parameters
+    ----------
+    n_outputs : int
+        Length of the vector.
+    """
+
+    TRAINED_LAST = ("dense", "norm_dense")  # of musicnn, beside the projection
+
+    def __init__(self, n_outputs: int = 256):
+        super().__init__()
+        self.network = Musicnn()
+        self.network.output = nn.Identity()  # its tags are not wanted
+        self.norm = nn.BatchNorm1d(N_PENULTIMATE, affine=False)
+        self.head = projection_head(N_PENULTIMATE, n_outputs)
+
+    def start_from(self, trained: Musicnn, keep_front: bool) -> None:
+        """Take the weights of a trained network; with `keep_front` all but its last layers stay.
+
+        These are in evaluation then, which Lightning respects.
+        """
+        trained.output = nn.Identity()
+        self.network.load_state_dict(trained.state_dict())
+        for name, module in self.network.named_children():
+            if keep_front and name not in self.TRAINED_LAST:
+                module.requires_grad_(False).eval()
+
+    def forward(self, spec: Tensor) -> Tensor:
+        """Embed chunks: float (B, 96, L) in musicnn's scale -> float (B, n_outputs)."""
+        return self.head(self.norm(self.network(spec.transpose(1, 2)).penultimate))

@@ -95,6 +95,12 @@ class Options:
         "the paper), NAME of a file NAME_songs.npy, or several, such as spec+cf",
         input_type_name,
     )
+    init: str = _model(
+        "none",
+        "weights that the acoustic branch starts from: none, or those of musicnn, on spectrograms "
+        "of step 4 --mel musicnn; musicnn-last trains its last layers alone",
+        choices=("none", "musicnn", "musicnn-last"),
+    )
     fusion: str = _model(
         "auto",
         "how several inputs are joined: concat, as in the paper, or masked, whatever is known of a "
@@ -196,6 +202,9 @@ class Options:
     )
     model_load_path: str = _run(NOT_GIVEN, "checkpoint to test, or its folder")
     result_path: str = _run(NOT_GIVEN, "file for results; results.json beside the checkpoint")
+    wheel: str = _run(
+        NOT_GIVEN, "with --init: file of the package of musicnn, where it cannot be fetched"
+    )
     neptune_project: str = _run(
         NOT_GIVEN, "log to this Neptune project as well; kept offline when no server answers"
     )
@@ -226,12 +235,12 @@ class Options:
 MODEL_OPTIONS = tuple(one.name for one in fields(Options) if one.metadata["of_model"])
 CARRIED_OPTIONS = ("n_epochs", "early_stopping", "precision", "num_chunk")  # unless given anew
 TRIPLET_OPTIONS = {"is_weighted", "negative_weighting", "anchors_per_song", "margin"}
-AUDIO_OPTIONS = {"num_workers", "num_chunk", "input_length", "cache", "compile"}
+AUDIO_OPTIONS = {"init", "wheel", "num_workers", "num_chunk", "input_length", "cache", "compile"}
 USED_IN_TEST = {"input_type", "fusion", "w2v_type", "is_subset", "input_length"}  # of MODEL_OPTIONS
 IDLE_OPTIONS = {  # which do nothing in a mode
     "TRAIN": {"model_load_path", "result_path"},
     "TEST": (set(MODEL_OPTIONS) - USED_IN_TEST)
-    | {"n_epochs", "early_stopping", "resume", "model_save_path", "compile"}
+    | {"n_epochs", "early_stopping", "resume", "model_save_path", "compile", "wheel"}
     | {"neptune_project", "neptune_api_key"},
 }
 
@@ -302,6 +311,7 @@ def tell_idle(given: dict[str, Any], options: Options) -> None:
             | (set() if len(options.inputs) > 1 else {"fusion"}),
         ),
         (f"--loss {options.loss}", {"mixup"} if options.loss == "triplet" else TRIPLET_OPTIONS),
+        ("--init none", {"wheel"} if options.init == "none" else set()),
         ("--is_weighted False", set() if options.is_weighted else {"negative_weighting"}),
     ):
         named = ", ".join(

@@ -1,6 +1,7 @@
 """Search songs by words and songs: `index` embeds the songs once, `search` ranks them.
 
 python -u retrieve.py index MODEL_PATH DATA_PATH INDEX [--audio FOLDER] [--add]
+python -u retrieve.py index --audio FOLDER INDEX
 python -u retrieve.py remove INDEX SONG...
 python -u retrieve.py merge INDEX
 python -u retrieve.py search INDEX WORDS... [--like SONG] [--not WORDS]
@@ -21,28 +22,25 @@ if TYPE_CHECKING:
 
 
 def index(
-    model_path: str,
-    data_path: str,
-    index: str,
+    *paths: str,
     audio: str | None = None,
     w2v_type: str | None = None,
     is_subset: bool = False,
     gpu_id: str = "0",
     add: bool = False,
     by: str = "auto",
+    wheel: str | None = None,
 ) -> None:
-    """Embed songs by a trained model and write them to the folder INDEX.
+    """Embed songs and write them to a folder, the last of PATHS.
 
     Parameters
     ----------
-    model_path : str
-        A checkpoint of main.py, or its folder.
-    data_path : str
-        The dataset directory that the model was trained on.
-    index : str
-        The folder to write.
+    paths : str
+        MODEL_PATH DATA_PATH INDEX: a checkpoint of main.py or its folder, the dataset directory
+        that it was trained on, the folder to write. Or INDEX alone, with --audio: the songs are
+        searched for the tags of musicnn, with no training.
     audio : str, optional
-        Folder of audio files to embed, which need no tags; by default the songs of DATA_PATH. The
+        Folder of audio files to embed, which need no tags; by default the songs of DATA_PATH. A
         model must be one of --input_type spec, or of spec+... by masked fusion.
     w2v_type : str, optional
         For a checkpoint of the paper's authors, which does not say it: NAME of the word vectors,
@@ -56,7 +54,18 @@ def index(
     by : str
         How neighbours are looked for, also --index: flat (all songs are compared), hnsw, ivfpq, or
         auto, which is flat up to 100,000 songs and ivfpq beyond.
+    wheel : str, optional
+        With INDEX alone: the package of musicnn, musicnn-0.1.0-py3-none-any.whl; by default it is
+        fetched from PyPI, once, 29 MB.
     """
+    if len(paths) != 3 and not (len(paths) == 1 and audio):
+        raise UserError("give MODEL_PATH DATA_PATH INDEX, or --audio FOLDER INDEX")
+    *of_model, index = paths
+    idle = ["--wheel"] if of_model and wheel else []
+    idle += ["--w2v_type"] if w2v_type and not of_model else []
+    idle += ["--is_subset"] if is_subset and not of_model else []
+    if idle:
+        print(f"no effect {'with' if of_model else 'without'} a model: {', '.join(idle)}")
     folder = None if audio is None else user_path(audio)
     if folder and not folder.is_dir():
         raise UserError(f"{folder} is not a directory: give --audio a folder of audio files")
@@ -67,10 +76,17 @@ def index(
     one_of("--index", by, KINDS)
     into = index_folder(user_path(index))
     old = read_index(into) if flag("--add", add) else None
-    given = _model_options(model_path, data_path, w2v_type, is_subset, gpu_id)
-    from retrieval.embedding import index_songs  # torch takes seconds: only where it computes
+    known = set(old.song_ids()) if old else set()
+    if folder and not of_model:
+        from retrieval.untrained import index_untrained
 
-    model, songs = index_songs(given, folder, set(old.song_ids()) if old else ())
+        model, songs = index_untrained(folder, user_path(wheel) if wheel else None, known)
+    else:
+        model_path, data_path = of_model
+        given = _model_options(model_path, data_path, w2v_type, is_subset, gpu_id)
+        from retrieval.embedding import index_songs  # torch takes seconds: only where it computes
+
+        model, songs = index_songs(given, folder, known)
     if old:
         same_model(old, model)
         add_songs(into, songs, by)
@@ -140,7 +156,7 @@ def search(
         File for the songs found: a table (.tsv) or a playlist (.m3u, .m3u8).
     vectors : str, optional
         File of word vectors for words that are not tags, the same as the model was trained with;
-        by default where they were when the index was made.
+        by default where they were when the index was made. Any, for an index without a model.
     like : str
         A song to be near: its id, or an audio file; may stand several times.
     without : str

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import LambdaLR
 
+from dataset.mel_store import SETTINGS
 from errors import UserError
 from losses import infonce_loss, sigmoid_loss, triplet_margin_loss
 from metrics import mean_over_tags, score_tags
@@ -58,7 +59,7 @@ class Solver(LightningModule):
     inputs : dict of str to int or None
         The song inputs, as `model.RetrievalModel` takes them.
     mel_settings : dict, optional
-        How the spectrograms were made, for whoever gives this model others; not used here.
+        How the spectrograms were made: the network of the acoustic branch is the one for such.
     made_by : dict, optional
         What is trained by whom on what, for whoever reads the checkpoint; not used here.
 
@@ -85,7 +86,8 @@ class Solver(LightningModule):
         super().__init__()
         self.save_hyperparameters()
         self.options = Options(**options)
-        self.model = RetrievalModel(tag_dim, inputs, self.options.fusion_in_force)
+        acoustic = "musicnn" if mel_settings == SETTINGS["musicnn"] else "short-chunk"
+        self.model = RetrievalModel(tag_dim, inputs, self.options.fusion_in_force, acoustic)
         self.logit_scale = self.logit_bias = None
         if self.options.loss != "triplet":
             self.logit_scale = nn.Parameter(torch.tensor(FIRST_SCALE).log())

@@ -4,7 +4,7 @@ python -u step4_mel_spectrogram.py run DATA_PATH [AUDIO_PATH]
 python -u step4_mel_spectrogram.py pack DATA_PATH
 """
 
-from command_line import fire_commands, flag
+from command_line import fire_commands, flag, one_of
 from dataset.files import existing_directory, user_path
 
 
@@ -15,6 +15,7 @@ def run(
     num_workers: int | None = None,
     engine: str = "processes",
     spark: str = "local[*]",
+    mel: str = "own",
 ) -> None:
     """Compute the mel spectrogram of each song that has none yet.
 
@@ -37,15 +38,19 @@ def run(
         at the same paths.
     spark : str
         Address of the Spark master: local[2] for two cores of this machine, spark://HOST:7077, ...
+    mel : str
+        own: 128 bands in dB. musicnn: as that network was trained, for main.py --init musicnn.
     """
+    from dataset.mel_store import SETTINGS
     from preprocessing.mel.mel_writing import write_from_audio
     from preprocessing.mel.worker_pool import task_map
     from preprocessing.next_step import print_next
 
     audio = None if audio_path is None else user_path(audio_path)
     directory = existing_directory(data_path)
+    form = one_of("--mel", mel, tuple(SETTINGS))
     map_tasks = task_map(engine, spark, num_workers)
-    write_from_audio(directory, audio, map_tasks, flag("--strict", strict))
+    write_from_audio(directory, audio, map_tasks, flag("--strict", strict), form)
     print_next(directory, "step4")
 
 

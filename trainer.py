@@ -17,8 +17,12 @@ from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from dataset.directory import Dataset
-from dataset.mel_store import MEL_SETTINGS
+from dataset.files import user_path
+from dataset.mel_store import SETTINGS
+from dataset.wheels import fetch_wheel
 from dataset.writing import staged
+from encoders.musicnn import load_musicnn
+from encoders.musicnn_package import WHEEL
 from errors import UserError
 from options import NOT_GIVEN, Options
 from processes import share_batch_norm
@@ -177,9 +181,11 @@ def make_solver(options: Options, dataset: Dataset, trainer: Trainer) -> Solver:
             name: dataset.vectors[name].shape[1] if name in dataset.vectors else None
             for name in options.inputs
         },
-        mel_settings=None if dataset.mel is None else MEL_SETTINGS,
+        mel_settings=None if dataset.mel is None else dataset.mel.settings,
         made_by=provenance(kept, dataset) | {"ran_with": ran_with},
     )
+    if options.init != "none" and dataset.mel is not None:
+        _start_from_musicnn(solver, options, dataset)
     if trainer.world_size > 1:
         share_batch_norm(solver.model)
     if compiled:
@@ -187,9 +193,22 @@ def make_solver(options: Options, dataset: Dataset, trainer: Trainer) -> Solver:
     return solver
 
 
+def _start_from_musicnn(solver: Solver, options: Options, dataset: Dataset) -> None:
+    """Give the acoustic branch the weights that musicnn was trained to."""
+    if dataset.mel.settings != SETTINGS["musicnn"]:
+        raise UserError(
+            f"--init {options.init} needs spectrograms as musicnn was trained on, unlike those of "
+            f"{dataset.path}: make them in another dataset directory by step 4 --mel musicnn"
+        )
+    given = None if options.wheel == NOT_GIVEN else user_path(options.wheel)
+    trained = load_musicnn(fetch_wheel(*WHEEL, given=given))
+    solver.model.acoustic_branch.start_from(trained, keep_front=options.init == "musicnn-last")
+
+
 def keep_lightning_calm() -> None:
     """Hide its advertisements, and warnings that a user can do nothing about."""
     for name in ("pytorch_lightning.utilities.rank_zero", "lightning_fabric.utilities.distributed"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    for message in ("LeafSpec", "logging interval", "exists and is not empty", "model summary"):
+    known = ("LeafSpec", "logging interval", "exists and is not empty", "model summary")
+    for message in (*known, "in eval mode"):
         warnings.filterwarnings("ignore", message=f".*{message}.*")

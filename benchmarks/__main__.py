@@ -20,6 +20,7 @@ SCRIPTS = [  # module, its arguments, its arguments with --quick
     ("chunk_loading", "", "--repeats 1 --n_songs 4"),
     ("acoustic_step", "", "--repeats 1 --batch_size 2"),
     ("mel_spectrogram", "", "--repeats 2 --n_files 1 --num_workers 1"),
+    ("song_features", "", ""),  # fetches the package of musicnn
     ("step3_memory", "2 5 10", "0.01 0.02"),
     (
         "whole_run",

@@ -2,8 +2,8 @@
 
 The packed store, written by step 4, is three files:
 
-- `mel.npy`, float16 (frames of all songs, 128): song after song, time first, so that a training
-  chunk is one stretch of the file, which is memory-mapped.
+- `mel.npy`, float16 (frames of all songs, F), of F = 128 mel bands or 96: song after song, time
+  first, so that a training chunk is one stretch of the file, which is memory-mapped.
 - `mel_songs.tsv`: song id, first frame, number of frames, size of its source file in bytes, the
   start of the SHA-256 of its content, and what of its sound was cut or repaired; older stores lack
   the last two. A line is appended when the frames are on disk, so that it is also the journal of an
@@ -16,13 +16,14 @@ The published layout is one .npy file (128, frames) a song: `spec/<id[2]>/<id[3]
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from dataset.files import ABOUT, read_about, read_tsv
+from encoders.musicnn_package import MEL_SETTINGS as MUSICNN_SETTINGS
 from errors import UserError, one_line
 
 N_MELS = 128
@@ -44,6 +45,12 @@ MEL_SETTINGS: dict[str, Any] = {
     "floor": 1e-10,
     "centred": True,  # frame t is centred on sample t * hop_length ...
     "padding": "zeros",  # ... beyond both ends of the song
+}
+
+# The forms that a store may have: our own in dB, and that of musicnn, to fine-tune it.
+SETTINGS: dict[str, dict[str, Any]] = {
+    "own": MEL_SETTINGS,
+    "musicnn": MEL_SETTINGS | MUSICNN_SETTINGS | {"scale": "log10(10000 power + 1)"},
 }
 
 FRAMES = "mel.npy"
@@ -95,15 +102,18 @@ class PackedMels(_Mels):
         As in `_Mels`.
     starts : ndarray of int64, shape (S,)
         First frame of each song.
-    frames : memmap of float16, shape (frames of all songs, 128)
-        dB.
+    frames : memmap of float16, shape (frames of all songs, F)
+        dB, unless the settings say otherwise.
+    settings : dict
+        How they were made: one of `SETTINGS`.
     """
 
     starts: np.ndarray
     frames: np.ndarray
+    settings: dict[str, Any] = field(default_factory=lambda: MEL_SETTINGS)
 
     def song(self, row: int) -> np.ndarray:
-        """Spectrogram of a song: float16 (frames, 128), read from the disk where it is used."""
+        """Spectrogram of a song: float16 (frames, F), read from the disk where it is used."""
         return self.frames[self.starts[row] : self.starts[row] + self.n_frames[row]]
 
 
@@ -120,6 +130,7 @@ class PublishedMels(_Mels):
     """
 
     files: list[Path]
+    settings = MEL_SETTINGS
 
     def song(self, row: int) -> np.ndarray:
         """Spectrogram of a song: float (frames, 128), read from the disk where it is used."""
@@ -181,21 +192,41 @@ def same_audio(directory: Path) -> list[list[str]]:
     return [group for group in groups.values() if len(group) > 1]
 
 
-def check_settings(directory: Path) -> None:
-    """Raise `UserError` unless `dataset.json` says that the store was made with our settings."""
+def silence(settings: dict[str, Any]) -> float:
+    """What stands for silence in spectrograms of these settings."""
+    return 0.0 if settings == SETTINGS["musicnn"] else FLOOR_DB
+
+
+def read_settings(directory: Path, wanted: str | None = None) -> dict[str, Any]:
+    """Read how the store was made.
+
+    Parameters
+    ----------
+    directory : Path
+        The dataset directory.
+    wanted : str, optional
+        The one of `SETTINGS` that it must be; by default any.
+
+    Raises
+    ------
+    UserError
+        `dataset.json` says nothing of it, or something else.
+    """
     theirs = read_about(directory).get("steps", {}).get("step4", {}).get("mel_settings")
     if not isinstance(theirs, dict):
         raise UserError(
             f"{directory / ABOUT} does not say how {FRAMES} was made (steps.step4.mel_settings): "
             f"bring back that file, or {START_AGAIN}"
         )
-    if theirs != MEL_SETTINGS:
-        names = sorted(MEL_SETTINGS.keys() | theirs.keys())
-        name = next(name for name in names if theirs.get(name) != MEL_SETTINGS.get(name))
+    if theirs not in ([SETTINGS[wanted]] if wanted else SETTINGS.values()):
+        ours = SETTINGS[wanted or "own"]
+        names = sorted(ours.keys() | theirs.keys())
+        name = next(name for name in names if theirs.get(name) != ours.get(name))
         raise UserError(
             f"{directory / FRAMES} was made with {name} {theirs.get(name)} instead of "
-            f"{MEL_SETTINGS.get(name)}: {START_AGAIN}"
+            f"{ours.get(name)}: {START_AGAIN}"
         )
+    return theirs
 
 
 # ---------------------------------------------------------------- the packed store
@@ -205,8 +236,9 @@ def _open_packed(directory: Path) -> PackedMels:
     index = read_index(directory)
     if not index:
         raise UserError(f"{directory / INDEX} lists no song: {_STEP4} makes the spectrograms")
-    check_settings(directory)
-    check_frames(directory, index)
+    settings = read_settings(directory)
+    n_mels = settings["n_mels"]
+    check_frames(directory, index, n_mels)
     total = index[-1].start + index[-1].n_frames
     file = directory / FRAMES
     return PackedMels(
@@ -214,15 +246,16 @@ def _open_packed(directory: Path) -> PackedMels:
         n_frames=np.array([song.n_frames for song in index], dtype=np.int64),
         starts=np.array([song.start for song in index], dtype=np.int64),
         # The index counts: the header knows only what the last run that came to its end wrote.
-        frames=np.memmap(file, "<f2", mode="r", offset=data_offset(file), shape=(total, N_MELS)),
+        frames=np.memmap(file, "<f2", "r", data_offset(file, n_mels), (total, n_mels)),
+        settings=settings,
     )
 
 
-def check_frames(directory: Path, index: list[StoredSong]) -> None:
+def check_frames(directory: Path, index: list[StoredSong], n_mels: int) -> None:
     """Raise `UserError` unless `mel.npy` is in form and holds all frames of the index."""
     file = directory / FRAMES
     total = index[-1].start + index[-1].n_frames
-    if data_offset(file) + frame_bytes(total) > file.stat().st_size:
+    if data_offset(file, n_mels) + frame_bytes(total, n_mels) > file.stat().st_size:
         raise UserError(
             f"{file} is cut short, {INDEX} lists {total} frames: get it whole, or {START_AGAIN}"
         )
@@ -260,12 +293,12 @@ def read_index(
     return songs
 
 
-def frame_bytes(n_frames: int) -> int:
+def frame_bytes(n_frames: int, n_mels: int) -> int:
     """Size of so many frames in the packed store."""
-    return n_frames * N_MELS * 2
+    return n_frames * n_mels * 2
 
 
-def data_offset(file: Path) -> int:
+def data_offset(file: Path, n_mels: int) -> int:
     """Where the frames begin in a packed store's .npy file, whose header is checked."""
     try:
         with open(file, "rb") as stream:
@@ -274,9 +307,9 @@ def data_offset(file: Path) -> int:
             offset = stream.tell()
     except Exception as error:  # missing, or a damaged header, which raises nearly anything
         raise UserError(f"{file} cannot be read ({one_line(error)}): {START_AGAIN}") from None
-    if shape[1:] != (N_MELS,) or is_fortran or dtype != np.dtype("<f2"):
+    if shape[1:] != (n_mels,) or is_fortran or dtype != np.dtype("<f2"):
         raise UserError(
-            f"{file} holds {dtype} of shape {shape} instead of float16 (frames, {N_MELS}): "
+            f"{file} holds {dtype} of shape {shape} instead of float16 (frames, {n_mels}): "
             f"{START_AGAIN}"
         )
     return offset

@@ -56,12 +56,14 @@ def _commands(
         yield "step3", f"step3_taste_profile.py train {path} {triplets}{flag}"
     has_mel = "mel.npy" in has or "spec" in has
     if any(song.audio for song in read_songs(directory)):
-        yield "step4", f"step4_mel_spectrogram.py run {path}"
+        better = f"(or step5_song_features.py run {path}: better with little music)"
+        yield "step4", f"step4_mel_spectrogram.py run {path} {better}"
     kind = "hybrid" if has_cf and has_mel else "spec" if has_mel else "cf"
     kind = features if done == "step5" else kind
     names = sorted(name.removesuffix("_emb.pkl") for name in has if name.endswith("_emb.pkl"))
     names = [name.removeprefix(prefix) for name in names if name.startswith("sub_") == is_subset]
     w2v = "google" if "google" in names or not names else names[0]
+    recipe = "@recipes/cultural.args" if done == "step5" else "@recipes/paper.args"
     train = f"--data_path {path} --input_type {kind} --w2v_type {w2v}"
     subset = " --is_subset True" if is_subset else ""
-    yield "main", f"main.py --mode TRAIN {train}{subset} --is_balanced True --is_weighted True"
+    yield "main", f"main.py {recipe} --mode TRAIN {train}{subset}"

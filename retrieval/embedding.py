@@ -1,5 +1,6 @@
-"""Embedding songs by a trained model: those of its dataset directory, or any folder of audio."""
+"""Embedding songs by the model of an index: those of its dataset directory, or audio files."""
 
+import functools
 from collections.abc import Container
 from pathlib import Path
 
@@ -10,16 +11,18 @@ from torch import Tensor, nn
 from checkpoint import build_solver, open_trained, read_checkpoint
 from data_loader import RetrievalData
 from dataset.directory import Dataset
-from dataset.files import SPLITS, normal_form, read_songs, some
-from dataset.mel_store import read_index
+from dataset.files import SPLITS, normal_form, read_songs
+from dataset.mel_store import read_index, silence
 from errors import UserError
 from mel_chunks import spread_chunks
 from model import RetrievalModel
 from options import Options, merge_options
-from progress import progress
+from preprocessing.mel.sources import digest_of
 from released_checkpoint import read_released
+from retrieval.audio_folder import Hearing, embed_folder, hear_files
 from retrieval.index_writing import EmbeddedSongs
 from retrieval.song_index import IndexedSong, TagModel, unit_length
+from retrieval.untrained import untrained_hearing
 from solver import Solver
 from threads import shared_cores
 from trainer import make_trainer
@@ -69,7 +72,13 @@ def index_songs(
     if audio is None:
         songs = embed_dataset(solver, options, dataset, known)
     else:
-        songs = _embed_folder(solver, options, audio, known)
+        if not hears_audio(options):
+            raise UserError(
+                f"a model of --input_type {options.input_type} needs more than the audio, which is "
+                "all that a folder has: give one of --input_type spec, or of spec+... by masked "
+                "fusion"
+            )
+        songs = embed_folder(hearing_of(solver, options), audio, known)
     return tag_model(solver, dataset, options, path), songs
 
 
@@ -143,7 +152,7 @@ def _names(dataset: Dataset) -> dict[str, IndexedSong]:
     }
 
 
-# ---------------------------------------------------------------- a folder of audio
+# ---------------------------------------------------------------- audio files
 
 
 def hears_audio(options: Options) -> bool:
@@ -151,46 +160,29 @@ def hears_audio(options: Options) -> bool:
     return options.input_type == "spec" or ("spec" in options.inputs and options.any_input)
 
 
-def _embed_folder(
-    solver: Solver, options: Options, folder: Path, known: Container[str]
-) -> EmbeddedSongs:
-    """Embed the audio files below a folder, but those known; tells which cannot be read."""
-    from preprocessing.mel.audio_files import READABLE, find_audio
-    from preprocessing.mel.sources import digest_of
+def hearing_of(solver: Solver, options: Options) -> Hearing:
+    """How a model that hears audio embeds a file.
 
-    if not hears_audio(options):
-        raise UserError(
-            f"a model of --input_type {options.input_type} needs more than the audio, which is all "
-            "that a folder has: give one of --input_type spec, or of spec+... by masked fusion"
-        )
-    files, passed_over = find_audio(folder)
-    if passed_over:
-        endings = [
-            f"{n} .{name}" if name else f"{n} without ending"
-            for name, n in passed_over.most_common()
-        ]
-        print(
-            f"{passed_over.total()} files passed over, which are not named as audio: "
-            f"{some(endings, 8)}"
-        )
-    if not files:
-        raise UserError(f"{folder} has no audio file ({', '.join(READABLE)}): give another folder")
-    files = [file for file in files if str(file.relative_to(folder)) not in known]
-    if not files:
-        raise UserError(f"the index has every audio file in {folder}: there is none to add")
-    found, reasons = _embed_files(solver, options, files)
-    if reasons:
-        told = [f"{file} ({why})" for file, why in reasons.items()]
-        print(f"{len(reasons)} of {len(files)} files left out: {some(told, 3)}")
-    if not found:
-        raise UserError(f"none of the {len(files)} audio files in {folder} can be read")
-    rows = [
-        IndexedSong(
-            str(file.relative_to(folder)), "", file.stem, str(file.resolve()), digest_of(file)
-        )
-        for file in found
-    ]
-    return EmbeddedSongs(unit_length(torch.stack(list(found.values())).numpy()), rows, None)
+    Half of the cores decode, the others embed: threads that wait for each other would crawl if
+    there were more of them than cores.
+    """
+    from preprocessing.mel.mel_spectrogram import song_mel
+    from preprocessing.mel.worker_pool import n_cores
+
+    n_decoding = max(1, n_cores() // 2)
+    torch.set_num_threads(max(1, n_cores() - n_decoding))
+    trainer = make_trainer(options, logger=False, enable_checkpointing=False)
+    device = trainer.strategy.root_device
+    model, settings = solver.model.to(device).eval(), solver.hparams.mel_settings
+
+    @torch.inference_mode()
+    def embed(mel: np.ndarray) -> np.ndarray:
+        past_end = silence(settings)
+        chunks = spread_chunks(mel, options.input_length, options.num_chunk, past_end)
+        return model.embed_songs({"spec": chunks[None].to(device)})[0].cpu().numpy()
+
+    decode = functools.partial(song_mel, settings=settings)
+    return Hearing(decode, embed, n_decoding, "preprocessing.mel.mel_spectrogram")
 
 
 def embed_file(model: TagModel, file: Path) -> tuple[IndexedSong, np.ndarray]:
@@ -198,7 +190,7 @@ def embed_file(model: TagModel, file: Path) -> tuple[IndexedSong, np.ndarray]:
 
     Returns
     -------
-    IndexedSong, ndarray of float32, shape (256,)
+    IndexedSong, ndarray of float32, shape (E,)
         Its names and its place.
 
     Raises
@@ -206,14 +198,22 @@ def embed_file(model: TagModel, file: Path) -> tuple[IndexedSong, np.ndarray]:
     UserError
         The model is not there or another one, hears no audio, or the file cannot be read.
     """
-    from preprocessing.mel.sources import digest_of
-
     path = Path(model.checkpoint)
     if not path.is_file():
         raise UserError(
             f"{file} is not in the index, and {path}, which would embed it, is missing: bring that "
             "back, or give --like a song id of the index"
         )
+    hearing = untrained_hearing(path) if model.is_untrained else _hearing_again(model, path, file)
+    found, reasons = hear_files(hearing, [file])
+    if reasons:
+        raise UserError(f"{file} cannot be read ({reasons[file]}): give --like another file")
+    song = IndexedSong(file.name, "", file.stem, str(file.resolve()), digest_of(file))
+    return song, unit_length(found[file][None])[0]
+
+
+def _hearing_again(model: TagModel, path: Path, file: Path) -> Hearing:
+    """How the checkpoint of an index embeds a file; `UserError` if it is another one now."""
     released = read_released(path, merge_options({}).to_store())
     solver = build_solver(released or read_checkpoint(path), path)
     layers = tag_layers(solver.model)
@@ -225,45 +225,4 @@ def embed_file(model: TagModel, file: Path) -> tuple[IndexedSong, np.ndarray]:
             f"{file} is not in the index, whose model of --input_type {options.input_type} cannot "
             "embed audio alone: give --like a song id of the index"
         )
-    found, reasons = _embed_files(solver, options, [file])
-    if reasons:
-        raise UserError(f"{file} cannot be read ({reasons[file]}): give --like another file")
-    song = IndexedSong(file.name, "", file.stem, str(file.resolve()), digest_of(file))
-    return song, unit_length(found[file].numpy()[None])[0]
-
-
-def _embed_files(
-    solver: Solver, options: Options, files: list[Path]
-) -> tuple[dict[Path, Tensor], dict[Path, str]]:
-    """Embeddings (256,) of the files that can be read, and why the others cannot.
-
-    Half of the cores decode, the others embed: threads that wait for each other would crawl if
-    there were more of them than cores.
-    """
-    from preprocessing.mel.mel_spectrogram import song_mel
-    from preprocessing.mel.worker_pool import map_in_order, n_cores
-
-    n_decoding = max(1, n_cores() // 2)
-    torch.set_num_threads(max(1, n_cores() - n_decoding))
-    trainer = make_trainer(options, logger=False, enable_checkpointing=False)
-    device = trainer.strategy.root_device
-    model = solver.model.to(device).eval()
-    found = {}
-    reasons = {file: "name is not UTF-8 on one line" for file in files if not _fits_a_table(file)}
-    files = [file for file in files if file not in reasons]
-    mels = map_in_order(song_mel, files, n_decoding, preload=["preprocessing.mel.mel_spectrogram"])
-    mels = progress(mels, "embedding", len(files), unit=" songs")
-    for file, mel in zip(files, mels, strict=True):
-        if not isinstance(mel, np.ndarray):
-            reasons[file] = str(mel)
-            continue
-        chunks = spread_chunks(mel, options.input_length, options.num_chunk)
-        with torch.inference_mode():
-            found[file] = model.embed_songs({"spec": chunks[None].to(device)})[0].cpu()
-    return found, reasons
-
-
-def _fits_a_table(file: Path) -> bool:
-    """Whether a line of a UTF-8 table can hold the name of a file."""
-    # Python puts surrogates for the bytes of a name that are no UTF-8.
-    return not any(letter in "\t\r\n" or "\ud800" <= letter <= "\udfff" for letter in str(file))
+    return hearing_of(solver, options)

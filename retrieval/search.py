@@ -34,12 +34,15 @@ class Wanted(NamedTuple):
         Its place, of length 1.
     seed : IndexedSong or None
         The song, which is then not among the answers.
+    stand_in : str or None
+        The tag that stands for the word, where no model was trained.
     """
 
     label: str
     weight: float
     vector: np.ndarray
     seed: IndexedSong | None = None
+    stand_in: str | None = None
 
 
 class Hit(NamedTuple):
@@ -141,7 +144,9 @@ class Searcher:
     def _word(self, text: str, sign: int) -> Wanted:
         is_tag = self.words.column(text) is not None
         word, weight = (text, 1.0) if is_tag else split_weight(text)
-        return Wanted(f"not {text}" if sign < 0 else text, sign * weight, self.words.vector(word))
+        label, stand_in = f"not {text}" if sign < 0 else text, self.words.stand_in(word)
+        vector = self.words.vector(stand_in or word)
+        return Wanted(label, sign * weight, vector, stand_in=stand_in)
 
     def _like(self, text: str) -> Wanted:
         whole = self._song(text)

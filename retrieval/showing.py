@@ -29,7 +29,13 @@ def hits_table(index: SongIndex, wanted: Sequence[Wanted], hits: Sequence[Hit]) 
         (pad(cell, n) for pad, cell, n in zip(pads, row, widths, strict=False))  # tags may lack
         for row in rows
     )
-    return "\n".join("  ".join(cells).rstrip() for cells in padded)
+    notes = (
+        f"{one.label!r} is none of the tags: {one.stand_in!r}, the nearest by its word vector, "
+        "stands for it"
+        for one in wanted
+        if one.stand_in
+    )
+    return "\n".join([*notes, *("  ".join(cells).rstrip() for cells in padded)])
 
 
 def _tags_of(index: SongIndex, labels: list[str], row: int) -> list[str]:

@@ -5,7 +5,7 @@ so a writer that is stopped leaves the index as it was. The others are
 
 - `model-1.npz`: the tag branch, so that words are embedded without the checkpoint;
 - `part-2/`, `part-3/` ...: the songs, at most a million in each:
-    - `embeddings.npy`: float16 (n, 256), each of length 1, memory-mapped;
+    - `embeddings.npy`: float16 (n, E), E = 256 of a trained model, each of length 1, memory-mapped;
     - `songs.tsv`: a line for each song, `IndexedSong`, read where it is shown;
     - `lines.npy`: int64 (n + 1,), where each line begins, and where the last one ends;
     - `tags.npy`: uint8 (n, T / 8 rounded up), a bit for each tag; absent where that is not known;
@@ -65,13 +65,14 @@ class TagModel:
     tag_vectors : ndarray of float32, shape (T, D)
         Their word vectors.
     layers : dict of str to ndarray of float32
-        `weight1` (H, D), `bias1` (H,), `weight2` (256, H), `bias2` (256,): two layers with a ReLU
+        `weight1` (H, D), `bias1` (H,), `weight2` (E, H), `bias2` (E,): two layers with a ReLU
         between them; with masked fusion `gate_weight` (inputs, D), `gate_bias` (inputs,) and
         `gate_widths` (inputs,), see `fusion.MaskedFusion.weigh`.
     vectors_file : str
         Word vectors of the same set, for other words than the tags; '' where none were found.
     checkpoint : str
-        File of the model that embedded the songs.
+        File of the model that embedded the songs; of an index without a trained model the wheel
+        of musicnn, whose tags have no word vectors but stand for themselves, see `untrained`.
     """
 
     tags: list[str]
@@ -81,7 +82,7 @@ class TagModel:
     checkpoint: str
 
     def embed(self, word_vectors: np.ndarray) -> np.ndarray:
-        """Embed word vectors: float32 (Q, D) -> float32 (Q, 256), each of length 1."""
+        """Embed word vectors: float32 (Q, D) -> float32 (Q, E), each of length 1."""
         of = self.layers
         hidden = np.maximum(word_vectors @ of["weight1"].T + of["bias1"], 0)
         embedded = hidden @ of["weight2"].T + of["bias2"]
@@ -91,6 +92,11 @@ class TagModel:
             weighed = [unit_length(part) * shares[:, [i]] for i, part in enumerate(parts)]
             embedded = np.hstack(weighed)
         return unit_length(embedded)
+
+    @property
+    def is_untrained(self) -> bool:
+        """Whether it is musicnn's own tags."""
+        return self.checkpoint.endswith(".whl")
 
     def is_same(self, other: "TagModel") -> bool:
         """Whether both have the same tags and the same weights."""
@@ -114,7 +120,7 @@ class Part:
         Where its files are.
     about : dict
         What `index.json` says of it.
-    embeddings : memmap of float16, shape (n, 256)
+    embeddings : memmap of float16, shape (n, E)
     lines : memmap of int64, shape (n + 1,)
     song_tags : memmap of uint8, shape (n, T / 8 rounded up), or None
     removed : ndarray of int64
@@ -205,7 +211,7 @@ class SongIndex:
         return part.song(row)
 
     def vectors(self, rows: Iterable[int]) -> np.ndarray:
-        """Embeddings of songs: float32 (k, 256)."""
+        """Embeddings of songs: float32 (k, E)."""
         asked = np.array(list(rows), dtype=np.int64)
         found = np.empty((len(asked), self.parts[0].embeddings.shape[1]), dtype=np.float32)
         numbers = np.searchsorted(self.starts, asked, side="right") - 1

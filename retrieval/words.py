@@ -8,7 +8,7 @@ import numpy as np
 
 from dataset.files import normal_form
 from errors import UserError
-from retrieval.song_index import TagModel
+from retrieval.song_index import TagModel, unit_length
 
 if TYPE_CHECKING:  # gensim is slow to import, and a tag needs none of it
     from gensim.models import KeyedVectors
@@ -51,10 +51,39 @@ class Words:
         return column
 
     def vector(self, word: str) -> np.ndarray:
-        """Embedding (256,) of a word; `UserError` if it is no tag and has no word vector."""
-        column = self.column(word)
+        """Embedding (E,) of a word; `UserError` if it is no tag and has no word vector.
+
+        Without a trained model it is that of the word's `stand_in`.
+        """
+        column = self.column(self.stand_in(word) or word)
         if column is not None:
             return self.model.embed(self.model.tag_vectors[column : column + 1])[0]
+        return self.model.embed(self._word_vector(word)[None])[0]
+
+    def stand_in(self, word: str) -> str | None:
+        """Tag whose word vector is nearest, where no model was trained; None for a tag itself.
+
+        Tags that have a vector of their own count alone, not those known by their parts: 'no voice'
+        is near all that is dull.
+        """
+        if not self.model.is_untrained or self.column(word) is not None:
+            return None
+        if self.vectors_file is None:
+            raise UserError(
+                f"{word!r} is none of musicnn's tags: {self._hint(word)}, or give word vectors "
+                "with --vectors FILE (step 2 train makes them of a text)"
+            )
+        wanted = self._word_vector(word)
+        from preprocessing.words.tag_lookup import whole_key
+
+        keys = {tag: whole_key(self._vectors, tag) for tag in self.model.tags}
+        known = {tag: self._vectors[key] for tag, key in keys.items() if key is not None}
+        if not known:
+            raise UserError(f"{self.vectors_file} has no vector for a tag: {self._hint(word)}")
+        cosines = unit_length(np.stack(list(known.values()))) @ wanted
+        return list(known)[int(cosines.argmax())]
+
+    def _word_vector(self, word: str) -> np.ndarray:
         from preprocessing.words.tag_lookup import tag_vector
 
         if self._vectors is None:
@@ -62,7 +91,7 @@ class Words:
         vector = tag_vector(self._vectors, word)
         if vector is None:
             raise UserError(f"{word!r} is no tag, and has no word vector: {self._hint(word)}")
-        return self.model.embed(vector[None])[0]
+        return vector
 
     def suggest(self, text: str, most: int = 10) -> list[str]:
         """Tags that begin with a text, then those that hold it, then those written like it."""
@@ -90,6 +119,8 @@ def _open_vectors(model: TagModel, file: Path | None) -> "KeyedVectors":
     from preprocessing.words.vector_files import load_vectors
 
     vectors = load_vectors(file)
+    if model.is_untrained:
+        return vectors
     if vectors.vector_size == model.tag_vectors.shape[1]:
         for tag, vector in zip(model.tags, model.tag_vectors, strict=True):
             found = tag_vector(vectors, tag)

@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from dataset.mel_store import SETTINGS
 from encoders.musicnn import Musicnn, load_musicnn
-from encoders.musicnn_package import MEL_SETTINGS, WINDOW
+from encoders.musicnn_package import WINDOW
 from preprocessing.mel.audio_files import AudioError as AudioError
-from preprocessing.mel.mel_spectrogram import mel_and_note, mel_form
+from preprocessing.mel.mel_spectrogram import mel_and_note
 
 AT_ONCE = 2  # windows: what comes out of the widest layers then stays in the cache of a core
 
@@ -28,9 +29,7 @@ def musicnn_mel(file: Path) -> tuple[np.ndarray, str]:
     AudioError
         There is none, as for step 4.
     """
-    return mel_and_note(
-        file, mel_form(MEL_SETTINGS), lambda power: (1e4 * power + 1).log10_().half()
-    )
+    return mel_and_note(file, SETTINGS["musicnn"])
 
 
 @torch.inference_mode()

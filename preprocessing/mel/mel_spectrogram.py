@@ -54,20 +54,30 @@ def decibel(power: torch.Tensor) -> torch.Tensor:
     return power.clamp_min(FLOOR).log10_().mul_(10).half()
 
 
-def song_mel(file: Path) -> np.ndarray | str:
-    """Mel spectrogram (frames, 128) of an audio file, or the reason why there is none."""
+def compressed(power: torch.Tensor) -> torch.Tensor:
+    """musicnn's scale, float16; silence is 0."""
+    return (1e4 * power + 1).log10_().half()
+
+
+def song_mel(file: Path, settings: dict[str, Any] = MEL_SETTINGS) -> np.ndarray | str:
+    """Mel spectrogram (frames, F) of an audio file, or the reason why there is none."""
     try:
-        return mel_and_note(file)[0]
+        return mel_and_note(file, settings)[0]
     except AudioError as error:
         return str(error)
 
 
-def mel_and_note(
-    file: Path, form: MelForm = OWN, scale: Callable[[torch.Tensor], torch.Tensor] = decibel
-) -> tuple[np.ndarray, str]:
+def mel_and_note(file: Path, settings: dict[str, Any] = MEL_SETTINGS) -> tuple[np.ndarray, str]:
     """Mel spectrogram of an audio file as `mel_of_blocks` makes it, and what was cut or repaired.
 
     It works in one thread: the steps run as many processes as there are cores.
+
+    Parameters
+    ----------
+    file : Path
+        The audio.
+    settings : dict
+        One of `dataset.mel_store.SETTINGS`.
 
     Raises
     ------
@@ -75,6 +85,7 @@ def mel_and_note(
         There is none, as `read_audio` and `mel_of_blocks` say.
     """
     torch.set_num_threads(1)
+    form, scale = mel_form(settings), compressed if "scale" in settings else decibel
     return read_audio(file, form.sample_rate, lambda blocks: mel_of_blocks(blocks, form, scale))
 
 

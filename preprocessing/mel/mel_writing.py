@@ -1,23 +1,27 @@
 """Step 4: the audio files of a dataset, or spectrograms as published, to its packed mel store."""
 
+import functools
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from dataset.files import SPLITS, read_strings, some
-from dataset.mel_store import MEL_SETTINGS, published_shape, same_audio
+from dataset.mel_store import MEL_SETTINGS, SETTINGS, published_shape, same_audio
 from errors import UserError
 from preprocessing.mel.song_run import Made, Result, add_songs
 from preprocessing.mel.sources import audio_sources, digest_of, published_sources
 from preprocessing.mel.store_writer import open_writer
 from preprocessing.mel.worker_pool import TaskMap
 
-SECONDS_A_FRAME = MEL_SETTINGS["hop_length"] / MEL_SETTINGS["sample_rate"]
-
 
 def write_from_audio(
-    data_path: Path, audio_path: Path | None, map_tasks: TaskMap, strict: bool = False
+    data_path: Path,
+    audio_path: Path | None,
+    map_tasks: TaskMap,
+    strict: bool = False,
+    form: str = "own",
 ) -> None:
     """Add the songs that the packed store lacks, from their audio files.
 
@@ -32,6 +36,8 @@ def write_from_audio(
         Decodes in several processes, or on Spark: `worker_pool.task_map`.
     strict : bool
         Make a song that cannot be read an error.
+    form : str
+        One of `dataset.mel_store.SETTINGS`.
 
     Raises
     ------
@@ -40,11 +46,12 @@ def write_from_audio(
         `strict`, any song cannot be read.
     """
     sources = audio_sources(data_path, audio_path)
+    make = functools.partial(_from_audio, settings=SETTINGS[form])
 
     def compute(files: list[Path]) -> Generator[Result, None, None]:
-        return map_tasks(_from_audio, files, preload=["preprocessing.mel.mel_spectrogram"])
+        return map_tasks(make, files, preload=["preprocessing.mel.mel_spectrogram"])
 
-    with open_writer(data_path, "audio") as writer:
+    with open_writer(data_path, "audio", form) as writer:
         add_songs(data_path, sources, writer, compute, strict)
     _print_same_audio(data_path)
 
@@ -67,15 +74,15 @@ def write_from_published(data_path: Path) -> None:
     _print_same_audio(data_path)
 
 
-def _from_audio(file: Path) -> Made | str:
+def _from_audio(file: Path, settings: dict[str, Any]) -> Made | str:
     # Torch takes seconds to import: only where it computes.
     from preprocessing.mel.mel_spectrogram import AudioError, mel_and_note
 
     try:
-        mel, note = mel_and_note(file)
+        mel, note = mel_and_note(file, settings)
     except AudioError as error:
         return str(error)
-    return Made(mel, len(mel) * SECONDS_A_FRAME, digest_of(file), note)
+    return Made(mel, _seconds(mel, settings), digest_of(file), note)
 
 
 def _from_published(file: Path) -> Made | str:
@@ -87,7 +94,11 @@ def _from_published(file: Path) -> Made | str:
         mel = np.load(file).T.astype(np.float16)
     if not np.isfinite(mel).all():
         return "NaN or infinite values"
-    return Made(mel, len(mel) * SECONDS_A_FRAME, digest_of(file))
+    return Made(mel, _seconds(mel, MEL_SETTINGS), digest_of(file))
+
+
+def _seconds(mel: np.ndarray, settings: dict[str, Any]) -> float:
+    return len(mel) * settings["hop_length"] / settings["sample_rate"]
 
 
 def _print_same_audio(data_path: Path) -> None:

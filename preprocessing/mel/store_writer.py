@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -19,14 +19,13 @@ from dataset.files import read_about
 from dataset.mel_store import (
     FRAMES,
     INDEX,
-    MEL_SETTINGS,
-    N_MELS,
+    SETTINGS,
     START_AGAIN,
     StoredSong,
     check_frames,
-    check_settings,
     frame_bytes,
     read_index,
+    read_settings,
 )
 from dataset.moving import alone
 from dataset.writing import staged, write_about
@@ -37,7 +36,7 @@ COMMIT_SECONDS = 0.5  # what a kill can cost; each commit waits for the disk
 
 
 @contextlib.contextmanager
-def open_writer(directory: Path, made_from: str) -> Iterator["StoreWriter"]:
+def open_writer(directory: Path, made_from: str, form: str = "own") -> Iterator["StoreWriter"]:
     """Open the packed store of a dataset directory for appending; begin it if there is none.
 
     Parameters
@@ -46,6 +45,8 @@ def open_writer(directory: Path, made_from: str) -> Iterator["StoreWriter"]:
         The dataset directory.
     made_from : str
         'audio' or 'published'; one store holds one kind.
+    form : str
+        One of `SETTINGS`.
 
     Raises
     ------
@@ -54,10 +55,11 @@ def open_writer(directory: Path, made_from: str) -> Iterator["StoreWriter"]:
         run is writing to it; or the directory cannot be written to.
     """
     with alone(directory):
-        songs = {song.song_id: song for song in _checked_index(directory, made_from)}
+        songs = {song.song_id: song for song in _checked_index(directory, made_from, form)}
+        about = {"made_from": made_from, "mel_settings": SETTINGS[form]}
         try:
             with _opened(directory, FRAMES) as frames, _opened(directory, INDEX) as index:
-                writer = StoreWriter(directory, made_from, songs, frames, index)
+                writer = StoreWriter(directory, about, songs, frames, index)
                 try:
                     yield writer
                 finally:
@@ -83,14 +85,14 @@ class StoreWriter:
     def __init__(
         self,
         directory: Path,
-        made_from: str,
+        about: dict[str, Any],
         songs: dict[str, StoredSong],
         frames: BinaryIO,
         index: BinaryIO,
     ):
         self.songs = songs
         self._directory = directory
-        self._about = {"made_from": made_from, "mel_settings": MEL_SETTINGS}
+        self._about, self._settings = about, about["mel_settings"]
         self._frames, self._index = frames, index
         self._n_frames = sum(song.n_frames for song in songs.values())
         self._lines: list[str] = []  # of songs whose frames may not be on the disk yet
@@ -100,10 +102,11 @@ class StoreWriter:
 
     def _cut(self) -> None:
         """Cut both files to the whole lines of the index."""
-        header = _header(0)
+        n_mels = self._settings["n_mels"]
+        header = _header(0, n_mels)
         if not self.songs:
             self._frames.write(header)
-        self._frames.truncate(len(header) + frame_bytes(self._n_frames))
+        self._frames.truncate(len(header) + frame_bytes(self._n_frames, n_mels))
         self._frames.seek(0, os.SEEK_END)
         self._index.truncate(self._index.read().rfind(b"\n") + 1)
         self._index.seek(0, os.SEEK_END)
@@ -111,7 +114,7 @@ class StoreWriter:
     def append(
         self, song_id: str, mel: np.ndarray, source_bytes: int, digest: str = "", note: str = ""
     ) -> None:
-        """Add the frames (n, 128) of a song; of its source say what `StoredSong` has."""
+        """Add the frames (n, F) of a song; of its source say what `StoredSong` has."""
         with _explained(self._directory):
             self._frames.write(np.ascontiguousarray(mel, dtype="<f2").data)
         song = StoredSong(song_id, self._n_frames, len(mel), source_bytes, digest, note)
@@ -138,7 +141,7 @@ class StoreWriter:
     def describe(self, facts: dict) -> None:
         """Commit, and write `facts` about the store to `dataset.json`, beside how it was made."""
         self.commit()
-        seconds = self._n_frames * MEL_SETTINGS["hop_length"] / MEL_SETTINGS["sample_rate"]
+        seconds = self._n_frames * self._settings["hop_length"] / self._settings["sample_rate"]
         self._note({"songs": len(self.songs), "hours": round(seconds / 3600, 3)} | facts)
 
     def _note(self, facts: dict) -> None:
@@ -150,16 +153,15 @@ class StoreWriter:
         self.commit()
         with _explained(self._directory):
             self._frames.seek(0)
-            self._frames.write(_header(self._n_frames))
+            self._frames.write(_header(self._n_frames, self._settings["n_mels"]))
             self._frames.flush()
 
 
-def _checked_index(directory: Path, made_from: str) -> list[StoredSong]:
+def _checked_index(directory: Path, made_from: str, form: str) -> list[StoredSong]:
     index = read_index(directory)
     if not index:
         return []
-    check_settings(directory)
-    check_frames(directory, index)
+    check_frames(directory, index, read_settings(directory, form)["n_mels"])
     there = read_about(directory)["steps"]["step4"].get("made_from")
     if there != made_from:
         raise UserError(
@@ -192,10 +194,10 @@ def _explained(directory: Path) -> Iterator[None]:
         ) from None
 
 
-def _header(n_frames: int) -> bytes:
+def _header(n_frames: int, n_mels: int) -> bytes:
     """Header of the .npy file; 128 bytes for any number of frames."""
     stream = io.BytesIO()
-    about = {"descr": "<f2", "fortran_order": False, "shape": (n_frames, N_MELS)}
+    about = {"descr": "<f2", "fortran_order": False, "shape": (n_frames, n_mels)}
     np.lib.format.write_array_header_1_0(stream, about)
     return stream.getvalue()
 

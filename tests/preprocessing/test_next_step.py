@@ -17,18 +17,30 @@ CF = ("ix_to_cf.npy", "")
         ("train", [("own_w2v", "")], "step1_data_split.py run D TOP_N MINIMUM --vectors own"),
         ("train", [("own_w2v", ""), ("tags.npy", "")], "step2_word_embedding.py run D"),
         ("step1", [AUDIO], "step2_word_embedding.py run D"),
-        ("step2", [AUDIO], "step4_mel_spectrogram.py run D"),
+        ("step2", [AUDIO], "step4_mel_spectrogram.py run D (or step5_song_features.py run D"),
         ("step2", [AUDIO, ("triplets.tsv", "")], "step3_taste_profile.py train D D/triplets.tsv"),
         ("step2", [("items_index_MSD.tsv", "")], "step3_taste_profile.py run D"),
-        ("step3", [AUDIO, CF], "step4_mel_spectrogram.py run D"),
-        ("step3", [CF, ("own_emb.pkl", "")], "main.py --mode TRAIN --data_path D --input_type cf"),
+        ("step3", [AUDIO, CF], "step4_mel_spectrogram.py run D (or step5_song_features.py run D"),
+        (
+            "step3",
+            [CF, ("own_emb.pkl", "")],
+            "main.py @recipes/paper.args --mode TRAIN --data_path D --input_type cf",
+        ),
         (
             "step4",
             [AUDIO, CF, ("mel.npy", "")],
-            "main.py --mode TRAIN --data_path D --input_type h",
+            "main.py @recipes/paper.args --mode TRAIN --data_path D --input_type h",
         ),
-        ("step5", [AUDIO, ("mel.npy", "")], "main.py --mode TRAIN --data_path D --input_type mus"),
-        ("step4", [AUDIO, ("spec", "")], "main.py --mode TRAIN --data_path D --input_type spec"),
+        (
+            "step5",
+            [AUDIO, ("mel.npy", "")],
+            "main.py @recipes/cultural.args --mode TRAIN --data_path D --input_type mus",
+        ),
+        (
+            "step4",
+            [AUDIO, ("spec", "")],
+            "main.py @recipes/paper.args --mode TRAIN --data_path D --input_type spec",
+        ),
     ],
 )
 def test_next(tmp_path, capsys, done, files, command):

@@ -1,0 +1,161 @@
+"""A search by musicnn's own tags: the order that its last layer gives, words that are no tag."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from gensim.models import KeyedVectors
+
+from audio_samples import chords
+from commands import ROOT, assert_user_error, run_command
+from encoders.musicnn_package import tags_of
+from errors import UserError
+from musicnn_samples import write_wheel
+from preprocessing.features.song_layers import musicnn_mel, network_of, song_means
+from retrieval import untrained
+from retrieval.embedding import embed_file
+from retrieval.index_writing import write_index
+from retrieval.nearest import build_nearest
+from retrieval.search import Searcher
+from retrieval.showing import hits_table
+from retrieval.song_index import SongIndex, read_index
+
+TRUSTING = (  # the package of the tests has not the hash of the real one
+    "import dataset.wheels, sys; dataset.wheels.fetch_wheel = lambda *_, given: given; "
+    "import command_line, retrieve; "
+    "command_line.fire_commands(retrieve.COMMANDS, retrieve.arguments_of(sys.argv[1:]))"
+)
+ENCODERS = ("msd-musicnn", "mtt-musicnn")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    return write_wheel(tmp_path_factory.mktemp("wheel") / "musicnn.whl")
+
+
+@pytest.fixture(scope="module")
+def music(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("music")
+    for number in range(4):
+        soundfile.write(folder / f"{number}.wav", chords(3.5 + number, 16000, seed=number), 16000)
+    return folder
+
+
+@pytest.fixture
+def index(wheel, music, tmp_path, monkeypatch) -> SongIndex:
+    monkeypatch.setattr(untrained, "fetch_wheel", lambda *_, given: given)
+    write_index(tmp_path / "my.index", *untrained.index_untrained(music, wheel))
+    return read_index(tmp_path / "my.index")
+
+
+def logits_of(music: Path, wheel: Path, encoder: str) -> np.ndarray:
+    """What the last layer makes of each song, less what it makes of its training songs' mean."""
+    network = network_of(wheel, encoder)
+    vectors = [song_means(musicnn_mel(file)[0], network)[0] for file in sorted(music.iterdir())]
+    weight = network.output.weight.detach().numpy()
+    return (np.stack(vectors) - network.norm_dense.bias.detach().numpy()) @ weight.T
+
+
+def test_scores_are_the_last_layer_and_the_mean_where_both_have_a_tag(
+    index, music, wheel, monkeypatch
+):
+    alone = {}
+    for encoder in ENCODERS:
+        network = network_of(wheel, encoder)
+        axes = network.output.weight * network.norm_dense.weight
+        lengths = axes.norm(dim=1).detach().numpy()
+        logits = logits_of(music, wheel, encoder) / lengths
+        alone[encoder] = dict(zip(tags_of(encoder), logits.T, strict=True))
+    both = alone["msd-musicnn"]["rock"] + alone["mtt-musicnn"]["rock"]
+    expected = {"Hip-Hop": alone["msd-musicnn"]["Hip-Hop"], "sitar": alone["mtt-musicnn"]["sitar"]}
+    searcher = Searcher(index)
+    for tag, values in (expected | {"rock": both / np.sqrt(2)}).items():
+        hits = searcher.search(searcher.wanted(tag))
+        assert [hit.row for hit in hits] == np.argsort(-values).tolist()
+        scores = np.array([hit.score for hit in sorted(hits)])
+        np.testing.assert_allclose(scores / scores[0], values / values[0], rtol=0.02)
+    assert len(index.model.tags) == 92 and not index.has_tags
+
+
+def test_songs_have_one_length_however_loud_they_speak():
+    short, long_ = np.full(4, 2.0), np.full(4, 100.0)
+    placed = untrained.at_one_length(short)
+    np.testing.assert_allclose(placed[:4], short / untrained.LONGEST, rtol=1e-6)
+    assert np.linalg.norm(placed) == pytest.approx(1)
+    np.testing.assert_allclose(untrained.at_one_length(long_)[:5], [0.5] * 4 + [0], atol=1e-3)
+
+
+def test_large_collections_are_looked_up_by_faiss(tmp_path):
+    vectors = np.random.default_rng(0).normal(size=(300, 400)).astype(np.float16)
+    places = np.stack([untrained.at_one_length(vector.astype(float)) for vector in vectors])
+    assert build_nearest(places.astype(np.float16), tmp_path / "nearest.faiss", "ivfpq") == "ivfpq"
+
+
+def test_a_word_is_searched_by_the_nearest_tag_and_said_so(index, tmp_path):
+    vectors = KeyedVectors(3)
+    words = {"sad": [1, 0, 0], "piano": [0, 1, 0], "no": [0, 0, 1], "voice": [0, 0, 2]}
+    words |= {"gloomy": [3, 1, 0], "empty": [0, 1, 9], "zero": [0, 0, 0]}
+    vectors.add_vectors(list(words), np.array(list(words.values()), np.float32))
+    vectors.save(str(tmp_path / "small.kv"))
+    searcher = Searcher(index, tmp_path / "small.kv")
+    wanted = searcher.wanted("gloomy:2", without="Piano")
+    np.testing.assert_array_equal(wanted[0].vector, searcher.wanted("sad")[0].vector)
+    assert [(one.stand_in, one.weight) for one in wanted] == [("sad", 2), (None, -1)]
+    lines = hits_table(index, wanted, searcher.search(wanted)).splitlines()
+    assert lines[0].startswith("'gloomy:2' is none of the tags: 'sad', the nearest") and len(
+        lines
+    ) == 2 + len(index)
+    assert searcher.wanted("empty")[0].stand_in == "voice"  # not 'no voice', known by its parts
+    with pytest.raises(UserError, match="'zero' is no tag, and has no word vector"):
+        searcher.wanted("zero")
+    with pytest.raises(UserError, match="'sadd' is none of musicnn's tags: try a tag such as sad"):
+        Searcher(index).wanted("sadd")
+    strange = KeyedVectors(2)
+    strange.add_vectors(["gloomy"], np.ones((1, 2), np.float32))
+    strange.save(str(tmp_path / "strange.kv"))
+    with pytest.raises(UserError, match="has no vector for a tag"):
+        Searcher(index, tmp_path / "strange.kv").wanted("gloomy")
+
+
+def test_a_file_that_is_not_in_it(index, music, wheel):
+    song, place = embed_file(index.model, music / "2.wav")
+    assert song.title == "2"
+    np.testing.assert_allclose(place, index.vectors([2])[0], atol=1e-3)
+
+
+@pytest.mark.slow
+def test_from_a_folder_to_its_songs(wheel, music, tmp_path):
+    def retrieve(*arguments):
+        return run_command("-c", TRUSTING, *arguments)
+
+    at = tmp_path / "my.index"
+    made = retrieve("index", "--audio", music, at, "--wheel", wheel, "--is_subset")
+    assert made.returncode == 0, made.stderr
+    assert "4 songs, to be searched for 92 tags" in made.stdout
+    assert "no effect without a model: --is_subset" in made.stdout
+    found = retrieve("search", at, "sad,", "Rock:2", "--like", "1.wav")
+    assert len(found.stdout.splitlines()) == 4 and found.returncode == 0
+    outside = tmp_path / "new.wav"
+    soundfile.write(outside, chords(4, 16000, seed=3), 16000)
+    assert len(retrieve("radio", at, "--like", outside).stdout.splitlines()) == 6
+    none_new = retrieve("index", "--audio", music, at, "--wheel", wheel, "--add")
+    assert_user_error(none_new, "there is none to add")
+    two = retrieve("index", "--audio", music, "a", "b")
+    assert_user_error(two, "give MODEL_PATH DATA_PATH INDEX, or --audio FOLDER INDEX")
+    real = run_command(ROOT / "retrieve.py", "index", "--audio", music, at, "--wheel", wheel)
+    assert_user_error(real, "has another SHA-256")
+
+
+@pytest.mark.real_data
+def test_the_authors_songs_by_what_is_heard_in_them(tmp_path):
+    folder = Path(os.environ.get("TAG_RETRIEVAL_MUSICNN", "nowhere"))
+    if not folder.is_dir():
+        pytest.skip("TAG_RETRIEVAL_MUSICNN names no folder with the wheel and the authors' songs")
+    package = folder / "musicnn-0.1.0-py3-none-any.whl"
+    write_index(tmp_path / "my.index", *untrained.index_untrained(folder, package))
+    searcher = Searcher(read_index(tmp_path / "my.index"))
+    for tag, beginning in {"techno": "joram", "synth": "joram", "guitar": "TRWJ"}.items():
+        best = searcher.search(searcher.wanted(tag))[0]
+        assert searcher.index.song(best.row).song_id.startswith(beginning), tag
