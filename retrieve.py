@@ -4,6 +4,7 @@ python -u retrieve.py index MODEL_PATH DATA_PATH INDEX [--audio FOLDER] [--add]
 python -u retrieve.py remove INDEX SONG...
 python -u retrieve.py search INDEX WORDS... [--like SONG] [--not WORDS]
 python -u retrieve.py radio INDEX --like SONG --to radio.m3u8
+python -u retrieve.py serve INDEX [--port 7860]
 """
 
 import sys
@@ -193,6 +194,27 @@ def radio(
         print(f"{len(hits)} songs, as no artist comes twice")
 
 
+def serve(
+    index: str, port: int = 7860, host: str = "127.0.0.1", vectors: str | None = None
+) -> None:
+    """Serve a page to search and listen to an index in a browser, until Ctrl-C.
+
+    Parameters
+    ----------
+    index, vectors
+        As for `search`.
+    port : int
+        Where the page is, http://127.0.0.1:PORT/; 0 for any that is free.
+    host : str
+        Address to listen on: by default only this machine reaches the page, with 0.0.0.0 all do
+        that reach the machine.
+    """
+    whole_number("--port", port, 0)
+    from retrieval.page import serve_page
+
+    serve_page(_searcher(index, vectors), host, port)
+
+
 def _searcher(index: str, vectors: str | None) -> "Searcher":
     from retrieval.search import Searcher
     from retrieval.song_index import read_index
@@ -239,7 +261,8 @@ def arguments_of(argv: list[str]) -> list[str]:
     return rest + [f"{name}={chr(10).join(values)}" for name, values in given.items()]
 
 
-COMMANDS: dict[str, Command] = {"index": index, "remove": remove, "search": search, "radio": radio}
+COMMANDS: dict[str, Command] = {"index": index, "remove": remove, "search": search}
+COMMANDS |= {"radio": radio, "serve": serve}
 
 if __name__ == "__main__":
     fire_commands(COMMANDS, arguments_of(sys.argv[1:]))

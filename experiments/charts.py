@@ -4,7 +4,6 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.tables import CHANCE, Found, first_run
@@ -38,30 +37,6 @@ def category_chart(found: Found, path: Path) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside upper center", ncols=len(found) + 1, frameon=False)
     figure.savefig(path, dpi=150)
-
-
-def flatten(tags: np.ndarray, songs: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Bring embeddings to two dimensions, near ones staying near, by t-SNE of cosine distances.
-
-    Parameters
-    ----------
-    tags, songs : ndarray of float, shapes (T, E) and (N, E)
-        Embeddings.
-    seed : int
-        Of t-SNE.
-
-    Returns
-    -------
-    tags, songs : ndarray of float, shapes (T, 2) and (N, 2)
-    """
-    from sklearn.manifold import TSNE
-
-    both = np.concatenate([tags, songs])
-    perplexity = min(30.0, (len(both) - 1) / 3)
-    places = TSNE(
-        metric="cosine", init="random", perplexity=perplexity, random_state=seed
-    ).fit_transform(both)
-    return places[: len(tags)], places[len(tags) :]
 
 
 def space_map(tags: dict[str, str], tag_places, song_places, path: Path) -> None:

@@ -153,7 +153,8 @@ class Searcher:
                 f"such as {self.index.song(0).song_id!r}, or an audio file"
             )
         song, vector = found
-        return Wanted(f"like {song.name}", weight, vector, song)
+        label = f"like {song.name}" if weight > 0 else f"not like {song.name}"
+        return Wanted(label, weight, vector, song)
 
     def _song(self, name: str) -> tuple[IndexedSong, np.ndarray] | None:
         """A song by its id or its file, and its place; None for what is neither."""

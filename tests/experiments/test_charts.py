@@ -1,10 +1,10 @@
-"""experiments.charts: pictures are drawn, and the map keeps near what is near."""
+"""experiments.charts: pictures are drawn."""
 
 import matplotlib.image
 import numpy as np
 
 from experiment_results import results
-from experiments.charts import category_chart, flatten, space_map
+from experiments.charts import category_chart, space_map
 
 BLUE, ORANGE = (31, 119, 180), (255, 127, 14)  # matplotlib's first two colours
 
@@ -20,16 +20,6 @@ def test_category_chart_has_bars_of_each_column(tmp_path):
     category_chart(both, tmp_path / "two.png")
     assert ORANGE in colours(tmp_path / "two.png")
     assert ORANGE not in colours(tmp_path / "one.png")
-
-
-def test_map_keeps_clusters_together():
-    rng = np.random.default_rng(0)
-    centres = np.eye(3, 16) * 10
-    cluster = np.repeat(np.arange(3), 20)
-    songs = centres[cluster] + rng.normal(size=(60, 16))
-    tag_places, song_places = flatten(centres.astype(np.float32), songs.astype(np.float32), seed=0)
-    distance = np.linalg.norm(song_places[:, None] - tag_places, axis=2)  # (60, 3)
-    assert (distance.argmin(axis=1) == cluster).mean() > 0.9
 
 
 def test_map_is_drawn_in_colours_of_categories(tmp_path):
