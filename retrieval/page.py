@@ -49,7 +49,7 @@ class Page:
 
     def __init__(self, searcher: Searcher, places: SongMap):
         self.searcher, self.index, self.places = searcher, searcher.index, places
-        self._one_at_a_time = threading.Lock()  # each search has all cores, word vectors open once
+        self._one_reads = threading.Lock()  # word vectors are opened once
 
     def about(self, _request: Request) -> Response:
         """The tags, how many songs there are, and whether there is anything to hear."""
@@ -108,12 +108,12 @@ class Page:
         top = asked.get("top", "10")
         if not (top.isdecimal() and 1 <= int(top) <= MOST_ANSWERS):
             raise UserError(f"top must be a number from 1 to {MOST_ANSWERS}, not {top!r}")
-        with self._one_at_a_time:
+        with self._one_reads:
             for text in like:  # the searcher would open a file of such a name
                 if {self.index.row_of(one) for one in (text, split_weight(text)[0])} == {None}:
                     raise UserError(f"{text!r} is no song here: look for songs by words")
             wanted = self.searcher.wanted(words, like, without)
-            return wanted, self.searcher.search(wanted, int(top))
+        return wanted, self.searcher.search(wanted, int(top))
 
     def _hit(self, hit: Hit) -> dict:
         song = self.index.song(hit.row)

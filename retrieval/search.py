@@ -226,7 +226,7 @@ class Searcher:
     ) -> list[Hit]:
         """The n best songs that are no seed, bear the tags, and keep to the limit of artists."""
         among = self._rows_with(rules.only_tags) if rules.only_tags else None
-        asked = n
+        asked = n + sum(one.seed is not None for one in wanted)
         while True:
             hits = self._ranked(wanted, asked, among)
             kept = list(self._keep(hits, wanted, artist_limit))
