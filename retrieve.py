@@ -7,6 +7,7 @@ python -u retrieve.py merge INDEX
 python -u retrieve.py search INDEX WORDS... [--like SONG] [--not WORDS]
 python -u retrieve.py radio INDEX --like SONG --to radio.m3u8
 python -u retrieve.py export MODEL_PATH DATA_PATH DIR
+python -u retrieve.py serve INDEX [--port 7860]
 """
 
 import sys
@@ -250,6 +251,27 @@ def export(
     print(f"branches, a card and the embeddings of {n_songs} songs written to {to}")
 
 
+def serve(
+    index: str, port: int = 7860, host: str = "127.0.0.1", vectors: str | None = None
+) -> None:
+    """Serve a page to search and listen to an index in a browser, until Ctrl-C.
+
+    Parameters
+    ----------
+    index, vectors
+        As for `search`.
+    port : int
+        Where the page is, http://127.0.0.1:PORT/; 0 for any that is free.
+    host : str
+        Address to listen on: by default only this machine reaches the page, with 0.0.0.0 all do
+        that reach the machine.
+    """
+    whole_number("--port", port, 0)
+    from retrieval.page import serve_page
+
+    serve_page(_searcher(index, vectors), host, port)
+
+
 def _model_options(
     model_path: str, data_path: str, w2v_type: str | None, is_subset: bool, gpu_id: str
 ) -> dict:
@@ -306,7 +328,7 @@ def arguments_of(argv: list[str]) -> list[str]:
 
 
 COMMANDS: dict[str, Command] = {
-    one.__name__: one for one in (index, remove, merge, search, radio, export)
+    one.__name__: one for one in (index, remove, merge, search, radio, serve, export)
 }
 
 if __name__ == "__main__":

@@ -41,6 +41,7 @@ SCRIPTS = [  # module, its arguments, its arguments with --quick
     ),
     ("growth", "", "--n_songs 50 --times 1 2"),
     ("search", "", "--n_songs 600 --kind flat --n_queries 10"),
+    ("serving", "", "--n_songs 600 --listeners 3 --n_queries 2"),
     (
         "precision",  # on the demo that run.sh makes
         "data/demo --input_type spec --w2v_type music --is_balanced --is_weighted --batch_size 16 "

@@ -2,10 +2,11 @@
 
 import statistics
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+from adjustText import adjust_text
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from experiments.tables import CHANCE, Found, first_run
 
@@ -40,30 +41,6 @@ def category_chart(found: Found, path: Path) -> None:
     figure.savefig(path, dpi=150)
 
 
-def flatten(tags: np.ndarray, songs: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Bring embeddings to two dimensions, near ones staying near, by t-SNE of cosine distances.
-
-    Parameters
-    ----------
-    tags, songs : ndarray of float, shapes (T, E) and (N, E)
-        Embeddings.
-    seed : int
-        Of t-SNE.
-
-    Returns
-    -------
-    tags, songs : ndarray of float, shapes (T, 2) and (N, 2)
-    """
-    from sklearn.manifold import TSNE
-
-    both = np.concatenate([tags, songs])
-    perplexity = min(30.0, (len(both) - 1) / 3)
-    places = TSNE(
-        metric="cosine", init="random", perplexity=perplexity, random_state=seed
-    ).fit_transform(both)
-    return places[: len(tags)], places[len(tags) :]
-
-
 def space_map(tags: dict[str, str], tag_places, song_places, path: Path) -> None:
     """Draw songs as grey dots and tags by name, in the colour of their category.
 
@@ -80,14 +57,24 @@ def space_map(tags: dict[str, str], tag_places, song_places, path: Path) -> None
     axes = figure.subplots()
     axes.scatter(song_places[:, 0], song_places[:, 1], s=5, color="0.8", label="song", zorder=1)
     kinds = sorted(set(tags.values()))
-    below: dict[str, Any] = {"xytext": (3, 2), "textcoords": "offset points", "fontsize": 8}
+    texts = []
     for number, kind in enumerate(kinds):
         chosen = [row for row, of_tag in enumerate(tags.values()) if of_tag == kind]
         label, colour = kind or "tag", f"C{number % 10}"
         places = tag_places[chosen]
         axes.scatter(places[:, 0], places[:, 1], s=18, color=colour, label=label, zorder=2)
         for row in chosen:
-            axes.annotate(list(tags)[row], tag_places[row], color=colour, zorder=3, **below)
+            x, y = tag_places[row]
+            texts.append(axes.text(x, y, list(tags)[row], color=colour, fontsize=8, zorder=3))
     axes.set_axis_off()
     figure.legend(loc="outside lower center", ncols=len(kinds) + 1, frameon=False)
+    set_apart(texts, tag_places, figure)
     figure.savefig(path, dpi=120)
+
+
+def set_apart(texts: list[Text], places, figure: Figure) -> None:
+    """Move labels off each other and off the places (T, 2), with a line back to their own."""
+    FigureCanvasAgg(figure)  # which knows how large a text is
+    figure.draw_without_rendering()  # which settles the layout
+    line = {"arrowstyle": "-", "color": "0.6", "lw": 0.5}
+    adjust_text(texts, *places.T, ax=figure.axes[0], iter_lim=200, arrowprops=line)

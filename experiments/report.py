@@ -20,7 +20,7 @@ from checkpoint import open_trained
 from command_line import run_or_explain
 from dataset.files import existing_directory
 from dataset.writing import staged
-from experiments.charts import flatten, space_map
+from experiments.charts import space_map
 from experiments.modalities import INPUT_TYPES, choose_columns, compare_modalities
 from experiments.runs import command_parser, parse_command
 from experiments.sampling import compare_samplings
@@ -28,6 +28,7 @@ from experiments.tables import Found, average_precisions, markdown
 from experiments.word_vectors import compare_word_vectors, tag_vector_files
 from options import MODEL_OPTIONS, Options, parse_options
 from retrieval.embedding import embed_songs
+from retrieval.song_map import flatten
 
 N_EXTREMES = 10
 BEYOND_MODEL = ("n_epochs", "early_stopping", "num_chunk")  # options that change a result, too

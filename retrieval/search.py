@@ -158,7 +158,8 @@ class Searcher:
                 f"such as {self.index.song(0).song_id!r}, or an audio file"
             )
         song, vector = found
-        return Wanted(f"like {song.name}", weight, vector, song)
+        label = f"like {song.name}" if weight > 0 else f"not like {song.name}"
+        return Wanted(label, weight, vector, song)
 
     def _song(self, name: str) -> tuple[IndexedSong, np.ndarray] | None:
         """A song by its id or its file, and its place; None for what is neither."""
@@ -230,7 +231,7 @@ class Searcher:
     ) -> list[Hit]:
         """The n best songs that are no seed, bear the tags, and keep to the limit of artists."""
         among = self._rows_with(rules.only_tags) if rules.only_tags else None
-        asked = n
+        asked = n + sum(one.seed is not None for one in wanted)
         while True:
             hits = self._ranked(wanted, asked, among)
             kept = list(self._keep(hits, wanted, artist_limit))

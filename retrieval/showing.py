@@ -1,6 +1,6 @@
 """What was found, shown as a table, or written as a table or a playlist."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -82,11 +82,17 @@ def write_hits(index: SongIndex, wanted: Sequence[Wanted], hits: Sequence[Hit], 
             ]
             write_tsv(stage / file.name, rows)
             return
-        entries = [f"#EXTINF:-1,{song.name}\n{song.audio}\n" for song in songs if song.audio]
+        entries = [(song.name, song.audio) for song in songs if song.audio]
         if not entries:
             raise UserError("the index names no audio file, as a playlist needs: give a .tsv file")
-        title = f"#PLAYLIST:{', '.join(one.label for one in wanted)}\n"
-        text = "#EXTM3U\n" + title + "".join(entries)
+        text = playlist(wanted, entries)
         (stage / file.name).write_text(text, encoding="utf-8")
     if file.suffix.lower() == ".m3u" and not text.isascii():
         print(f"{file} is UTF-8: for players that take .m3u for Latin-1 give a .m3u8 file")
+
+
+def playlist(wanted: Sequence[Wanted], entries: Iterable[tuple[str, str]]) -> str:
+    """Text of an .m3u8 file: what was asked for, and names and places of audio."""
+    lines = ["#EXTM3U", f"#PLAYLIST:{', '.join(one.label for one in wanted)}"]
+    lines += [line for name, place in entries for line in (f"#EXTINF:-1,{name}", place)]
+    return "\n".join(lines) + "\n"

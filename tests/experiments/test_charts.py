@@ -1,10 +1,11 @@
-"""experiments.charts: pictures are drawn, and the map keeps near what is near."""
+"""experiments.charts: pictures are drawn."""
 
 import matplotlib.image
 import numpy as np
+from matplotlib.figure import Figure
 
 from experiment_results import results
-from experiments.charts import category_chart, flatten, space_map
+from experiments.charts import category_chart, set_apart, space_map
 
 BLUE, ORANGE = (31, 119, 180), (255, 127, 14)  # matplotlib's first two colours
 
@@ -22,17 +23,24 @@ def test_category_chart_has_bars_of_each_column(tmp_path):
     assert ORANGE not in colours(tmp_path / "one.png")
 
 
-def test_map_keeps_clusters_together():
-    rng = np.random.default_rng(0)
-    centres = np.eye(3, 16) * 10
-    cluster = np.repeat(np.arange(3), 20)
-    songs = centres[cluster] + rng.normal(size=(60, 16))
-    tag_places, song_places = flatten(centres.astype(np.float32), songs.astype(np.float32), seed=0)
-    distance = np.linalg.norm(song_places[:, None] - tag_places, axis=2)  # (60, 3)
-    assert (distance.argmin(axis=1) == cluster).mean() > 0.9
-
-
 def test_map_is_drawn_in_colours_of_categories(tmp_path):
     places = np.array([[0.0, 0.0], [1.0, 1.0]])
     space_map({"rock": "genre", "Mali": "location"}, places, places + 0.5, tmp_path / "a.png")
     assert {BLUE, ORANGE} <= colours(tmp_path / "a.png")
+
+
+def test_labels_of_the_map_do_not_cover_each_other():
+    rng = np.random.default_rng(0)
+    places = rng.normal(size=(15, 2)).repeat(2, axis=0)  # two tags at each place
+    figure = Figure(figsize=(12, 9), layout="constrained")
+    axes = figure.subplots()
+    axes.scatter(*places.T)
+    texts = [axes.text(*place, f"tag number {row}", fontsize=8) for row, place in enumerate(places)]
+    assert n_covered(texts) > 10
+    set_apart(texts, places, figure)
+    assert n_covered(texts) == 0
+
+
+def n_covered(texts) -> int:
+    boxes = [text.get_window_extent() for text in texts]
+    return sum(a.overlaps(b) for number, a in enumerate(boxes) for b in boxes[:number])

@@ -1,5 +1,8 @@
 """Neighbours by faiss beside a look at all songs."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
@@ -75,3 +78,31 @@ def test_chosen_by_size(tmp_path, monkeypatch):
     assert nearest.build_nearest(places, tmp_path / "lists") == "ivfpq"
     with pytest.raises(UserError, match="needs 256 songs"):
         nearest.build_nearest(places[:9], tmp_path / "few", "ivfpq")
+
+
+def test_products_that_threads_ask_for_at_once():
+    rng = np.random.default_rng(0)
+    matrix, vectors = rng.normal(size=(500, 16)), rng.normal(size=(200, 16))
+    product = nearest.Product(matrix)
+    together = threading.Barrier(20)
+
+    def ask(vector):
+        together.wait()
+        return product(vector)
+
+    with ThreadPoolExecutor(20) as pool:
+        found = list(pool.map(ask, vectors))
+    assert np.allclose(found, vectors @ matrix.T)
+
+
+def test_memory_that_is_short_is_told_to_all_and_later_ones_are_answered(monkeypatch):
+    product = nearest.Product(np.eye(3))
+
+    def refuse(vectors):
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(nearest.np, "stack", refuse)
+        with pytest.raises(MemoryError):
+            product(np.ones(3))
+    assert product(np.ones(3)).tolist() == [1, 1, 1]

@@ -1,0 +1,218 @@
+"""The server of the page: routes that search an index and give out its audio, with `web/` as page.
+
+All text goes out as JSON and is shown by `web/page.js` as text. A song's audio is asked for by the
+song's id, so that no path from outside is ever opened.
+"""
+
+import mimetypes
+import socket
+import threading
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import quote
+
+from errors import UserError
+from preprocessing.mel.audio_files import READABLE
+from retrieval.search import Hit, Searcher, Wanted, split_weight, words_in
+from retrieval.showing import playlist
+from retrieval.song_index import IndexedSong, SongIndex
+from retrieval.song_map import SongMap, song_map
+
+try:
+    import uvicorn
+    from starlette.applications import Starlette
+    from starlette.exceptions import HTTPException
+    from starlette.middleware import Middleware
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+    from starlette.requests import Request
+    from starlette.responses import FileResponse, JSONResponse, Response
+    from starlette.routing import BaseRoute, Mount, Route
+    from starlette.staticfiles import StaticFiles
+except ModuleNotFoundError:
+    raise UserError("the page needs two packages more: pip install starlette uvicorn") from None
+
+WEB = Path(__file__).parent / "web"
+MOST_ANSWERS, MOST_ASKED = 100, 30  # songs shown; words and songs of a query
+
+
+class Page:
+    """Answers the page's questions.
+
+    Parameters
+    ----------
+    searcher : Searcher
+        Of the index that is shown; it takes songs by id alone.
+    places : SongMap
+        The map.
+    """
+
+    def __init__(self, searcher: Searcher, places: SongMap):
+        self.searcher, self.index, self.places = searcher, searcher.index, places
+        self._one_reads = threading.Lock()  # word vectors are opened once
+
+    def about(self, _request: Request) -> Response:
+        """The tags, how many songs there are, and whether there is anything to hear."""
+        has_audio = names_audio(self.index)
+        tags = self.index.model.tags
+        return JSONResponse({"tags": tags, "n_songs": len(self.index), "has_audio": has_audio})
+
+    def search(self, request: Request) -> Response:
+        """What was asked for, and the songs found."""
+        wanted, hits = self._found(request)
+        labels, songs = [one.label for one in wanted], [one.label for one in wanted if one.seed]
+        shown = {"labels": labels, "songs": songs, "hits": [self._hit(hit) for hit in hits]}
+        return JSONResponse(shown | {"notes": self._notes(request)})
+
+    def map(self, _request: Request) -> Response:
+        """Places of the tags, and of songs with their names."""
+        return JSONResponse(self._map)
+
+    @cached_property
+    def _map(self) -> dict[str, list]:
+        songs = [self.index.song(row) for row in self.places.rows.tolist()]
+        songs_at = zip(songs, self.places.songs.tolist(), strict=True)
+        tags_at = zip(self.index.model.tags, self.places.tags.tolist(), strict=True)
+        return {
+            "songs": [[*place, song.name, song.song_id] for song, place in songs_at],
+            "tags": [[*place, tag] for tag, place in tags_at],
+        }
+
+    def playlist(self, request: Request) -> Response:
+        """The songs found, as a playlist of addresses of this server."""
+        wanted, hits = self._found(request)
+        songs = [self.index.song(hit.row) for hit in hits]
+        base = str(request.base_url)
+        entries = [(song.name, base + audio_address(song)) for song in songs if audio_file(song)]
+        text = playlist(wanted, entries)
+        named = {"Content-Disposition": 'attachment; filename="songs.m3u8"'}
+        return Response(text, media_type="audio/x-mpegurl", headers=named)
+
+    def audio(self, request: Request) -> Response:
+        """The audio file of a song, whole or a range of it."""
+        row = self.index.row_of(request.path_params["song_id"])
+        file = None if row is None else audio_file(self.index.song(row))
+        if file is None:
+            raise HTTPException(404)
+        kind = mimetypes.guess_type(file.name)[0] or f"audio/{file.suffix[1:].lower()}"
+        return FileResponse(file, media_type=kind)
+
+    def _found(self, request: Request) -> tuple[list[Wanted], list[Hit]]:
+        """Read and answer a query: `words`, `not`, `like` (may stand several times), `top`."""
+        asked = request.query_params
+        words, without, like = asked.get("words", ""), asked.get("not", ""), asked.getlist("like")
+        if len(words_in(words) + words_in(without) + like) > MOST_ASKED:
+            raise UserError(f"that is too much at once: ask for {MOST_ASKED} words and songs")
+        if not (words_in(words) or any(not one.endswith(":-1") for one in like)):
+            raise UserError("nothing is asked for: give some words, or a song to be near")
+        top = asked.get("top", "10")
+        if not (top.isdecimal() and 1 <= int(top) <= MOST_ANSWERS):
+            raise UserError(f"top must be a number from 1 to {MOST_ANSWERS}, not {top!r}")
+        with self._one_reads:
+            for text in like:  # the searcher would open a file of such a name
+                if {self.index.row_of(one) for one in (text, split_weight(text)[0])} == {None}:
+                    raise UserError(f"{text!r} is no song here: look for songs by words")
+            wanted = self.searcher.wanted(words, like, without)
+        return wanted, self.searcher.search(wanted, int(top))
+
+    def _hit(self, hit: Hit) -> dict:
+        song = self.index.song(hit.row)
+        return {
+            "id": song.song_id,
+            "artist": song.artist,
+            "title": song.title or song.song_id,
+            "tags": self.index.tags_of(hit.row),
+            "score": hit.score,
+            "by_part": hit.by_part,
+            "audio": audio_address(song),
+        }
+
+    def _notes(self, request: Request) -> list[str]:
+        """What is done with words that are no tags."""
+        asked, column = request.query_params, self.searcher.words.column
+        texts = words_in(asked.get("words", "")) + words_in(asked.get("not", ""))
+        words = [split_weight(text)[0] for text in texts if column(text) is None]
+        return [
+            f"“{word}” is no tag; its word vector says what it means"
+            for word in words
+            if column(word) is None
+        ]
+
+
+def audio_file(song: IndexedSong) -> Path | None:
+    """The audio of a song; None if the index names none, or no audio, or it is not there."""
+    file = Path(song.audio)
+    return file if file.suffix[1:].lower() in READABLE and file.is_file() else None
+
+
+def audio_address(song: IndexedSong) -> str:
+    """Where the server has the audio of a song; '' if there is none."""
+    return f"audio/{quote(song.song_id, safe='')}" if audio_file(song) else ""
+
+
+def names_audio(index: SongIndex, n_looked_at: int = 100) -> bool:
+    """Whether one of the first songs of an index has audio."""
+    return any(audio_address(index.song(row)) for row in range(min(n_looked_at, index.starts[-1])))
+
+
+def make_app(page: Page, hosts: Sequence[str] = ("*",)) -> Starlette:
+    """Make the server of a page.
+
+    Parameters
+    ----------
+    page : Page
+        What answers.
+    hosts : sequence of str
+        Names by which it may be called; others are refused, so that a foreign web site cannot read
+        from it by a name of its own that leads here.
+    """
+
+    def explain(_request: Request, error: Exception) -> Response:
+        return JSONResponse({"error": str(error)}, 400)
+
+    files = StaticFiles(directory=WEB, html=True)
+    routes: list[BaseRoute] = [
+        Route(f"/{one.__name__}", one) for one in (page.about, page.search, page.map)
+    ]
+    routes += [
+        Route("/playlist.m3u8", page.playlist),
+        Route("/audio/{song_id:path}", page.audio),
+        Mount("/", files),
+    ]
+    trusted = Middleware(TrustedHostMiddleware, allowed_hosts=list(hosts), www_redirect=False)
+    return Starlette(routes=routes, middleware=[trusted], exception_handlers={UserError: explain})
+
+
+def serve_page(searcher: Searcher, host: str, port: int) -> None:
+    """Serve the page of an index until the process is stopped.
+
+    Parameters
+    ----------
+    searcher : Searcher
+        Of the index.
+    host : str
+        Address to listen on.
+    port : int
+        0 for any that is free.
+
+    Raises
+    ------
+    UserError
+        The port is taken, or the address is not this machine's.
+    """
+    try:
+        listening = socket.create_server((host, port))
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise UserError(
+            f"port {port} of {host} cannot be listened on ({why}): give another --port"
+        ) from None
+    with listening:
+        hosts = ["127.0.0.1", "localhost"] if host in ("127.0.0.1", "localhost") else ["*"]
+        app = make_app(Page(searcher, song_map(searcher.index)), hosts)
+        if not names_audio(searcher.index):
+            print("the index names no audio file that is there: the page is without players")
+        port = listening.getsockname()[1]
+        print(f"http://{host}:{port}/ is the page; Ctrl-C ends it", flush=True)
+        config = uvicorn.Config(app, log_level="warning", access_log=False)
+        uvicorn.Server(config).run(sockets=[listening])

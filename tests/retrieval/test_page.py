@@ -1,0 +1,212 @@
+"""The server of the page: what it answers, and what it refuses."""
+
+import json
+import socket
+from urllib.parse import quote
+
+import pytest
+
+from commands import ROOT, assert_user_error, run_command
+from index_samples import make_index, make_model, write_vectors
+from page_samples import BAD_TAG, N_SONGS, get, served, sounding_index
+from retrieval.song_index import IndexedSong
+
+FIRST = "a & b/00?.wav"
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory):
+    return sounding_index(tmp_path_factory.mktemp("page"))
+
+
+@pytest.fixture(scope="module")
+def port(index):
+    with served(index) as port:
+        yield port
+
+
+def ask(port, target):
+    status, _, body = get(port, target)
+    return status, json.loads(body)
+
+
+def search(port, words="", **asked):
+    asked = {"words": words} | asked
+    parts = [f"{name}={quote(text)}" for name, text in asked.items()]
+    return ask(port, f"/search?{'&'.join(parts)}")
+
+
+def test_about(port):
+    status, about = ask(port, "/about")
+    assert status == 200 and about["n_songs"] == N_SONGS and about["has_audio"]
+    assert about["tags"][0] == BAD_TAG and "jazz" in about["tags"]
+
+
+def test_words_and_songs(port):
+    status, answer = search(port, "jazz:2, SAD", like=FIRST, **{"not": "Blues"})
+    assert status == 200
+    name = "<b>Ann</b> 0 - Song 0"
+    assert answer["labels"] == ["jazz:2", "SAD", f"like {name}", "not Blues"]
+    assert answer["songs"] == [f"like {name}"] and answer["notes"] == []
+    assert len(answer["hits"]) == 10
+    hit = answer["hits"][0]
+    assert hit["id"] != FIRST and len(hit["by_part"]) == 4
+    score = (2 * hit["by_part"][0] + hit["by_part"][1] + hit["by_part"][2] - hit["by_part"][3]) / 5
+    assert hit["score"] == pytest.approx(score, abs=1e-5)
+    assert hit["artist"].startswith("<b>Ann</b>") and hit["title"].startswith("Song")
+    assert len(search(port, "jazz", top="3")[1]["hits"]) == 3
+
+
+def test_less_like_a_song(port):
+    more = search(port, "jazz", like=FIRST, top="100")[1]
+    less = search(port, "jazz", like=f"{FIRST}:-1", top="100")[1]
+    assert less["songs"] == ["not like <b>Ann</b> 0 - Song 0"]
+    near, far = ({hit["id"]: hit["score"] for hit in found["hits"]} for found in (more, less))
+    same_place = "a & b/05?.wav"  # five tags: every fifth song lies at the same
+    assert near[same_place] > far[same_place]
+    assert FIRST not in near and FIRST not in far
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({}, "nothing is asked for"),
+        ({"words": " , "}, "nothing is asked for"),
+        ({"words": "rainy"}, "only tags can be searched for"),
+        ({"like": "no such"}, "'no such' is no song here"),
+        ({"like": "/etc/passwd"}, "is no song here"),
+        ({"like": "/etc/passwd:2"}, "is no song here"),
+        ({"like": f"{FIRST}:-1"}, "nothing is asked for"),
+        ({"words": ",".join(["sad"] * 31)}, "too much at once"),
+        ({"words": "sad", "top": "0"}, "top must be"),
+        ({"words": "sad", "top": "101"}, "top must be"),
+        ({"words": "sad", "top": "all"}, "top must be"),
+    ],
+)
+def test_what_cannot_be_answered_gets_one_sentence(port, asked, says):
+    status, answer = search(port, **asked)
+    assert status == 400 and list(answer) == ["error"]
+    assert says in answer["error"] and "\n" not in answer["error"]
+
+
+def test_a_word_that_is_no_tag_is_told(tmp_path):
+    vectors = write_vectors(tmp_path / "small.kv", make_model())
+    with served(make_index(vectors_file=vectors)) as port:
+        _, answer = search(port, "jazz:2, blue:0.5")
+        assert answer["notes"] == ["“blue” is no tag; its word vector says what it means"]
+        status, answer = search(port, "rainy")
+        assert status == 400 and "'rainy' is no tag, and has no word vector" in answer["error"]
+
+
+def test_audio_whole_and_in_ranges(port, index):
+    address = search(port, "sad")[1]["hits"][0]["audio"]
+    whole = (index.folder.parent / "tone.wav").read_bytes()
+    status, head, body = get(port, f"/{address}")
+    assert (status, body) == (200, whole)
+    assert head["content-type"].startswith("audio/") and head["accept-ranges"] == "bytes"
+    status, head, body = get(port, f"/{address}", Range="bytes=100-199")
+    assert (status, body) == (206, whole[100:200])
+    assert head["content-range"] == f"bytes 100-199/{len(whole)}"
+    assert get(port, f"/{address}", Range="bytes=-5")[2] == whole[-5:]
+    assert get(port, f"/{address}", Range=f"bytes={len(whole)}-")[0] == 416
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/audio/../audio/a",
+        "/audio/..%2f..%2fetc%2fpasswd",
+        "/audio/%2Fetc%2Fpasswd",
+        "/audio//etc/passwd",
+        "/audio/../../../../../../etc/passwd",
+        "/audio/",
+        "/audio/no-such-song",
+        "/audio/%00",
+        "/audio/%ff%fe",
+        "/../page.py",
+        "/..%2fpage.py",
+        "/%2e%2e/page.py",
+        "/page.py",
+    ],
+)
+def test_other_files_are_not_given_out(port, target):
+    assert get(port, target)[0] == 404
+
+
+def test_the_path_of_a_song_is_no_address_of_it(port, index):
+    file = index.folder.parent / "tone.wav"
+    assert file.is_file()
+    assert (
+        get(port, f"/audio/{file}")[0] == get(port, f"/audio/{quote(str(file), safe='')}")[0] == 404
+    )
+
+
+def test_what_an_index_names_must_be_audio_that_is_there(tmp_path):
+    (tmp_path / "secret.txt").write_text("secret")
+    named = [str(tmp_path / "secret.txt"), str(tmp_path / "gone.wav"), str(tmp_path), ""]
+    songs = [IndexedSong(f"S{number}", "", "", audio) for number, audio in enumerate(named)]
+    with served(make_index(4, songs)) as port:
+        assert [get(port, f"/audio/S{number}")[0] for number in range(4)] == [404] * 4
+        assert not ask(port, "/about")[1]["has_audio"]
+        assert {hit["audio"] for hit in search(port, "sad")[1]["hits"]} == {""}
+        assert get(port, "/playlist.m3u8?words=sad")[2].count(b"http") == 0
+
+
+def test_playlist(port):
+    status, head, body = get(port, "/playlist.m3u8?words=sad&top=2")
+    assert status == 200 and head["content-disposition"] == 'attachment; filename="songs.m3u8"'
+    lines = body.decode().splitlines()
+    assert lines[:2] == ["#EXTM3U", "#PLAYLIST:sad"] and len(lines) == 6
+    address = lines[3].removeprefix(f"http://127.0.0.1:{port}")
+    assert get(port, address)[0] == 200
+
+
+def test_map(port, index):
+    status, places = ask(port, "/map")
+    assert status == 200
+    assert [song[3] for song in places["songs"]] == list(index.song_ids())
+    assert [tag[2] for tag in places["tags"]] == index.model.tags
+
+
+def test_page_takes_nothing_from_elsewhere(port):
+    text = ""
+    for name in ("", "page.js", "map.js", "page.css"):
+        status, _, body = get(port, f"/{name}")
+        assert status == 200
+        text += body.decode()
+    assert "default-src 'self'" in text
+    for sign in ("http:", "https:", "//cdn", "@import", "innerHTML", "insertAdjacentHTML"):
+        assert sign not in text
+
+
+def test_other_names_of_the_host_are_refused(port):
+    assert get(port, "/about", Host="evil.example")[0] == 400
+
+
+# ---------------------------------------------------------------- the command
+
+
+def test_mistakes_of_the_command(tmp_path):
+    def wrong(*arguments):
+        return run_command(ROOT / "retrieve.py", "serve", *arguments)
+
+    folder = make_index(folder=tmp_path / "songs.index").folder
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        assert_user_error(wrong(folder, "--port", str(port)), f"port {port}", "give another --port")
+    assert_user_error(wrong(folder, "--port", "99999"), "port 99999")
+    assert_user_error(wrong(folder, "--port", "web"), "--port must be a whole number")
+    assert_user_error(wrong(folder, "--host", "no.such.invalid"), "no.such.invalid")
+    assert_user_error(wrong(tmp_path / "none"), "cannot be read")
+    (folder / "index.json").write_text("{}")
+    assert_user_error(wrong(folder), "is no index, or is damaged")
+
+
+def test_a_package_that_is_missing(tmp_path):
+    folder = make_index(folder=tmp_path / "songs.index").folder
+    script = (
+        "import sys, runpy; sys.modules['starlette'] = None; "
+        f"sys.path.insert(0, {str(ROOT)!r}); sys.argv = ['retrieve.py', 'serve', {str(folder)!r}]; "
+        f"runpy.run_path({str(ROOT / 'retrieve.py')!r}, run_name='__main__')"
+    )
+    assert_user_error(run_command("-c", script), "pip install starlette uvicorn")

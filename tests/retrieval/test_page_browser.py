@@ -1,0 +1,217 @@
+"""The page in a real browser: headless Chromium, as a listener uses it."""
+
+import json
+import os
+import re
+import shutil
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+from page_samples import BAD_TAG, served, sounding_index
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+FLAGS = ("headless", "no-sandbox", "disable-gpu", "disable-background-networking")
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (CHROMIUM and DRIVER),
+        reason="no chromium and chromedriver: apt-get install chromium chromium-driver",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    with served(sounding_index(tmp_path_factory.mktemp("page"))) as port:
+        yield f"http://127.0.0.1:{port}/"
+
+
+@pytest.fixture
+def browser(tmp_path):
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in (*FLAGS, "window-size=1200,900", f"user-data-dir={tmp_path / 'profile'}"):
+        options.add_argument(f"--{flag}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    options.add_experimental_option("prefs", {"download.default_directory": str(tmp_path)})
+    opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    yield opened
+    complaints = [entry["message"] for entry in opened.get_log("browser")]
+    opened.quit()
+    # What a query is refused for is also told by the browser.
+    assert [one for one in complaints if "400 (Bad Request)" not in one] == []
+
+
+def until(browser, holds):
+    return WebDriverWait(browser, 30).until(holds)
+
+
+def all_of(browser, selector):
+    return browser.find_elements(By.CSS_SELECTOR, selector)
+
+
+def one(browser, selector):
+    return until(browser, lambda _: all_of(browser, selector))[0]
+
+
+def said(browser):
+    return one(browser, "#said").text
+
+
+def open_page(browser, address):
+    """Open an address and wait until the map is drawn, which comes last."""
+    browser.get(address)
+    one(browser, "#map[data-labels]")
+
+
+def wait_for(browser, text):
+    until(browser, lambda _: text in said(browser))
+
+
+def button(browser, label):
+    buttons = all_of(browser, "button")
+    return next(one for one in buttons if one.get_attribute("aria-label") == label)
+
+
+def test_search_listen_and_go_on_from_a_song(browser, address):
+    open_page(browser, address)
+    assert "Give words" in said(browser)
+    one(browser, "#words").send_keys("jazz, sad", Keys.ENTER)
+    wait_for(browser, "10 songs for jazz, sad")
+    assert len(all_of(browser, "#hits li")) == 10
+    assert one(browser, "#hits .tags").text in ("jazz", "sad")
+    close = one(browser, "#hits .close").text
+    assert re.fullmatch(r"similarity \d\.\d\d\s+jazz -?\d\.\d\d\s+sad -?\d\.\d\d", close)
+    first, second, *_ = all_of(browser, "audio")
+    first.send_keys(Keys.SPACE)
+    until(browser, lambda _: first.get_property("currentTime") > 0.3)
+    second.send_keys(Keys.SPACE)
+    until(browser, lambda _: second.get_property("currentTime") > 0.1)
+    assert first.get_property("paused")  # one song at a time
+    name = one(browser, "#hits .title").text
+    button(browser, f"more like {name}").click()
+    wait_for(browser, f"like {name}")
+    assert name not in [title.text for title in all_of(browser, "#hits .title")]
+    assert "like=" in browser.current_url and "words=jazz" in browser.current_url
+    worse = one(browser, "#hits .title").text
+    button(browser, f"less like {worse}").click()
+    wait_for(browser, f"not like {worse}")
+    shared = browser.current_url
+    seen = [title.text for title in all_of(browser, "#hits .title")]
+    browser.back()
+    wait_for(browser, f"sad, like {name}.")
+    browser.get("about:blank")
+    open_page(browser, shared)
+    wait_for(browser, f"10 songs for jazz, sad, like {name}, not like {worse}")
+    assert [title.text for title in all_of(browser, "#hits .title")] == seen
+    assert one(browser, "#words").get_property("value") == "jazz, sad"
+    button(browser, f"remove: like {name}").click()
+    wait_for(browser, f"10 songs for jazz, sad, not like {worse}")
+
+
+def test_names_stay_text(browser, address):
+    open_page(browser, f"{address}?words=jazz&top=24")
+    wait_for(browser, "24 songs")
+    assert BAD_TAG in [tags.text for tags in all_of(browser, "#hits .tags")]
+    assert one(browser, "#hits .title").text.startswith("<b>Ann</b>")
+    browser.get(f"{address}?words=<img src=x onerror=document.title='run'>:2")
+    wait_for(browser, f"10 songs for {BAD_TAG}:2")
+    open_page(browser, f"{address}?words=<script>document.title='run'</script>")
+    wait_for(browser, "Nothing was searched: only tags can be searched for")
+    assert button(browser, BAD_TAG).text == BAD_TAG
+    assert all_of(browser, "img, b, main script") == []
+    assert browser.title == "Songs by words"
+
+
+def test_by_keyboard_alone(browser, address):
+    open_page(browser, address)
+    active = browser.switch_to.active_element
+    assert active.get_attribute("id") == "words"
+    active.send_keys("sa")
+    options = one(browser, "#tags").find_elements(By.TAG_NAME, "option")
+    assert [option.get_attribute("value") for option in options] == ["sad"]
+    active.send_keys("d, bl")
+    options = one(browser, "#tags").find_elements(By.TAG_NAME, "option")
+    assert [option.get_attribute("value") for option in options] == ["sad, Blues"]
+    active.clear()
+    active.send_keys("sad", Keys.ENTER)
+    wait_for(browser, "10 songs for sad")
+    until(browser, lambda _: browser.switch_to.active_element.get_attribute("id") == "found")
+
+    def press_tab_until(holds):
+        for _ in range(100):
+            browser.switch_to.active_element.send_keys(Keys.TAB)
+            if holds(browser.switch_to.active_element):
+                return browser.switch_to.active_element
+        raise AssertionError("never reached")
+
+    press_tab_until(lambda active: active.tag_name == "audio").send_keys(Keys.SPACE)
+    until(browser, lambda _: all_of(browser, "audio")[0].get_property("currentTime") > 0)
+    press_tab_until(lambda active: active.text == "more like this").send_keys(Keys.ENTER)
+    wait_for(browser, "10 songs for sad, like")
+    canvas = press_tab_until(lambda active: active.get_attribute("id") == "map")
+    canvas.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_UP, "+", Keys.ENTER)
+    until(browser, lambda _: one(browser, "#playing audio").get_property("currentTime") > 0)
+    assert one(browser, "#here").text == one(browser, "#playing audio").accessible_name
+
+
+def boxes(browser):
+    return json.loads(one(browser, "#map").get_attribute("data-labels"))
+
+
+def test_map(browser, address):
+    open_page(browser, address)
+    labels = boxes(browser)
+    assert len(labels) >= 4
+    assert_apart(labels)
+    jazz = next(box for box in labels if box["tag"] == "jazz")
+    click_on_map(browser, jazz["x"] + jazz["width"] / 2, jazz["y"] + jazz["height"] / 2)
+    wait_for(browser, "10 songs for jazz")
+    before = boxes(browser)
+    one(browser, "#in").click()
+    assert boxes(browser) != before
+    assert_apart(boxes(browser))
+    one(browser, "#all").click()
+    assert boxes(browser) == before
+
+
+def assert_apart(labels):
+    for number, a in enumerate(labels):
+        for b in labels[:number]:
+            is_beside = a["x"] >= b["x"] + b["width"] or b["x"] >= a["x"] + a["width"]
+            assert is_beside or a["y"] >= b["y"] + b["height"] or b["y"] >= a["y"] + a["height"]
+
+
+def click_on_map(browser, x, y):
+    """Click on a place that is told from the upper left corner of the map."""
+    canvas = one(browser, "#map")
+    middle = [canvas.get_property(name) / 2 for name in ("clientWidth", "clientHeight")]
+    actions = webdriver.ActionChains(browser)
+    actions.move_to_element_with_offset(canvas, int(x - middle[0]), int(y - middle[1]))
+    actions.click().perform()
+
+
+def test_playlist_is_downloaded(browser, address, tmp_path):
+    open_page(browser, f"{address}?words=sad&top=3")
+    wait_for(browser, "3 songs")
+    one(browser, "#playlist").click()
+    file = tmp_path / "songs.m3u8"
+    until(browser, lambda _: file.is_file() and os.path.getsize(file))
+    assert file.read_text().count(f"{address}audio/") == 3
+
+
+@pytest.mark.parametrize("width", [320, 1200])
+def test_nothing_is_cut_off(browser, address, width):
+    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    open_page(browser, f"{address}?words=jazz, sad")
+    wait_for(browser, "10 songs")
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    for shown in all_of(browser, "#hits button, audio, #words, canvas"):
+        place = shown.rect
+        assert place["width"] > 30 and place["x"] >= 0 and place["x"] + place["width"] <= width
