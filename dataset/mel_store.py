@@ -200,17 +200,7 @@ def silence(settings: dict[str, Any]) -> float:
 def read_settings(directory: Path, wanted: str | None = None) -> dict[str, Any]:
     """Read how the store was made.
 
-    Parameters
-    ----------
-    directory : Path
-        The dataset directory.
-    wanted : str, optional
-        The one of `SETTINGS` that it must be; by default any.
-
-    Raises
-    ------
-    UserError
-        `dataset.json` says nothing of it, or something else.
+    `UserError` if `dataset.json` does not say that it is any of `SETTINGS`, or the one `wanted`.
     """
     theirs = read_about(directory).get("steps", {}).get("step4", {}).get("mel_settings")
     if not isinstance(theirs, dict):
