@@ -20,6 +20,7 @@ from mel_chunks import BYTES_A_FRAME, MelChunks, choose_cache, random_first, spr
 from model import SongInputs
 from modules import ShortChunkCNN
 from options import Options
+from processes import part_of
 from sampler import PairSampler, draw_tags, epoch_generator
 
 EVAL_SONGS = 4096  # of a batch, by vectors alone
@@ -34,7 +35,7 @@ class TripletBatch(NamedTuple):
     tag_vectors : Tensor of float, shape (A, D)
         Word vectors of the anchors.
     songs : SongInputs
-        The B positive songs.
+        The B positive songs; of several processes each has its part.
     positive : Tensor of int64, shape (A,)
         Which of the songs is the anchor's positive.
     is_candidate : Tensor of bool, shape (A, B)
@@ -46,6 +47,11 @@ class TripletBatch(NamedTuple):
     positive: Tensor
     is_candidate: Tensor
 
+    @property
+    def n_songs(self) -> int:
+        """B: the songs of all processes."""
+        return self.is_candidate.shape[1]
+
 
 class LabelBatch(NamedTuple):
     """Songs, and which of all tags they bear.
@@ -55,7 +61,7 @@ class LabelBatch(NamedTuple):
     tag_vectors : Tensor of float, shape (T, D)
         Word vectors of all tags.
     songs : SongInputs
-        B songs.
+        B songs; of several processes each has its part.
     truth : Tensor of float, shape (B, T)
         1 where the song bears the tag, else 0; between them for mixed songs.
     """
@@ -63,6 +69,11 @@ class LabelBatch(NamedTuple):
     tag_vectors: Tensor
     songs: SongInputs
     truth: Tensor
+
+    @property
+    def n_songs(self) -> int:
+        """B: the songs of all processes."""
+        return len(self.truth)
 
 
 def triplet_batch(
@@ -91,7 +102,8 @@ def triplet_batch(
 def mixed(batch: LabelBatch, generator: torch.Generator) -> LabelBatch:
     """Mix each song, and its tags, with another of the batch: mixup with alpha = 1.
 
-    Zhang, Cisse, Dauphin, Lopez-Paz, "mixup: Beyond Empirical Risk Minimization" (ICLR 2018).
+    Zhang, Cisse, Dauphin, Lopez-Paz, "mixup: Beyond Empirical Risk Minimization" (ICLR 2018). The
+    batch has the inputs of all its songs, and keeps those of this process's part.
     """
     truth = batch.truth
     n_songs = len(truth)
@@ -103,7 +115,7 @@ def mixed(batch: LabelBatch, generator: torch.Generator) -> LabelBatch:
         mixes = weight * rows + (1 - weight) * rows[other]
         return torch.where(mixes.isnan(), rows, mixes)  # with a partner of which it is not known
 
-    songs = {name: mix(rows) for name, rows in batch.songs.items()}
+    songs = {name: part_of(mix(rows)) for name, rows in batch.songs.items()}
     return LabelBatch(batch.tag_vectors, songs, mix(truth))
 
 
@@ -180,8 +192,7 @@ class RetrievalData(LightningDataModule):
     def train_dataloader(self) -> _Batches:
         """An epoch's songs, shared by the processes, as `TripletBatch`es or `LabelBatch`es."""
         device, size = self._device, self.options.batch_size
-        n_anchors = self.options.anchors_per_song
-        triplets = -(-self.options.triplets_per_epoch // self.trainer.world_size)
+        n_anchors, triplets = self.options.anchors_per_song, self.options.triplets_per_epoch
         if triplets % size == 1:
             triplets -= 1  # a last batch of one has no negative, and no statistics for batch norm
         tag_vectors = torch.from_numpy(self.dataset.tag_vectors).to(device)
@@ -191,8 +202,8 @@ class RetrievalData(LightningDataModule):
         vectors = self._vectors()
 
         def start() -> Iterator[TripletBatch | LabelBatch]:
-            epoch, rank = self.trainer.current_epoch, self.trainer.global_rank
-            generator = epoch_generator("pairs", self.options.seed, epoch, rank, device)
+            epoch = self.trainer.current_epoch
+            generator = epoch_generator("pairs", self.options.seed, epoch, device)
             tags, songs = pairs.draw(triplets, generator)
             inputs = self._training_inputs(songs, vectors, generator)
             if self.options.loss != "triplet":
@@ -214,8 +225,9 @@ class RetrievalData(LightningDataModule):
         return batch
 
     def val_dataloader(self) -> _Batches:
-        """Validation songs as `SongInputs`, in the order of the split."""
-        return self._songs(self.dataset.splits["valid"])
+        """Validation songs of this process as `SongInputs`, in the order of the split."""
+        songs = torch.from_numpy(self.dataset.splits["valid"])
+        return self._songs(part_of(songs).numpy())
 
     def test_dataloader(self) -> _Batches:
         """Test songs as `SongInputs`, in the order of the split."""
@@ -245,11 +257,16 @@ class RetrievalData(LightningDataModule):
     def _training_inputs(
         self, songs: Tensor, vectors: SongInputs, generator: torch.Generator
     ) -> Iterator[SongInputs]:
-        """Inputs of the songs drawn, batch by batch, each song with one chunk from anywhere."""
+        """Inputs of the songs drawn, batch by batch, each song with one chunk from anywhere.
+
+        Those of this process's part of a batch; of all where songs are mixed.
+        """
         size = self.options.batch_size
-        batches = songs.split(size)
+        takes = (lambda rows: rows) if self.options.mixup else part_of
+        batches = [takes(one) for one in songs.split(size)]
         # The rows of the epoch are looked up at once, which is faster than batch by batch.
         looked_up = {name: rows[songs].split(size) for name, rows in vectors.items()}
+        looked_up = {name: [takes(one) for one in rows] for name, rows in looked_up.items()}
         inputs: list[SongInputs] = [
             {name: rows[number] for name, rows in looked_up.items()}
             for number in range(len(batches))
@@ -257,7 +274,7 @@ class RetrievalData(LightningDataModule):
         if self._mels is None:
             return iter(inputs)
         first = random_first(self._mels.n_frames[songs], self.options.input_length, generator)
-        chunks = self._chunks(batches, first.split(size))
+        chunks = self._chunks(batches, [takes(one) for one in first.split(size)])
         return (one | {"spec": spec} for one, spec in zip(inputs, chunks, strict=True))
 
     def _songs(self, indices: np.ndarray) -> _Batches:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from modules import projection_head
+from processes import total
 
 RIDGE = 1.0  # penalty of squared weights of the gate, beside a loss summed over tags and songs
 
@@ -78,14 +79,13 @@ class MaskedFusion(nn.Module):
             For each input, of length 1, or 0 where unknown.
         """
         n_songs = len(next(iter(vectors.values())))
-        least = 1 + self.training
         parts = []
         for (name, head), width in zip(self.projections.items(), self.widths, strict=True):
             rows = vectors.get(name)
             if rows is None:
                 parts.append(torch.zeros(n_songs, width, device=self.gate.weight.device))
             else:
-                found = project_known(head, rows, is_known(rows), width, least)
+                found = project_known(head, rows, width, self.training)
                 parts.append(F.normalize(found))
         return parts
 
@@ -165,16 +165,18 @@ def is_known(rows: Tensor) -> Tensor:
 
 
 def project_known(
-    project: Callable[[Tensor], Tensor], rows: Tensor, known: Tensor, n_outputs: int, least: int
+    project: Callable[[Tensor], Tensor], rows: Tensor, n_outputs: int, is_training: bool
 ) -> Tensor:
     """Project the rows (B, ...) that are known -> (B, n_outputs) in float32, 0 for the others.
 
-    Fewer than `least` rows count as unknown: batch norm learns no deviation from one vector.
+    In training a single row counts as unknown: batch norm learns no deviation from one vector.
     """
+    known = is_known(rows)
     if torch.compiler.is_exporting():  # no choice by content there: all are projected
         return project(rows.nan_to_num()).masked_fill(~known[:, None], 0)
     index = known.nonzero().squeeze(1)
     out = rows.new_zeros(len(rows), n_outputs, dtype=torch.float32)
-    if len(index) >= least:
+    n_rows = total(len(index)) if is_training else len(index)
+    if n_rows > int(is_training):
         out = out.index_copy(0, index, project(rows[index]).float())
     return out

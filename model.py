@@ -100,9 +100,8 @@ class RetrievalModel(nn.Module):
             self.fusion.fit_gate(self.tag_branch(tag_vectors), tag_vectors, songs, truth)
 
     def _known_chunks(self, spec: Tensor) -> Tensor:
-        known = is_known(spec)
-        vectors = project_known(self._embed_chunks, spec, known, EMBEDDING_SIZE, least=1)
-        return vectors.masked_fill(~known[:, None], float("nan"))
+        vectors = project_known(self._embed_chunks, spec, EMBEDDING_SIZE, self.training)
+        return vectors.masked_fill(~is_known(spec)[:, None], float("nan"))
 
     def _embed_chunks(self, spec: Tensor) -> Tensor:
         if spec.dim() == 3:

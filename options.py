@@ -128,7 +128,7 @@ class Options:
     )
     is_subset: bool = _model(False, "the smaller set, files sub_*", parse_bool)
     batch_size: int = _model(
-        128, "triplets a step, on each device; with other losses songs", two_or_more
+        128, "triplets a step, shared by the processes; with other losses songs", two_or_more
     )
     anchors_per_song: int = _model(
         1,
@@ -163,6 +163,9 @@ class Options:
     num_threads: int = _run(
         0, "threads that compute on the CPU; 0: OMP_NUM_THREADS, else one a core", whole_number
     )
+    n_processes: int = _run(
+        1, "processes that share each step on the CPU; on GPUs, see gpu_id", positive_int
+    )
     early_stopping: int = _run(
         0, "stop after so many epochs without a better MAP; 0: never", whole_number
     )
@@ -182,7 +185,9 @@ class Options:
         "torch.compile for the acoustic branch; gained nothing in training on a CPU",
         parse_bool,
     )
-    gpu_id: str = _run("0", "GPU 0, several (0,1), or cpu; without a GPU the CPU is used")
+    gpu_id: str = _run(
+        "0", "GPU 0, several that share each step (0,1), or cpu; without a GPU the CPU is used"
+    )
     model_save_path: str = _run(
         "./checkpoints", "folder for best.ckpt (by validation MAP), last.ckpt and logs/"
     )

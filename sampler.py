@@ -14,9 +14,9 @@ STREAMS = ("pairs", "negatives", "dropout")
 
 
 def epoch_generator(
-    stream: str, seed: int, epoch: int, rank: int, device: torch.device
+    stream: str, seed: int, epoch: int, device: torch.device, rank: int = 0
 ) -> torch.Generator:
-    """Generator of one of the STREAMS for one epoch of one process.
+    """Generator of one of the STREAMS for one epoch, of all processes or of the one with `rank`.
 
     A resumed run draws what the whole run drew, and what one stream draws tells nothing of another.
     """

@@ -19,6 +19,7 @@ from losses import infonce_loss, sigmoid_loss, triplet_margin_loss
 from metrics import mean_over_tags, score_tags
 from model import EMBEDDING_SIZE, RetrievalModel, SongInputs
 from options import Options
+from processes import gather, part_of
 from sampler import epoch_generator, mine_negatives
 
 CHECKPOINT_FORMAT = 3
@@ -116,16 +117,18 @@ class Solver(LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Seed dropout and mining from (seed, epoch, process), so that resuming changes nothing."""
-        here = (self.options.seed, self.current_epoch, self.global_rank, self.device)
+        here = (self.options.seed, self.current_epoch, self.device)
         self._generator = epoch_generator("negatives", *here)
-        torch.manual_seed(epoch_generator("dropout", *here).initial_seed())
+        torch.manual_seed(epoch_generator("dropout", *here, self.global_rank).initial_seed())
         self._logged = torch.zeros(len(self.LOGGED), device=self.device)
 
     def training_step(self, batch, batch_idx: int) -> Tensor:
         """Loss of a `data_loader.TripletBatch` or, unless --loss is triplet, a `LabelBatch`."""
-        tags = self.model.embed_tags(batch.tag_vectors)  # (A, 256) or (T, 256)
+        n_tags, n_songs = len(batch.tag_vectors), batch.n_songs
+        tags = gather(self.model.embed_tags(part_of(batch.tag_vectors)), n_tags)  # (A or T, 256)
+        songs = [gather(one, n_songs) for one in self.model.embed_ways(batch.songs)]  # (B, 256)
         look = self._triplets if self.logit_scale is None else self._labels
-        ways = [torch.stack(look(batch, tags, one)) for one in self.model.embed_ways(batch.songs)]
+        ways = [torch.stack(look(batch, tags, one)) for one in songs]
         looked = torch.stack(ways).mean(dim=0)
         self._logged += looked.detach()  # on the device: logging each step would wait for it
         return looked[0]
@@ -181,19 +184,18 @@ class Solver(LightningModule):
         return self.model.embed_songs(batch)
 
     def on_validation_epoch_end(self) -> None:
-        """Score and log the validation split."""
-        songs = torch.cat(self._song_embeddings)  # (n, 256)
+        """Score and log the validation split; learn from it which input tells which tag."""
         truth = torch.from_numpy(self.trainer.datamodule.tag_song_truth("valid")).float()
+        songs = gather(torch.cat(self._song_embeddings), truth.shape[1])  # (n, 256)
         self.model.fit_gate(self._tag_vectors(), songs, truth.to(self.device))
-        self.log_dict(self._score_split("valid"), prog_bar=True, sync_dist=True)
+        self.log_dict(self._score_split("valid", songs), prog_bar=True, sync_dist=True)
 
     def on_test_epoch_end(self) -> None:
         """Score and log the test split; the metrics of each tag stay in `per_tag`."""
-        self.log_dict(self._score_split("test"))
+        self.log_dict(self._score_split("test", torch.cat(self._song_embeddings)))
 
-    def _score_split(self, split: str) -> dict[str, float]:
-        data = self.trainer.datamodule
-        songs = torch.cat(self._song_embeddings)  # (n, 256)
+    def _score_split(self, split: str, songs: Tensor) -> dict[str, float]:
+        """Mean metrics of a split, whose songs are (n, 256), all of them in every process."""
         self._song_embeddings.clear()
         tags = self.model.embed_tags(self._tag_vectors())  # (T, 256)
         scores = cosine_similarity(tags, songs)  # (T, n), stays on the device
@@ -201,7 +203,7 @@ class Solver(LightningModule):
             raise UserError(
                 "training diverged, embeddings are not finite: lower --lr or use --precision 32"
             )
-        self.per_tag = score_tags(scores, data.tag_song_truth(split))
+        self.per_tag = score_tags(scores, self.trainer.datamodule.tag_song_truth(split))
         return mean_over_tags(self.per_tag)
 
     def _tag_vectors(self) -> Tensor:

@@ -4,7 +4,7 @@ python -u step4_mel_spectrogram.py run DATA_PATH [AUDIO_PATH]
 python -u step4_mel_spectrogram.py pack DATA_PATH
 """
 
-from command_line import fire_commands, flag, whole_number
+from command_line import fire_commands, flag
 from dataset.files import existing_directory, user_path
 
 
@@ -13,6 +13,8 @@ def run(
     audio_path: str | None = None,
     strict: bool = False,
     num_workers: int | None = None,
+    engine: str = "processes",
+    spark: str = "local[*]",
 ) -> None:
     """Compute the mel spectrogram of each song that has none yet.
 
@@ -30,15 +32,20 @@ def run(
         Stop with an error at a song that cannot be read.
     num_workers : int, optional
         Number of processes; by default one for each core.
+    engine : str
+        processes of this machine, or spark: then all machines need this folder and the audio files
+        at the same paths.
+    spark : str
+        Address of the Spark master: local[2] for two cores of this machine, spark://HOST:7077, ...
     """
     from preprocessing.mel.mel_writing import write_from_audio
-    from preprocessing.mel.worker_pool import n_cores
+    from preprocessing.mel.worker_pool import task_map
     from preprocessing.next_step import print_next
 
     audio = None if audio_path is None else user_path(audio_path)
     directory = existing_directory(data_path)
-    n_workers = whole_number("--num_workers", n_cores() if num_workers is None else num_workers, 1)
-    write_from_audio(directory, audio, n_workers, flag("--strict", strict))
+    map_tasks = task_map(engine, spark, num_workers)
+    write_from_audio(directory, audio, map_tasks, flag("--strict", strict))
     print_next(directory, "step4")
 
 

@@ -5,7 +5,7 @@ python -u step5_song_features.py run DATA_PATH [AUDIO_PATH] [--encoder msd-music
 
 import re
 
-from command_line import fire_commands, flag, one_of, whole_number
+from command_line import fire_commands, flag, one_of
 from dataset.files import existing_directory, user_path
 from errors import UserError
 
@@ -18,6 +18,8 @@ def run(
     wheel: str | None = None,
     strict: bool = False,
     num_workers: int | None = None,
+    engine: str = "processes",
+    spark: str = "local[*]",
 ) -> None:
     """Compute the vector of each song that has none yet: float32 (N, 200), in the songs' order.
 
@@ -43,11 +45,13 @@ def run(
         Stop with an error at a song that cannot be read.
     num_workers : int, optional
         Number of processes; by default one for each core.
+    engine, spark : str
+        As for step 4; the package with the weights must be at the same path on all machines too.
     """
     from dataset.wheels import fetch_wheel
     from encoders.musicnn_package import ENCODERS, WHEEL
     from preprocessing.features.musicnn_songs import Chosen, write_musicnn
-    from preprocessing.mel.worker_pool import n_cores
+    from preprocessing.mel.worker_pool import task_map
     from preprocessing.next_step import print_next
 
     audio = None if audio_path is None else user_path(audio_path)
@@ -58,10 +62,10 @@ def run(
             f"--name {name} must be letters, digits, '.', '-' or '_', and not spec, cf, hybrid or "
             "mel, which mean something else"
         )
-    n_workers = whole_number("--num_workers", n_cores() if num_workers is None else num_workers, 1)
+    map_tasks = task_map(engine, spark, num_workers)
     is_strict = flag("--strict", strict)
     package = fetch_wheel(*WHEEL, given=None if wheel is None else user_path(wheel))
-    write_musicnn(directory, audio, Chosen(encoder, package, name), n_workers, is_strict)
+    write_musicnn(directory, audio, Chosen(encoder, package, name), map_tasks, is_strict)
     print_next(directory, "step5", features=name)
 
 

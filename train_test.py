@@ -2,9 +2,10 @@
 
 import sys
 import time
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from checkpoint import Trained, check_same_data, open_asked, open_trained, read_checkpoint
 from command_line import Stopped
@@ -14,9 +15,17 @@ from dataset.moving import alone, finish_moves
 from dataset.writing import staged
 from errors import UserError
 from options import NOT_GIVEN, Options, merge_options, tell_idle
+from processes import helpers
 from results import collect_results, format_results, git_revision, versions, write_results
 from threads import shared_cores
-from trainer import make_callbacks, make_loggers, make_solver, make_trainer
+from trainer import (
+    choose_devices,
+    make_callbacks,
+    make_loggers,
+    make_solver,
+    make_trainer,
+    n_devices,
+)
 
 
 def train(given: dict[str, Any]) -> None:
@@ -42,30 +51,38 @@ def train(given: dict[str, Any]) -> None:
     if not saved and (folder / "best.ckpt").is_file():
         print(f"replacing the model of an earlier run in {folder}")
     _prepare(folder)
+    devices = choose_devices(options.gpu_id, options.n_processes)
+    with alone(folder), helpers(n_devices(devices), _fit, options, devices, last):
+        _fit(options, devices, last, data)
+
+
+def _fit(options: Options, devices: dict, last: Path | None, data: RetrievalData | None = None):
+    """Train, in each of the processes; another than the first opens the data itself."""
+    data = data or RetrievalData(open_asked(options), options)
+    folder = user_path(options.model_save_path)
     trainer = make_trainer(
         options,
+        devices,
         max_epochs=options.n_epochs,
         logger=make_loggers(options, folder),
         callbacks=make_callbacks(options, folder),
     )
-    solver = make_solver(options, dataset, trainer)
+    solver = make_solver(options, data.dataset, trainer)
+    n_threads = options.num_threads
+    if trainer.world_size > 1 and not n_threads:
+        n_threads = max(1, torch.get_num_threads() // trainer.world_size)
     started = time.monotonic()
     try:
-        with (
-            alone(folder) if trainer.is_global_zero else nullcontext(),
-            shared_cores(options.num_threads),
-        ):
+        with shared_cores(n_threads):
             trainer.fit(solver, datamodule=data, ckpt_path=last)
     except Stopped:
-        if trainer.is_global_zero:
-            print(f"\nstopped in epoch {trainer.current_epoch}: {_way_on(folder)}", file=sys.stderr)
+        print(f"\nstopped in epoch {trainer.current_epoch}: {_way_on(folder)}", file=sys.stderr)
         raise
-    if trainer.is_global_zero:
-        best = trainer.checkpoint_callbacks[0]
-        print(
-            f"trained to epoch {trainer.current_epoch} in {time.monotonic() - started:.0f} s; "
-            f"best validation MAP {float(best.best_model_score):.4f} in {best.best_model_path}"
-        )
+    best = trainer.checkpoint_callbacks[0]
+    print(
+        f"trained to epoch {trainer.current_epoch} in {time.monotonic() - started:.0f} s; "
+        f"best validation MAP {float(best.best_model_score):.4f} in {best.best_model_path}"
+    )
 
 
 def _way_on(folder: Path) -> str:

@@ -5,6 +5,7 @@ import ctypes
 import importlib.util
 import io
 import logging
+import os
 import warnings
 from pathlib import Path
 
@@ -19,13 +20,14 @@ from dataset.mel_store import MEL_SETTINGS
 from dataset.writing import staged
 from errors import UserError
 from options import NOT_GIVEN, Options
+from processes import share_batch_norm
 from results import provenance
 from solver import Solver
 from training_lines import progress_bar
 
 
-def choose_devices(gpu_id: str) -> dict:
-    """Lightning's device arguments for --gpu_id; the CPU where there is no GPU."""
+def choose_devices(gpu_id: str, n_processes: int = 1) -> dict:
+    """Lightning's devices for --gpu_id and --n_processes; the CPU where there is no GPU."""
     numbers = gpu_id.split(",")
     is_list = all(part.isascii() and part.isdigit() for part in numbers)
     if gpu_id != "cpu" and not (is_list and len(set(numbers)) == len(numbers)):
@@ -33,12 +35,19 @@ def choose_devices(gpu_id: str) -> dict:
     if gpu_id == "cpu" or not torch.cuda.is_available():
         if gpu_id != "cpu":
             print("no GPU found: using the CPU")
-        return {"accelerator": "cpu", "devices": 1}
+        return {"accelerator": "cpu", "devices": n_processes}
+    if n_processes > 1:
+        raise UserError("--n_processes is for the CPU: give --gpu_id a list of GPUs, such as 0,1")
     devices = [int(part) for part in numbers]
     if max(devices) >= torch.cuda.device_count():
         raise UserError(f"--gpu_id {gpu_id}: there are {torch.cuda.device_count()} GPUs, from 0")
-    strategy = {"strategy": "ddp"} if len(devices) > 1 else {}
-    return {"accelerator": "gpu", "devices": devices, **strategy}
+    return {"accelerator": "gpu", "devices": devices}
+
+
+def n_devices(devices: dict) -> int:
+    """How many processes the devices need."""
+    chosen = devices["devices"]
+    return chosen if isinstance(chosen, int) else len(chosen)
 
 
 def choose_precision(options: Options, accelerator: str) -> str:
@@ -78,7 +87,7 @@ def make_loggers(options: Options, folder: Path) -> list[Logger]:
     loggers: list[Logger] = [CSVLogger(folder, name="logs")]
     if importlib.util.find_spec("tensorboard"):
         loggers.append(TensorBoardLogger(folder, name="logs", version=loggers[0].version))
-    if options.neptune_project != NOT_GIVEN:
+    if options.neptune_project != NOT_GIVEN and not int(os.environ.get("LOCAL_RANK", 0)):
         from neptune_logger import NeptuneLogger
 
         key = None if options.neptune_api_key == NOT_GIVEN else options.neptune_api_key
@@ -114,11 +123,14 @@ class WholeCheckpoints(TorchCheckpointIO):
             (stage / Path(path).name).write_bytes(content.getbuffer())
 
 
-def make_trainer(options: Options, **more) -> Trainer:
-    """A Trainer on the devices and in the precision of the options."""
+def make_trainer(options: Options, devices: dict | None = None, **more) -> Trainer:
+    """A Trainer in the precision of the options, by default on the first of their devices."""
     more.setdefault("callbacks", [progress_bar()])
     keep_lightning_calm()
-    devices = choose_devices(options.gpu_id)
+    devices = devices or choose_devices(options.gpu_id.split(",")[0])
+    if n_devices(devices) > 1:
+        unused = "_find_unused_parameters_true" if options.any_input else ""
+        more["strategy"] = f"ddp{unused}"  # a batch may have no song with one of the inputs
     precision = choose_precision(options, devices["accelerator"])
     if precision == "16-mixed" and devices["accelerator"] == "cpu":
         raise UserError("--precision 16-mixed needs a GPU: use bf16-mixed or 32 on the CPU")
@@ -151,6 +163,8 @@ def make_solver(options: Options, dataset: Dataset, trainer: Trainer) -> Solver:
         mel_settings=None if dataset.mel is None else MEL_SETTINGS,
         made_by=provenance(kept, dataset) | {"ran_with": ran_with},
     )
+    if trainer.world_size > 1:
+        share_batch_norm(solver.model)
     if compiled:
         solver.model.acoustic_branch.compile()  # in place: names in the checkpoint stay
     return solver
@@ -158,6 +172,7 @@ def make_solver(options: Options, dataset: Dataset, trainer: Trainer) -> Solver:
 
 def keep_lightning_calm() -> None:
     """Hide its advertisements, and warnings that a user can do nothing about."""
-    logging.getLogger("pytorch_lightning.utilities.rank_zero").setLevel(logging.WARNING)
+    for name in ("pytorch_lightning.utilities.rank_zero", "lightning_fabric.utilities.distributed"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     for message in ("LeafSpec", "logging interval", "exists and is not empty", "model summary"):
         warnings.filterwarnings("ignore", message=f".*{message}.*")

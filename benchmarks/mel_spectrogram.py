@@ -16,6 +16,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -138,7 +139,9 @@ def main() -> None:
                 contextlib.redirect_stdout(io.StringIO()),
                 contextlib.redirect_stderr(io.StringIO()),
             ):
-                write_from_audio(data, None, arguments.num_workers)
+                write_from_audio(
+                    data, None, partial(map_in_order, n_processes=arguments.num_workers)
+                )
 
         for name, alone in (("float64", decode), ("float32", decode_float32)):
 

@@ -75,13 +75,19 @@ def test_songs_without_a_spectrogram_are_batches_with_nan(tmp_path):
         assert known.any() and not known.all()
 
 
-def test_processes_share_the_epoch_and_draw_different_triplets(shared_dataset_dir):
-    ranks = [
-        list(data_for(shared_dataset_dir, rank=rank, world_size=3).train_dataloader())
-        for rank in range(3)
-    ]
-    assert [sum(len(b.tag_vectors) for b in batches) for batches in ranks] == [3334] * 3
-    assert not torch.equal(ranks[0][0].songs["cf"], ranks[1][0].songs["cf"])
+@pytest.mark.parametrize("options", [{}, {"loss": "sigmoid"}, {"loss": "sigmoid", "mixup": True}])
+def test_processes_share_each_batch(shared_dataset_dir, monkeypatch, options):
+    def batches(rank, n):
+        monkeypatch.setattr("processes.place", lambda: (rank, n))
+        return list(data_for(shared_dataset_dir, **options).train_dataloader())
+
+    whole, parts = batches(0, 1), [batches(rank, 3) for rank in range(3)]
+    for batch, *shares in zip(whole, *parts, strict=True):
+        found = torch.cat([one.songs["cf"] for one in shares])
+        assert torch.equal(found, batch.songs["cf"]) and batch.n_songs == len(found)
+        for one in shares:
+            assert torch.equal(one.tag_vectors, batch.tag_vectors)
+            assert torch.equal(one[-1], batch[-1])  # which songs are whose negative, or the truth
 
 
 @pytest.mark.parametrize("is_balanced", [False, True])

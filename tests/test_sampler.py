@@ -181,9 +181,9 @@ def test_unknown_weighting_is_refused():
 def test_epoch_generators_differ_by_stream_seed_epoch_and_process():
     device = torch.device("cpu")
     states = {
-        key: epoch_generator(*key, device).initial_seed()
-        for key in product(STREAMS, (0, 1, 2**40), range(50), range(8))
+        (*key, rank): epoch_generator(*key, device, rank).initial_seed()
+        for *key, rank in product(STREAMS, (0, 1, 2**40), range(50), range(8))
     }
     assert len(set(states.values())) == len(states)
-    again = epoch_generator("negatives", 1, 2, 3, device).initial_seed()
+    again = epoch_generator("negatives", 1, 2, device, 3).initial_seed()
     assert again == states["negatives", 1, 2, 3]

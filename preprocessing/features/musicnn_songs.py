@@ -9,7 +9,7 @@ from encoders.musicnn_package import MEL_SETTINGS
 from preprocessing.features.vector_writer import open_vectors
 from preprocessing.mel.song_run import Made, Result, add_songs
 from preprocessing.mel.sources import audio_sources, digest_of
-from preprocessing.mel.worker_pool import map_in_order
+from preprocessing.mel.worker_pool import TaskMap
 
 LAYER = "penultimate"
 SECONDS_A_FRAME = MEL_SETTINGS["hop_length"] / MEL_SETTINGS["sample_rate"]
@@ -27,14 +27,14 @@ def write_musicnn(
     data_path: Path,
     audio_path: Path | None,
     chosen: Chosen,
-    n_processes: int,
+    map_tasks: TaskMap,
     strict: bool = False,
 ) -> None:
     """Add the vectors of the songs that `NAME_songs.npy` lacks, from their audio files.
 
     Parameters
     ----------
-    data_path, audio_path, n_processes, strict
+    data_path, audio_path, map_tasks, strict
         As in `mel_writing.write_from_audio`.
     chosen : Chosen
         What makes them, and what they are called.
@@ -50,7 +50,7 @@ def write_musicnn(
     make = functools.partial(_from_audio, encoder=chosen.encoder, wheel=chosen.wheel)
 
     def compute(files: list[Path]) -> Generator[Result, None, None]:
-        return map_in_order(make, files, n_processes, ["preprocessing.features.song_layers"])
+        return map_tasks(make, files, preload=["preprocessing.features.song_layers"])
 
     song_ids = [source.song_id for source in sources]
     with open_vectors(data_path, chosen.name, song_ids, about) as writer:

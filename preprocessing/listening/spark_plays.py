@@ -4,16 +4,9 @@ The same rules as in `triplets.py` and `als.py`, said for tables that lie in par
 holds only the vectors of the dataset's songs.
 """
 
-import contextlib
-import os
 import re
-import signal
-import sys
 import unicodedata
-import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -22,8 +15,6 @@ from errors import UserError
 from preprocessing.listening.als import AlsOptions, Factors, unit_length
 
 try:
-    from py4j.protocol import Py4JError
-    from pyspark.errors import PySparkException
     from pyspark.ml.recommendation import ALS
     from pyspark.sql import DataFrame, SparkSession
     from pyspark.sql import functions as F
@@ -34,52 +25,6 @@ except ImportError:
 ROWS_A_PART = 2_000_000
 _BYTE_ORDER_MARK = "\ufeff"
 _PART_BITS = 33  # of `monotonically_increasing_id`: below them stands the row, above its partition
-
-
-# ---------------------------------------------------------------- Spark itself
-
-
-@contextlib.contextmanager
-def open_spark(master: str) -> Iterator[SparkSession]:
-    """Start Spark, or join a cluster, as long as the block lasts; its errors become one sentence.
-
-    What spark-defaults.conf and PYSPARK_SUBMIT_ARGS say counts: memory, places of object storage.
-
-    Raises
-    ------
-    UserError
-        Java is missing, there is no such master, or what Spark was asked for fails.
-    """
-    if master.startswith("local"):  # a cluster has a Python of its own
-        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    builder = SparkSession.builder.appName("tag-based-music-retrieval").master(master)
-    quiet: dict[str, Any] = {"spark.ui.showConsoleProgress": "false", "spark.log.level": "ERROR"}
-    on_ctrl_c = signal.getsignal(signal.SIGINT)
-    try:
-        session = builder.config(map=quiet).getOrCreate()
-        signal.signal(signal.SIGINT, on_ctrl_c)  # Spark sets one that ends in a traceback
-    except (PySparkException, Py4JError) as error:
-        raise UserError(
-            f"Spark does not start at {master} ({_reason(error)}): it needs Java 17 or later "
-            "(java on PATH, or JAVA_HOME), and --spark the address of a master, such as local[2]"
-        ) from None
-    try:
-        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # of newest pandas
-            yield session
-    except (PySparkException, Py4JError) as error:
-        raise UserError(
-            f"Spark failed ({_reason(error)}): see to that and run the step again"
-        ) from None
-    finally:
-        session.stop()
-
-
-def _reason(error: Exception) -> str:
-    """What went wrong, from a page of Java: the innermost cause, in one line."""
-    said = str(error)
-    causes = re.findall(r"^Caused by: (.*)$", said, re.MULTILINE)
-    lines = [line for line in (causes[-1:] or said.splitlines()) if line.strip(" :.")]
-    return " ".join(" ".join(lines[:2]).split())[:300]
 
 
 def _without_its_past(table: DataFrame) -> DataFrame:

@@ -181,7 +181,8 @@ def write_learnt(
         facts |= {"plays": plays.sizes()[0]}
         factors = learn_factors(plays, options)
     else:
-        from preprocessing.listening.spark_plays import open_spark, read_on_spark
+        from preprocessing.listening.spark_plays import read_on_spark
+        from preprocessing.spark import open_spark
 
         with open_spark(spark) as session:
             on_spark = _enough(read_on_spark(session, listening.triplets), listening, wanted)

@@ -11,13 +11,13 @@ from errors import UserError
 from preprocessing.mel.song_run import Made, Result, add_songs
 from preprocessing.mel.sources import audio_sources, digest_of, published_sources
 from preprocessing.mel.store_writer import open_writer
-from preprocessing.mel.worker_pool import map_in_order
+from preprocessing.mel.worker_pool import TaskMap
 
 SECONDS_A_FRAME = MEL_SETTINGS["hop_length"] / MEL_SETTINGS["sample_rate"]
 
 
 def write_from_audio(
-    data_path: Path, audio_path: Path | None, n_processes: int, strict: bool = False
+    data_path: Path, audio_path: Path | None, map_tasks: TaskMap, strict: bool = False
 ) -> None:
     """Add the songs that the packed store lacks, from their audio files.
 
@@ -28,8 +28,8 @@ def write_from_audio(
     audio_path : Path, optional
         Where the relative paths of `songs.tsv` start; by default what step 0 noted in
         `dataset.json`, or `data_path`.
-    n_processes : int
-        How many processes decode.
+    map_tasks : callable
+        Decodes in several processes, or on Spark: `worker_pool.task_map`.
     strict : bool
         Make a song that cannot be read an error.
 
@@ -42,9 +42,7 @@ def write_from_audio(
     sources = audio_sources(data_path, audio_path)
 
     def compute(files: list[Path]) -> Generator[Result, None, None]:
-        return map_in_order(
-            _from_audio, files, n_processes, preload=["preprocessing.mel.mel_spectrogram"]
-        )
+        return map_tasks(_from_audio, files, preload=["preprocessing.mel.mel_spectrogram"])
 
     with open_writer(data_path, "audio") as writer:
         add_songs(data_path, sources, writer, compute, strict)

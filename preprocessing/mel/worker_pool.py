@@ -6,6 +6,7 @@ pipe of its own, whose end tells either side that the other one is gone.
 """
 
 import contextlib
+import functools
 import multiprocessing
 import os
 import signal
@@ -14,7 +15,11 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple, cast
 
+from command_line import one_of, whole_number
 from errors import one_line
+
+# Calls a function on each task and yields the results in order: `map_in_order`, or on Spark.
+TaskMap = Callable[..., Generator[Any, None, None]]
 
 MAX_WAITING_BYTES = 2**28  # of finished arrays whose turn has not come
 
@@ -31,6 +36,17 @@ class _Worker(NamedTuple):
 def n_cores() -> int:
     """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def task_map(engine: str, spark: str, num_workers: int | None) -> TaskMap:
+    """What --engine, --spark and --num_workers of steps 4 and 5 ask for."""
+    if one_of("--engine", engine, ("processes", "spark")) == "spark":
+        from preprocessing.spark import map_on_spark
+
+        return functools.partial(map_on_spark, master=spark)
+    n_processes = n_cores() if num_workers is None else num_workers
+    n_processes = whole_number("--num_workers", n_processes, 1)
+    return functools.partial(map_in_order, n_processes=n_processes)
 
 
 def map_in_order(

@@ -1,5 +1,7 @@
 """experiments.robustness: what is altered, and how far a vector moves."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import soundfile
@@ -8,6 +10,7 @@ from audio_samples import chords, write_music
 from experiments.robustness import ALTERATIONS, altered, compare, measure
 from musicnn_samples import write_wheel
 from preprocessing.features.musicnn_songs import Chosen, write_musicnn
+from preprocessing.mel.worker_pool import map_in_order
 
 
 def test_alterations_are_what_they_are_called(tmp_path):
@@ -39,7 +42,9 @@ def test_a_vector_that_turns_finds_others():
 def test_songs_of_a_directory_are_measured(tmp_path):
     wheel = write_wheel(tmp_path / "musicnn.whl")
     directory = write_music(tmp_path / "data", n_songs=12, seconds=2)
-    write_musicnn(directory, None, Chosen("msd-musicnn", wheel), n_processes=1)
+    write_musicnn(
+        directory, None, Chosen("msd-musicnn", wheel), partial(map_in_order, n_processes=1)
+    )
     found = measure(directory, 2, wheel)
     assert found.keys() == ALTERATIONS.keys()
     for songs in found.values():

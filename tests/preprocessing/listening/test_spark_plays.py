@@ -32,7 +32,7 @@ WILD = (
 
 @pytest.fixture(scope="module")
 def spark():
-    from preprocessing.listening.spark_plays import open_spark
+    from preprocessing.spark import open_spark
 
     with open_spark("local[2]") as session:
         yield session
@@ -203,7 +203,7 @@ def test_train_without_java_or_songs_writes_nothing(directory, scenes):
 
 # The last one: it stops the session that the others share.
 def test_what_is_not_there_is_explained(spark, tmp_path):
-    from preprocessing.listening.spark_plays import open_spark
+    from preprocessing.spark import open_spark
 
     with pytest.raises(UserError, match=r"Spark failed \(.*none"), open_spark("local[2]"):
         with pytest.raises(UserError, match="is missing: give existing rows"):

@@ -22,24 +22,19 @@ from dataset.mel_store import (
 )
 from dataset.writing import write_about, write_split, write_tsv
 from errors import UserError
-from preprocessing.mel import mel_writing, sources
+from preprocessing.mel import sources
 from preprocessing.mel.mel_spectrogram import song_mel
 from preprocessing.mel.mel_writing import write_from_audio
 from preprocessing.mel.sources import TIMES, digest_of
 
 
-@pytest.fixture(autouse=True)
-def in_this_process(monkeypatch):
+def map_here(function, tasks, preload=()):
     """Processes have tests of their own; here they would only take time."""
-
-    def map_here(function, tasks, n_processes, preload=()):
-        yield from map(function, tasks)
-
-    monkeypatch.setattr(mel_writing, "map_in_order", map_here)
+    yield from map(function, tasks)
 
 
 def run(directory: Path, audio_path: Path | None = None, strict: bool = False) -> None:
-    write_from_audio(directory, audio_path, n_processes=2, strict=strict)
+    write_from_audio(directory, audio_path, map_here, strict)
 
 
 def content(directory: Path) -> dict[str, bytes]:

@@ -1,5 +1,6 @@
 """Step 4's `pack`: the published layout to the packed store."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from dataset.files import TRACK_TAGS
 from dataset.mel_store import INDEX, N_MELS, open_mel_store, skipped_songs
 from errors import UserError
 from preprocessing.mel.mel_writing import write_from_audio, write_from_published
+from preprocessing.mel.worker_pool import map_in_order
 
 
 def content(directory: Path) -> dict[str, bytes]:
@@ -46,7 +48,9 @@ def test_packing_changes_nothing_but_the_form(tmp_path):
     assert content(directory) == before
     with pytest.raises(UserError, match="made from published files"):
         soundfile.write(directory / "a.wav", chords(1), 22050)
-        write_from_audio(write_songs(directory, {"A": "a.wav"}), None, n_processes=1)
+        write_from_audio(
+            write_songs(directory, {"A": "a.wav"}), None, partial(map_in_order, n_processes=1)
+        )
 
 
 def test_packing_skips_what_is_damaged(tmp_path):

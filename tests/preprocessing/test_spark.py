@@ -1,0 +1,82 @@
+"""Functions on Spark's executors, run for real on this machine: in order, failing, dying."""
+
+import os
+import shutil
+
+import pytest
+
+import spark_tasks
+from audio_samples import write_damaged, write_music, write_songs
+from commands import ROOT, assert_user_error, run_command
+from musicnn_samples import write_wheel
+from preprocessing.mel.worker_pool import TaskFailed
+
+has_java = shutil.which("java") or os.environ.get("JAVA_HOME")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not has_java, reason="Spark needs Java"),
+    pytest.mark.filterwarnings("ignore"),  # of PySpark about the newest pandas
+]
+
+
+@pytest.fixture(autouse=True)
+def tests_are_found(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests"))
+
+
+def map_on_spark(*arguments):
+    from preprocessing.spark import map_on_spark
+
+    return map_on_spark(*arguments)
+
+
+def test_results_come_in_order_and_what_fails_says_why():
+    found = list(map_on_spark(spark_tasks.double, list(range(30)), "local[2]"))
+    assert isinstance(found[5], TaskFailed) and str(found[5]) == "ValueError: five is too many"
+    assert found[:5] + found[6:] == [2 * number for number in range(30) if number != 5]
+    assert list(map_on_spark(spark_tasks.double, [], "nowhere")) == []
+
+
+def test_what_a_dead_executor_was_at_is_done_again(tmp_path):
+    files = [tmp_path / str(number) for number in range(3)]
+    done = map_on_spark(spark_tasks.die_once, files, "local[2,4]")  # each task may fail 4 times
+    assert list(done) == ["0", "1", "2"]
+
+
+def bytes_of(directory, name):
+    """All files of a step, but for the times of its source files."""
+    files = sorted(directory.glob(f"{name}_*")) + sorted(directory.glob(f"{name}.npy"))
+    return {file.name: file.read_bytes() for file in files if "times" not in file.name}
+
+
+@pytest.mark.parametrize("step", ["step4_mel_spectrogram.py", "step5_song_features.py"])
+def test_the_same_bytes_as_in_processes(tmp_path, step):
+    write_music(tmp_path / "music", n_songs=4)
+    names = [*write_damaged(tmp_path / "music/audio"), *(f"{number}.wav" for number in range(4))]
+    found = []
+    for engine in (["--engine", "spark", "--spark", "local[2]"], ["--num_workers", "1"]):
+        directory = write_songs(tmp_path / f"by{engine[0]}", {name: name for name in names})
+        script = [ROOT / step]
+        if "step5" in step:
+            wheel = write_wheel(tmp_path / "musicnn.whl")
+            engine = [*engine, "--wheel", wheel]
+            script = ["-c", TRUSTING]
+        done = run_command(*script, "run", directory, tmp_path / "music/audio", *engine)
+        assert done.returncode == 0, done.stderr
+        found.append(bytes_of(directory, "mel" if "step4" in step else "musicnn"))
+    assert found[0] == found[1] and len(found[0]) >= 3
+
+
+# The package of the tests has not the hash of the real one.
+TRUSTING = (
+    "import dataset.wheels; dataset.wheels.fetch_wheel = lambda *_, given: given; "
+    "import step5_song_features as step5; step5.fire_commands({'run': step5.run})"
+)
+
+
+def test_mistakes_are_explained(tmp_path):
+    directory = write_music(tmp_path / "data", n_songs=1)
+    step4 = (ROOT / "step4_mel_spectrogram.py", "run", directory)
+    assert_user_error(run_command(*step4, "--engine", "dask"), "--engine", "processes", "spark")
+    done = run_command(*step4, "--engine", "spark", "--spark", "nowhere")
+    assert_user_error(done, "Spark does not start at nowhere")

@@ -1,0 +1,177 @@
+"""Several processes train as one: the same losses, metrics and gradients; and how they end."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from commands import ROOT, assert_user_error, run_command
+from modules import ShortChunkCNN
+from planted import write_planted, write_planted_mels
+from processes import gather, helpers, part_of, share_batch_norm, total
+
+SMALL = ["--batch_size", "8", "--triplets_per_epoch", "45", "--lr", "1e-3", "--gpu_id", "cpu"]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    return write_planted_mels(write_planted(tmp_path_factory.mktemp("data") / "data", 60))
+
+
+def train(data: Path, to: Path, n_processes: int, *options: str) -> list[float]:
+    """Train without dropout; losses and MAPs, epoch by epoch."""
+    done = run_command(
+        ROOT / "tests/without_dropout.py",
+        *("--mode", "TRAIN", "--data_path", data, "--model_save_path", to),
+        *("--n_processes", str(n_processes), *SMALL, *options),
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("best validation MAP") == 1  # told once
+    logs = sorted((to / "logs").glob("version_*/metrics.csv"))
+    rows = [row for file in logs for row in csv.DictReader(file.open())]
+    return [float(row[name]) for row in rows for name in ("loss", "map") if row.get(name)]
+
+
+# ---------------------------------------------------------------- the same as one process
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--input_type", "cf", "--is_balanced", "--is_weighted", "--anchors_per_song", "3"],
+        ["--input_type", "cf", "--loss", "sigmoid", "--mixup"],
+        ["--input_type", "cf", "--loss", "infonce"],
+    ],
+)
+def test_two_processes_train_as_one(data, tmp_path, options):
+    options = [*options, "--n_epochs", "2"]
+    one, two = (train(data, tmp_path / str(n), n, *options) for n in (1, 2))
+    assert len(one) == 4
+    assert two == pytest.approx(one, abs=1e-4)
+    weights = [
+        torch.load(tmp_path / f"{n}/last.ckpt", weights_only=True)["state_dict"] for n in (1, 2)
+    ]
+    for name, weight in weights[0].items():
+        is_before_batch_norm = name.endswith(".0.bias")  # its gradient is rounding alone
+        if not is_before_batch_norm:
+            torch.testing.assert_close(weights[1][name], weight, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.slow
+def test_a_stopped_training_goes_on_with_another_number_of_processes(data, tmp_path):
+    options = ["--input_type", "cf", "--loss", "sigmoid"]
+    whole = train(data, tmp_path / "whole", 1, *options, "--n_epochs", "2")
+    train(data, tmp_path / "parts", 2, *options, "--n_epochs", "1")
+    parts = train(data, tmp_path / "parts", 1, "--resume", "--n_epochs", "2")
+    assert parts == pytest.approx(whole, abs=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("input_type", ["spec", "spec+cf"])
+def test_spectrograms_and_several_inputs_in_two_processes(data, tmp_path, input_type):
+    """One step: from the second on, rounding decides which of two values is the larger."""
+    options = ["--input_type", input_type, "--loss", "sigmoid", "--input_length", "128"]
+    options += ["--num_chunk", "1", "--triplets_per_epoch", "8", "--n_epochs", "1"]
+    one, two = (train(data, tmp_path / str(n), n, *options) for n in (1, 2))
+    assert two == pytest.approx(one, abs=1e-4)
+
+
+def gradients(file: Path, n_songs: int, n_processes: int) -> None:
+    """Write the gradients of a CNN in double precision after a step on this process's part."""
+    if n_processes > 1:
+        torch.distributed.init_process_group(
+            "gloo", rank=int(os.environ["LOCAL_RANK"]), world_size=n_processes
+        )
+    torch.manual_seed(0)
+    cnn = ShortChunkCNN(16).double()
+    share_batch_norm(cnn)
+    songs = torch.randn(n_songs, 128, 128, dtype=torch.float64)
+    towards = torch.randn(n_songs, 16, dtype=torch.float64)
+    found = gather(cnn(part_of(songs)), n_songs)
+    assert found.shape == (n_songs, 16) and total(len(part_of(songs))) == n_songs
+    (found * towards).sum().div(n_processes).backward()  # every process has the whole loss
+    for parameter in cnn.parameters():
+        if n_processes > 1:
+            torch.distributed.all_reduce(parameter.grad)
+    if part_of(torch.arange(2))[0] == 0:
+        torch.save([p.grad for p in cnn.parameters()] + list(cnn.buffers()), file)
+
+
+@pytest.mark.slow
+def test_gradients_and_batch_norm_are_those_of_the_whole_batch(tmp_path):
+    for n in (1, 2):
+        arguments = (tmp_path / str(n), 5, n)  # five songs: three and two
+        with helpers(n, gradients, *arguments):
+            gradients(*arguments)
+    for one, two in zip(torch.load(tmp_path / "1"), torch.load(tmp_path / "2"), strict=True):
+        torch.testing.assert_close(two, one, rtol=1e-9, atol=1e-9)
+
+
+def test_one_process_has_all_and_asks_nobody():
+    rows = torch.randn(3, 2)
+    assert part_of(rows) is rows and gather(rows, 3) is rows and total(3) == 3
+    norm, shared = nn.BatchNorm1d(2), nn.BatchNorm1d(2)
+    share_batch_norm(shared)
+    assert torch.equal(norm(rows), shared(rows))
+
+
+# ---------------------------------------------------------------- how they end
+
+
+def wait_for(found, seconds: float = 60):
+    """What `found()` gives, as soon as it is true."""
+    until = time.monotonic() + seconds
+    while not (result := found()):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    return result
+
+
+def children(pid: int) -> list[int]:
+    """Processes that a process has started to help it."""
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [
+        int(child)
+        for child in found
+        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
+
+
+def is_there(pid: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux")
+@pytest.mark.parametrize("who", ["helper", "first", "stop"])
+def test_no_process_is_left_alone(data, tmp_path, who):
+    command = [sys.executable, "-u", ROOT / "main.py", "--mode", "TRAIN", "--data_path", data]
+    command += ["--model_save_path", tmp_path, "--n_processes", "2", *SMALL]
+    command += ["--input_type", "cf", "--n_epochs", "100000"]
+    with subprocess.Popen(
+        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as first:
+        (helper,) = wait_for(lambda: children(first.pid))
+        wait_for((tmp_path / "last.ckpt").is_file)
+        if who == "stop":
+            first.terminate()
+        else:
+            os.kill(helper if who == "helper" else first.pid, signal.SIGKILL)
+        out, err = first.communicate(timeout=60)
+    wait_for(lambda: not is_there(helper))
+    done = subprocess.CompletedProcess(command, first.returncode, out, err)
+    if who == "helper":
+        assert_user_error(done, "ended with exit code -9", "--n_processes")
+    elif who == "stop":
+        assert done.returncode == 143 and "--resume" in err and "Traceback" not in err
