@@ -7,6 +7,7 @@ from adjustText import adjust_text
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
 from experiments.tables import CHANCE, Found, first_run
 
@@ -73,8 +74,18 @@ def space_map(tags: dict[str, str], tag_places, song_places, path: Path) -> None
 
 
 def set_apart(texts: list[Text], places, figure: Figure) -> None:
-    """Move labels off each other and off the places (T, 2), with a line back to their own."""
+    """Move labels off each other and off the places (T, 2), with a line back to their own.
+
+    A label that finds no room is left out.
+    """
     FigureCanvasAgg(figure)  # which knows how large a text is
     figure.draw_without_rendering()  # which settles the layout
     line = {"arrowstyle": "-", "color": "0.6", "lw": 0.5}
     adjust_text(texts, *places.T, ax=figure.axes[0], iter_lim=200, arrowprops=line)
+    boxes: list[Bbox] = []
+    for text in texts:
+        box = text.get_window_extent()
+        if any(box.overlaps(other) for other in boxes):
+            text.set_visible(False)
+        else:
+            boxes.append(box)

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from errors import UserError
@@ -103,7 +104,7 @@ class Page:
         words, without, like = asked.get("words", ""), asked.get("not", ""), asked.getlist("like")
         if len(words_in(words) + words_in(without) + like) > MOST_ASKED:
             raise UserError(f"that is too much at once: ask for {MOST_ASKED} words and songs")
-        if not (words_in(words) or any(not one.endswith(":-1") for one in like)):
+        if not (words_in(words) or like):
             raise UserError("nothing is asked for: give some words, or a song to be near")
         top = asked.get("top", "10")
         if not (top.isdecimal() and 1 <= int(top) <= MOST_ANSWERS):
@@ -112,6 +113,8 @@ class Page:
             for text in like:  # the searcher would open a file of such a name
                 if {self.index.row_of(one) for one in (text, split_weight(text)[0])} == {None}:
                     raise UserError(f"{text!r} is no song here: look for songs by words")
+            if all(split_weight(text)[1] < 0 for text in words_in(words) + like):
+                raise UserError("only what to keep away from is given: add words to be near")
             wanted = self.searcher.wanted(words, like, without)
         return wanted, self.searcher.search(wanted, int(top))
 
@@ -212,7 +215,10 @@ def serve_page(searcher: Searcher, host: str, port: int) -> None:
         app = make_app(Page(searcher, song_map(searcher.index)), hosts)
         if not names_audio(searcher.index):
             print("the index names no audio file that is there: the page is without players")
+        searcher.search(searcher.wanted(searcher.index.model.tags[0]))  # reads the embeddings
         port = listening.getsockname()[1]
         print(f"http://{host}:{port}/ is the page; Ctrl-C ends it", flush=True)
-        config = uvicorn.Config(app, log_level="warning", access_log=False)
+        config = uvicorn.Config(
+            app, log_level="warning", access_log=False, timeout_graceful_shutdown=1
+        )
         uvicorn.Server(config).run(sockets=[listening])
