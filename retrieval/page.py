@@ -12,6 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
 
+from threadpoolctl import threadpool_limits
+
 from errors import UserError
 from preprocessing.mel.audio_files import READABLE
 from retrieval.search import Hit, Searcher, Wanted, split_weight, words_in
@@ -217,7 +219,7 @@ def serve_page(searcher: Searcher, host: str, port: int) -> None:
         searcher.search(searcher.wanted(searcher.index.model.tags[0]))  # reads the embeddings
         port = listening.getsockname()[1]
         print(f"http://{host}:{port}/ is the page; Ctrl-C ends it", flush=True)
-        config = uvicorn.Config(
-            app, log_level="warning", access_log=False, timeout_graceful_shutdown=1
-        )
-        uvicorn.Server(config).run(sockets=[listening])
+        # A player that has stopped reading does not hold up Ctrl-C for longer than a second.
+        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
+        with threadpool_limits(1):  # products by several threads would wait for other programs
+            uvicorn.Server(config).run(sockets=[listening])

@@ -19,7 +19,7 @@ from benchmarks.training_step import RowByRow
 from errors import UserError
 from options import merge_options
 
-OWN_TESTS = ("growth", "shared_machine", "step3_memory", "search")
+OWN_TESTS = ("growth", "shared_machine", "step3_memory", "search", "serving")
 QUICK = [(module, quick) for module, _, quick in all_benchmarks.SCRIPTS if quick]
 
 
@@ -326,3 +326,12 @@ def test_every_script_is_in_the_command_for_all():
     folder = all_benchmarks.ROOT / "benchmarks"
     has_command = {file.stem for file in folder.glob("*.py") if "def main(" in file.read_text()}
     assert {module for module, _, _ in all_benchmarks.SCRIPTS} == has_command - {"__main__"}
+
+
+@pytest.mark.slow
+def test_serving_answers_all_listeners(monkeypatch, capsys):
+    (quick,) = [arguments for module, arguments in QUICK if module == "serving"]
+    monkeypatch.setattr(sys, "argv", ["serving", *quick.split()])
+    import_module("benchmarks.serving").main()
+    out = capsys.readouterr().out
+    assert re.search(r"p50 \d+ ms, p95 \d+ ms, at most \d+ ms\n +\d+ answers a second", out), out
