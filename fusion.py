@@ -70,13 +70,10 @@ class MaskedFusion(nn.Module):
         nn.init.zeros_(self.gate.weight)
         nn.init.zeros_(self.gate.bias)  # all inputs count alike at first
 
-    def project(self, vectors: dict[str, Tensor]) -> list[Tensor]:
-        """Project vectors (B, C) of the inputs at hand, NaN rows where unknown.
+    def forward(self, vectors: dict[str, Tensor]) -> Tensor:
+        """Join what is known of songs: vectors (B, C), NaN rows where unknown -> float (B, 256).
 
-        Returns
-        -------
-        list of Tensor of float32, shape (B, widths[i])
-            For each input, of length 1, or 0 where unknown.
+        Each input's dimensions have length 1, or 0 where it is unknown.
         """
         n_songs = len(next(iter(vectors.values())))
         parts = []
@@ -85,13 +82,8 @@ class MaskedFusion(nn.Module):
             if rows is None:
                 parts.append(torch.zeros(n_songs, width, device=self.gate.weight.device))
             else:
-                found = project_known(head, rows, width, self.training)
-                parts.append(F.normalize(found))
-        return parts
-
-    def forward(self, vectors: dict[str, Tensor]) -> Tensor:
-        """Join whatever is known of a song -> (B, 256)."""
-        return torch.cat(self.project(vectors), dim=-1)
+                parts.append(F.normalize(project_known(head, rows, width, self.training)))
+        return torch.cat(parts, dim=-1)
 
     def each_alone(self, songs: Tensor) -> list[Tensor]:
         """Songs (B, 256) known by one input alone, for each input: (B, 256)."""

@@ -17,6 +17,16 @@ def msd(tmp_path):
     return write_msd(tmp_path / "raw")
 
 
+def assert_explained(command, raw, name, content, *words):
+    """Without a file, or with other content in it, step 0 says so and writes nothing."""
+    (raw / name).unlink()
+    if content is not None:
+        (raw / name).write_bytes(content)
+    data = raw.parent / "data"
+    assert refused(step0(command, raw, data, "--min_songs", 1), raw / name, *words)
+    assert not data.exists()
+
+
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
@@ -38,13 +48,8 @@ def msd(tmp_path):
         ("user_artists.dat", b"userID\tartistID\tweight\r\n1\t77\t1\r\n", ["77", "artists.dat"]),
     ],
 )
-def test_lastfm2k_explains_bad_files(lastfm, tmp_path, name, content, words):
-    (lastfm / name).unlink()
-    if content is not None:
-        (lastfm / name).write_bytes(content)
-    done = step0("lastfm2k", lastfm, tmp_path / "data", "--min_songs", 1)
-    assert refused(done, lastfm / name, "grouplens.org", *words)
-    assert not (tmp_path / "data").exists()
+def test_lastfm2k_explains_bad_files(lastfm, name, content, words):
+    assert_explained("lastfm2k", lastfm, name, content, "grouplens.org", *words)
 
 
 @pytest.mark.parametrize(
@@ -59,13 +64,8 @@ def test_lastfm2k_explains_bad_files(lastfm, tmp_path, name, content, words):
         ("raw_tags.tsv", b"track\ttag\nTRA\trock\n", ["header", "track_id tag"]),
     ],
 )
-def test_msd_explains_bad_files(msd, tmp_path, name, content, words):
-    (msd / name).unlink()
-    if content is not None:
-        (msd / name).write_bytes(content)
-    done = step0("msd", msd, tmp_path / "data", "--min_songs", 1)
-    assert refused(done, msd / name, *words)
-    assert not (tmp_path / "data").exists()
+def test_msd_explains_bad_files(msd, name, content, words):
+    assert_explained("msd", msd, name, content, *words)
 
 
 @pytest.mark.parametrize(
