@@ -1,6 +1,7 @@
 """The page with many listeners at once: how long each waits for an answer.
 
 python -m benchmarks.serving [--n_songs 100000] [--listeners 30] [--n_queries 20] [--pause 0]
+    [--to FILE.json]
 
 Songs are the synthetic ones of `benchmarks.search`. Each listener asks for a word and a song, over
 a connection of its own, and asks again once it has the answer and has paused. Listeners and server
@@ -11,6 +12,7 @@ import argparse
 import contextlib
 import http.client
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -18,6 +20,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -62,6 +65,7 @@ def main() -> None:
     parser.add_argument("--listeners", type=int, default=30)
     parser.add_argument("--n_queries", type=int, default=20, help="of each listener")
     parser.add_argument("--pause", type=float, default=0, help="seconds after an answer")
+    parser.add_argument("--to", type=Path)
     given = parser.parse_args()
     print(f"{given.listeners} listeners, {given.n_songs} songs  ({machine()})")
     rng = np.random.default_rng(0)
@@ -76,9 +80,16 @@ def main() -> None:
             waits = pool.map(lambda songs: listen(port, songs, given.pause), asked)
             seconds = [one for of_listener in waits for one in of_listener]
             taken = time.perf_counter() - start
-    p50, p95, most = 1e3 * np.quantile(seconds, (0.5, 0.95, 1))
-    print(f"  an answer: p50 {p50:.0f} ms, p95 {p95:.0f} ms, at most {most:.0f} ms")
-    print(f"  {len(seconds) / taken:.0f} answers a second")
+    found: dict[str, Any] = {"machine": machine(), "load": os.getloadavg()[0]}
+    for name in ("n_songs", "listeners", "n_queries", "pause"):
+        found[name] = getattr(given, name)
+    for name, share in (("p50_ms", 0.5), ("p95_ms", 0.95), ("most_ms", 1)):
+        found[name] = round(1e3 * float(np.quantile(seconds, share)), 1)
+    found["answers_a_second"] = round(len(seconds) / taken, 1)
+    print("  an answer: p50 {p50_ms} ms, p95 {p95_ms} ms, at most {most_ms} ms".format(**found))
+    print("  {answers_a_second} answers a second".format(**found))
+    if given.to:
+        given.to.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
