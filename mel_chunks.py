@@ -4,22 +4,25 @@ Every batch is cut by index arithmetic on all its songs at once, and is the same
 spectrograms are kept.
 """
 
-import warnings
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import starmap
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
-from torch.utils.data import Dataset as TorchDataset
 
 from dataset.directory import Dataset
-from dataset.mel_store import FLOOR_DB, N_MELS, MelStore, PackedMels, silence
+from dataset.mel_crops import read_crops
+from dataset.mel_store import FLOOR_DB, MelStore, silence
 from errors import UserError
 from progress import progress
 
 SHARE_OF_FREE = 0.6  # of the free memory that a cache may take: the model needs room, too
+AHEAD = 2  # batches that each reading thread is ahead of the training
 
 
 # ---------------------------------------------------------------- which frames
@@ -149,7 +152,7 @@ class MelChunks:
     device : torch.device
         Where chunks are delivered.
     num_workers : int
-        Processes that read from disk; 0 reads in this one.
+        Threads that read from disk, ahead of the training; 0 reads when it asks.
     """
 
     def __init__(
@@ -206,63 +209,49 @@ class MelChunks:
         where = self.starts[songs], self.kept_n_frames[songs], first, length
         return cut(self.frames, *where, silence(self.store.settings))
 
-    def _read_batches(self, songs, first, length: int) -> DataLoader:
+    def _read_batches(
+        self, songs: Sequence[Tensor], first: Sequence[Tensor], length: int
+    ) -> Iterator[Tensor]:
         jobs = [
             (self.row_of_song[one.cpu().numpy()], start.cpu().numpy(), length)
             for one, start in zip(songs, first, strict=True)
         ]
-        is_cuda = self.device.type == "cuda"
-        return DataLoader(
-            _Crops(self.store, jobs),
-            batch_size=None,
-            num_workers=min(self.num_workers, len(jobs)),
-            pin_memory=is_cuda,
-            generator=torch.Generator(),  # else it takes a number that dropout would have had
-        )
+        return map_ahead(self._read, jobs, self.num_workers)
+
+    def _read(self, rows: np.ndarray, first: np.ndarray, length: int) -> Tensor:
+        crops = torch.from_numpy(read_crops(self.store, rows, first, length))
+        return crops.pin_memory() if self.device.type == "cuda" else crops
 
 
-class _Crops(TorchDataset):
-    """Crops to read from disk, a whole batch an item."""
+def map_ahead(
+    function: Callable[..., Any], jobs: Sequence[tuple], num_workers: int
+) -> Iterator[Any]:
+    """Yield `function(*job)` for each job, in their order; workers are a few jobs ahead.
 
-    def __init__(self, store: MelStore, jobs: list[tuple[np.ndarray, np.ndarray, int]]):
-        self.store, self.jobs = store, jobs
-
-    def __len__(self) -> int:
-        return len(self.jobs)
-
-    def __getitem__(self, index: int) -> Tensor:
-        return read_crops(self.store, *self.jobs[index])
-
-
-def read_crops(store: MelStore, rows: np.ndarray, first: np.ndarray, length: int) -> Tensor:
-    """Read a stretch of each of B songs from the disk: float16 (B, length, F), as `cut`.
+    They are threads: a forked process would keep a copy of all that the training changes while it
+    lives, and reading waits for the disk, not for Python.
 
     Parameters
     ----------
-    store : MelStore
-        The spectrograms.
-    rows, first : ndarray of int64, shape (B,)
-        Positions in `store.song_ids`, and the first frame of each stretch.
-    length : int
-        Number of frames.
+    function, jobs
+        What is called, and its arguments.
+    num_workers : int
+        Threads; 0 calls it here, when it is asked for.
     """
-    n_frames, first = torch.from_numpy(store.n_frames[rows]), torch.from_numpy(first)
-    if isinstance(store, PackedMels):
-        starts = torch.from_numpy(store.starts[rows])
-        past_end = silence(store.settings)
-        return cut(_tensor(store.frames), starts, n_frames, first, length, past_end)
-    crops = torch.empty(len(rows), length, N_MELS, dtype=torch.float16)
-    zero = torch.zeros(1, dtype=torch.int64)
-    for crop, row, n, start in zip(crops, rows, n_frames[:, None], first[:, None], strict=True):
-        crop[:] = cut(_tensor(store.song(row)), zero, n, start, length)[0]
-    return crops
-
-
-def _tensor(frames: np.ndarray) -> Tensor:
-    """Tensor of frames that stay on the disk until they are used."""
-    with warnings.catch_warnings():  # they cannot be written to, and are not
-        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        return torch.from_numpy(frames)
+    if num_workers == 0:
+        yield from starmap(function, jobs)
+        return
+    coming: deque[Future] = deque()
+    with ThreadPoolExecutor(num_workers) as workers:
+        try:
+            for job in jobs:
+                coming.append(workers.submit(function, *job))
+                if len(coming) > AHEAD * num_workers:
+                    yield coming.popleft().result()
+            while coming:
+                yield coming.popleft().result()
+        finally:
+            workers.shutdown(cancel_futures=True)
 
 
 def _load(store: MelStore, rows: np.ndarray, home: torch.device) -> Tensor:

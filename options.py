@@ -165,7 +165,7 @@ class Options:
         "where spectrograms are kept; auto: where they fit first",
         choices=("auto", "gpu", "memory", "disk"),
     )
-    num_workers: int = _run(0, "processes that read spectrograms, with --cache disk", whole_number)
+    num_workers: int = _run(0, "threads that read spectrograms, with --cache disk", whole_number)
     num_threads: int = _run(
         0, "threads that compute on the CPU; 0: OMP_NUM_THREADS, else one a core", whole_number
     )

@@ -14,9 +14,11 @@ import io
 import statistics
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import torch
 
@@ -108,16 +110,17 @@ def main(argv: list[str] | None = None) -> None:
     sizes, given = parser.parse_known_args(argv)
     options = merge_options({"n_epochs": 2, "gpu_id": "cpu"} | parse_options(given))
     dataset = make_dataset(sizes.songs)
-    if options.input_type != "cf":
-        dataset = with_noise(dataset, FRAMES)
-    with contextlib.redirect_stdout(io.StringIO()):
-        train_seconds(dataset, options, SETTINGS["asleep"])  # to warm up
-    print(f"{' '.join(given)}  ({sizes.repeats} of each in turn, {machine()})\n")
-    print(f"| busy programs | {' | '.join(SETTINGS)} | chosen / better |")
-    print("| ---: | --- | --- | --- | ---: |")
-    for programs in sizes.programs:
-        seconds = compare(dataset, options, programs, sizes.repeats)
-        print(row(programs, seconds), flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        if options.input_type != "cf":
+            dataset = with_noise(dataset, FRAMES, Path(folder) / "noise.npy")
+        with contextlib.redirect_stdout(io.StringIO()):
+            train_seconds(dataset, options, SETTINGS["asleep"])  # to warm up
+        print(f"{' '.join(given)}  ({sizes.repeats} of each in turn, {machine()})\n")
+        print(f"| busy programs | {' | '.join(SETTINGS)} | chosen / better |")
+        print("| ---: | --- | --- | --- | ---: |")
+        for programs in sizes.programs:
+            seconds = compare(dataset, options, programs, sizes.repeats)
+            print(row(programs, seconds), flush=True)
 
 
 if __name__ == "__main__":

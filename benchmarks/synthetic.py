@@ -33,19 +33,20 @@ def make_dataset(n_songs: int, n_tags: int = 100, tags_per_song: int = 3) -> Dat
     )
 
 
-def with_noise(dataset: Dataset, n_frames: int) -> Dataset:
+def with_noise(dataset: Dataset, n_frames: int, file: Path) -> Dataset:
     """Give every song a spectrogram of `n_frames` frames, and take its CF vector away.
 
-    The songs are overlapping stretches of one block of noise: those of the paper, 38 GB, need
-    neither time nor disk. Whoever keeps them, on the GPU or in memory, keeps them in full.
+    The songs are overlapping stretches of one block of noise in `file`: those of the paper, 38 GB,
+    need neither time nor disk. Whoever keeps them, on the GPU or in memory, keeps them in full.
     """
     rng = np.random.default_rng(1)
     noise = rng.standard_normal((n_frames + NOISE_FRAMES, N_MELS), dtype=np.float32)
+    np.save(file, (noise * 20 - 40).astype(np.float16))  # dB
     n_songs = len(dataset.song_ids)
     store = PackedMels(
         song_ids=dataset.song_ids,
         n_frames=np.full(n_songs, n_frames),
         starts=rng.integers(NOISE_FRAMES, size=n_songs),
-        frames=(noise * 20 - 40).astype(np.float16),  # dB
+        frames=np.load(file, mmap_mode="r"),
     )
     return dataclasses.replace(dataset, vectors={}, mel=store)

@@ -109,7 +109,7 @@ class PackedMels(_Mels):
     """
 
     starts: np.ndarray
-    frames: np.ndarray
+    frames: np.memmap
     settings: dict[str, Any] = field(default_factory=lambda: MEL_SETTINGS)
 
     def song(self, row: int) -> np.ndarray:

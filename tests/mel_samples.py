@@ -19,11 +19,22 @@ def write_packed(directory: Path) -> Path:
     """Write a packed store by numpy alone, not by the code under test."""
     directory.mkdir()
     np.save(directory / FRAMES, np.concatenate(list(MELS.values())))
-    ends = np.cumsum(list(LENGTHS.values())).tolist()
-    rows = zip(LENGTHS.items(), ends, strict=True)
+    _write_index(directory, LENGTHS)
+    return directory
+
+
+def write_empty(directory: Path, song_ids: list[str], n_frames: int) -> None:
+    """A store whose songs are all zeros, which take no room on the disk."""
+    shape = len(song_ids) * n_frames, N_MELS
+    np.lib.format.open_memmap(directory / FRAMES, "w+", np.dtype("<f2"), shape)
+    _write_index(directory, dict.fromkeys(song_ids, n_frames))
+
+
+def _write_index(directory: Path, lengths: dict[str, int]) -> None:
+    ends = np.cumsum(list(lengths.values())).tolist()
+    rows = zip(lengths.items(), ends, strict=True)
     write_tsv(directory / INDEX, [(name, end - length, length, 9) for (name, length), end in rows])
     write_about(directory, directory, "step4", {"mel_settings": MEL_SETTINGS})
-    return directory
 
 
 def write_published(directory: Path) -> Path:

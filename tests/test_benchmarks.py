@@ -1,6 +1,7 @@
 """The benchmarks run at tiny sizes, and compute right; nothing here looks at how long they take."""
 
 import dataclasses
+import json
 import logging
 import re
 import statistics
@@ -122,10 +123,10 @@ def test_what_the_precision_changes_and_what_the_seed():
 # ---------------------------------------------------------------- the data and the reference
 
 
-def test_paper_size():
+def test_paper_size(tmp_path):
     """115,000 songs of 1292 frames in float16, 38 GB, and the options of the paper."""
     sizes, options = whole_run.read_arguments(["--paper_size", "--input_type", "spec"])
-    dataset = with_noise(make_dataset(sizes["songs"], n_tags=2), sizes["frames"])
+    dataset = with_noise(make_dataset(sizes["songs"], 2), sizes["frames"], tmp_path / "n.npy")
     parts = {part: len(songs) for part, songs in dataset.splits.items()}
     assert parts == {"train": 80_500, "valid": 17_250, "test": 17_250}
     assert dataset.mel.n_frames.sum() * 128 * 2 == 115_000 * 1292 * 128 * 2
@@ -147,8 +148,8 @@ def test_options_of_main_are_taken_and_sizes_checked():
             whole_run.read_arguments(wrong)
 
 
-def test_noise_is_whole_songs_that_differ():
-    store = with_noise(make_dataset(5), 200).mel
+def test_noise_is_whole_songs_that_differ(tmp_path):
+    store = with_noise(make_dataset(5), 200, tmp_path / "n.npy").mel
     whole = np.stack([store.song(row) for row in range(5)])
     assert whole.dtype == np.float16 and whole.shape == (5, 200, 128)
     assert -45 < whole.astype(float).mean() < -35 and 19 < whole.astype(float).std() < 21
@@ -168,7 +169,7 @@ def test_rows_of_the_reference_are_pairs_of_the_training_split():
 
 
 def test_the_reference_reads_whole_songs_and_crops_them(tmp_path):
-    dataset = with_noise(make_dataset(4), 130)
+    dataset = with_noise(make_dataset(4), 130, tmp_path / "n.npy")
     read = whole_run.crop_reader(dataset, 128, tmp_path)
     assert len(list(tmp_path.glob("spec/**/*.npy"))) == 4
     songs = [dataset.mel.song(row) for row in range(4)]

@@ -1,5 +1,9 @@
 """Chunks: where they begin, padding, the same batch from every cache, what is left out."""
 
+import os
+import time
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -8,17 +12,26 @@ from hypothesis import strategies as st
 
 import mel_chunks
 from dataset.directory import open_dataset
-from dataset.mel_store import FLOOR_DB, N_MELS, open_mel_store
+from dataset.mel_crops import read_crops
+from dataset.mel_store import FLOOR_DB, FRAMES, N_MELS, open_mel_store
 from errors import UserError
 from mel_chunks import (
+    AHEAD,
     MelChunks,
     choose_cache,
+    map_ahead,
     random_first,
-    read_crops,
     spread_chunks,
     spread_first,
 )
-from mel_samples import LENGTHS, MELS, plain_crop, write_packed, write_published
+from mel_samples import (
+    LENGTHS,
+    MELS,
+    plain_crop,
+    write_empty,
+    write_packed,
+    write_published,
+)
 from planted import write_planted
 
 CPU = torch.device("cpu")
@@ -107,6 +120,63 @@ def test_every_cache_gives_the_same_batches(dataset, num_workers):
     assert torch.equal(state, torch.get_rng_state())  # no cache takes what dropout would draw
 
 
+def resident_megabytes() -> float:
+    """Memory of this process now, pages of mapped files included."""
+    said = Path("/proc/self/status").read_text()
+    return int(said.split("VmRSS:")[1].split()[0]) / 1024
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="only Linux tells")
+@pytest.mark.parametrize("num_workers", [0, 2])
+def test_what_is_read_from_disk_takes_no_memory(num_workers, tmp_path):
+    """Nor what is read ahead of a training that is slow."""
+    directory = write_planted(tmp_path / "data", 40)
+    n_frames, length = 20_000, 200  # 5 MB a song, 205 MB in all
+    song_ids = open_dataset(directory, input_type="cf").song_ids
+    write_empty(directory, song_ids, n_frames)
+    dataset = open_dataset(directory, input_type="spec")
+    first = torch.arange(0, n_frames, length)
+    songs = torch.arange(40).repeat_interleave(len(first))
+    chunks = MelChunks(dataset, np.arange(40), "disk", CPU, num_workers)
+    batches = chunks.batches(songs.split(50), first.repeat(40).split(50), length)
+    next(batches)
+    before = resident_megabytes()
+    time.sleep(0.3)  # what is read meanwhile
+    grown = [resident_megabytes() - before]
+    for batch in batches:
+        assert (batch == 0).all()
+        grown.append(resident_megabytes() - before)
+    assert len(grown) == 80 and max(grown) < 60
+
+
+def test_workers_are_a_few_jobs_ahead_and_no_more():
+    begun: list[int] = []
+    results = map_ahead(lambda job: begun.append(job) or -job, [(job,) for job in range(50)], 3)
+    assert next(results) == 0
+    time.sleep(0.1)
+    assert sorted(begun) == list(range(3 * AHEAD + 1))
+    assert list(results) == [-job for job in range(1, 50)]
+
+
+def test_an_error_of_a_worker_ends_the_others():
+    begun = []
+
+    def fail(job: int) -> None:
+        begun.append(job)
+        raise UserError(f"job {job}")
+
+    with pytest.raises(UserError, match="job 0"):
+        list(map_ahead(fail, [(job,) for job in range(50)], 2))
+    assert len(begun) < 50
+
+
+def test_a_store_that_becomes_shorter_is_told(tmp_path):
+    store = open_mel_store(write_packed(tmp_path / "data"), [])
+    os.truncate(tmp_path / "data" / FRAMES, 200)
+    with pytest.raises(UserError, match="shorter"):
+        read_crops(store, np.array([1]), np.array([0]), 3)
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
 def test_the_cache_on_the_gpu_gives_the_same_batches(dataset):
@@ -173,7 +243,7 @@ def test_crops_of_both_layouts_are_those_of_a_plain_loop(tmp_path_factory, write
     store = open_mel_store(writer(tmp_path_factory.mktemp("stores") / "data"), LENGTHS)
     rows = np.array([row for row, _ in crops], dtype=np.int64)
     first = np.array([start for _, start in crops], dtype=np.int64)
-    chunks = read_crops(store, rows, first, length).numpy()
+    chunks = read_crops(store, rows, first, length)
     assert chunks.dtype == np.float16 and chunks.shape == (len(crops), length, N_MELS)
     for chunk, (row, start) in zip(chunks, crops, strict=True):
         np.testing.assert_array_equal(chunk, plain_crop(store.song_ids[row], start, length))
