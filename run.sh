@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Without DATA_PATH: make the demo data set, run the steps on it, train and test all three models.
+# Without DATA_PATH: make the demo data set, run the steps on it, train and test
+# the paper's three models and one on musicnn's vectors.
 # With DATA_PATH=directory: train the paper's best configuration on that dataset directory, or with
 # RECIPE=name the options in recipes/name.args, such as cultural.
 # Options of main.py pass through:  DATA_PATH=... bash run.sh --w2v_type music --seed 1
@@ -33,4 +34,9 @@ train_and_test() {  # INPUT_TYPE OPTIONS...
 train_and_test cf --lr 1e-3 --n_epochs 5 "$@"
 train_and_test spec @recipes/small_cpu.args --n_epochs 6 "$@"
 train_and_test hybrid @recipes/small_cpu.args --n_epochs 4 "$@"
-$python -u -m experiments.compare $save/spec $save/cf $save/hybrid --to $save
+models="$save/spec $save/cf $save/hybrid"
+if $python -u step5_song_features.py run $data; then  # fetches musicnn: without a network no column
+    train_and_test musicnn @recipes/cultural.args "$@"
+    models="$models $save/musicnn"
+fi
+$python -u -m experiments.compare $models --to $save

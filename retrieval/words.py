@@ -103,7 +103,8 @@ class Words:
 
     def _hint(self, word: str) -> str:
         """The tags that are written most like a word, or some tags."""
-        return f"try a tag such as {', '.join(self.suggest(word, 3) or self.model.tags[:3])}"
+        some = sorted(self.model.tags, key=lambda tag: not tag.isalpha())  # 00s says little
+        return f"try a tag such as {', '.join(self.suggest(word, 3) or some[:3])}"
 
 
 def _open_vectors(model: TagModel, file: Path | None) -> "KeyedVectors":
