@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from checkpoint import open_trained
-from commands import ROOT, assert_user_error, run_command, run_main
+from commands import ROOT, assert_user_error, run_command, run_here, run_main
 from dataset.mel_store import MEL_SETTINGS
 from errors import UserError
 from index_samples import train
@@ -169,7 +169,7 @@ def test_refusals_leave_all_as_it_was(cultural, exported, tmp_path, monkeypatch)
 
 
 def test_a_missing_package_is_named(tmp_path):
-    done = run_command(ROOT / "retrieve.py", "export", tmp_path, tmp_path, tmp_path / "out")
+    done = run_here(ROOT / "retrieve.py", "export", tmp_path, tmp_path, tmp_path / "out")
     assert_user_error(done, "best.ckpt is missing")
     (tmp_path / "look.py").write_text(
         f"import sys; sys.path.insert(0, {str(ROOT)!r}); sys.modules['onnx'] = None\n"
