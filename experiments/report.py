@@ -132,5 +132,10 @@ def make_report(given: argparse.Namespace) -> None:
     print(f"\nthe report is {given.result_dir / 'report.md'}")
 
 
+def main() -> None:
+    """Read the command line and make the report."""
+    make_report(parse_command(command_parser(__doc__)))
+
+
 if __name__ == "__main__":
-    run_or_explain(lambda: make_report(parse_command(command_parser(__doc__))))
+    run_or_explain(main)

@@ -43,5 +43,10 @@ def compare_samplings(given: argparse.Namespace) -> tuple[str, Found]:
     return write_results(given, "sampling", found, *parts), found
 
 
+def main() -> None:
+    """Read the command line and make the report."""
+    compare_samplings(parse_command(command_parser(__doc__)))
+
+
 if __name__ == "__main__":
-    run_or_explain(lambda: compare_samplings(parse_command(command_parser(__doc__))))
+    run_or_explain(main)

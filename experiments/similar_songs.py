@@ -26,6 +26,7 @@ from experiments.runs import (
     command_parser,
     parse_command,
     run_seeds,
+    runs_of,
     write_report,
 )
 from experiments.tables import CHANCE, markdown, mean_and_deviation
@@ -182,8 +183,7 @@ def compare_similar(given: argparse.Namespace, features: list[str]) -> str:
     head = f"Measured on {given.data_path}, seeds {', '.join(map(str, given.seeds))}: precision at "
     head += f"{N_ANSWERS}, where an answer counts if it shares a tag of the kind with the query.\n"
     text = head + tables(found, questions)
-    columns = [{"column": name, **run} for name, runs in found.items() for run in runs]
-    write_report(given.result_dir, "similar_songs", text, columns)
+    write_report(given.result_dir, "similar_songs", text, runs_of(found))
     return text
 
 

@@ -1,13 +1,9 @@
 """Step 0 run as a user runs it, and what its tests check of every set."""
 
-import contextlib
-import io
 import subprocess
 from pathlib import Path
 
-import step0_dataset
-from command_line import fire_commands
-from commands import ROOT, run_command
+from commands import ROOT, run_command, run_here
 from dataset.files import read_tsv
 
 OWN_TABLE = [
@@ -19,15 +15,8 @@ OWN_TABLE = [
 
 
 def step0(*arguments) -> subprocess.CompletedProcess:
-    """Run step 0 in this process, as its command line does: exit code, stdout, stderr."""
-    out, err = io.StringIO(), io.StringIO()
-    code = 0
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            fire_commands(step0_dataset.COMMANDS, [str(argument) for argument in arguments])
-        except SystemExit as leave:
-            code = leave.code
-    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+    """Run step 0 in this process: exit code, stdout, stderr."""
+    return run_here(ROOT / "step0_dataset.py", *arguments)
 
 
 def from_shell(*arguments) -> subprocess.CompletedProcess:

@@ -1,14 +1,11 @@
 """Step 2 run as a user runs it, and small sets of word vectors."""
 
-import contextlib
-import io
 import subprocess
 
 import numpy as np
 from gensim.models import KeyedVectors
 
-import step2_word_embedding
-from command_line import fire_commands
+from commands import ROOT, run_here
 
 
 def make_vectors(words: list[str], dimensions: int = 4, seed: int = 0) -> KeyedVectors:
@@ -20,14 +17,7 @@ def make_vectors(words: list[str], dimensions: int = 4, seed: int = 0) -> KeyedV
 
 def step2(*arguments: object) -> subprocess.CompletedProcess:
     """Run the command line in this process: importing gensim takes longer than most tests."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            fire_commands(step2_word_embedding.COMMANDS, [str(word) for word in arguments])
-            code = 0
-        except SystemExit as leave:
-            code = leave.code
-    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+    return run_here(ROOT / "step2_word_embedding.py", *arguments)
 
 
 def one_sentence(result: subprocess.CompletedProcess) -> str:

@@ -1,4 +1,4 @@
-"""The chain of commands in the README, typed as there: from raw data to results.json."""
+"""The chain of commands in the README: from raw data to results.json."""
 
 import json
 import lzma
@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from commands import ROOT, run_command
+from commands import ROOT, run_here
 from real_data import real_data
 
 
 def step(script: str, *arguments) -> str:
-    done = run_command(ROOT / script, *arguments)
+    done = run_here(ROOT / script, *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

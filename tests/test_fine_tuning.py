@@ -10,7 +10,7 @@ import torch
 import trainer
 from audio_samples import chords, write_music
 from checkpoint import load_solver
-from commands import ROOT, assert_user_error, run_command
+from commands import ROOT, assert_user_error, run_here
 from data_loader import RetrievalData
 from dataset.files import read_strings
 from dataset.mel_store import SETTINGS, open_mel_store
@@ -124,14 +124,14 @@ def batches_of(directory: Path, cache: str):
 
 def test_step_4_writes_its_spectrograms(tmp_path):
     directory = write_music(tmp_path / "data", n_songs=1)
-    done = run_command(STEP4, "run", directory, "--mel", "musicnn")
+    done = run_here(STEP4, "run", directory, "--mel", "musicnn")
     assert done.returncode == 0, done.stderr
     store = open_mel_store(directory, [])
     np.testing.assert_array_equal(store.song(0), musicnn_mel(directory / "audio/0.wav")[0])
-    assert "1 songs were there" in run_command(STEP4, "run", directory, "--mel=musicnn").stdout
-    other = run_command(STEP4, "run", directory)
+    assert "1 songs were there" in run_here(STEP4, "run", directory, "--mel=musicnn").stdout
+    other = run_here(STEP4, "run", directory)
     assert_user_error(other, "made with f_max 8000.0 instead of 11025.0", "run step 4 again")
-    assert_user_error(run_command(STEP4, "run", directory, "--mel", "db"), "--mel must be own or")
+    assert_user_error(run_here(STEP4, "run", directory, "--mel", "db"), "--mel must be own or")
 
 
 def test_mistakes_are_told(capsys, directory, audio_dataset_dir, tmp_path, wheel):

@@ -12,7 +12,7 @@ import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from checkpoint import load_solver, read_checkpoint
-from commands import ROOT, run_command, run_main
+from commands import ROOT, run_here, run_main
 from dataset.directory import open_dataset
 from errors import UserError
 from main_runs import AUDIO_OPTIONS, options_for, test_model, train, weights
@@ -22,15 +22,14 @@ from options import merge_options
 # ------------------------------------------------------------ train and test
 
 
-@pytest.mark.slow
-def test_train_then_test_from_the_shell(dataset_dir, tmp_path):
+def test_train_then_test(dataset_dir, tmp_path):
     folder = tmp_path / "run"
-    done = run_command(ROOT / "main.py", *options_for(dataset_dir, folder, n_epochs=2))
+    done = run_here(ROOT / "main.py", *options_for(dataset_dir, folder, n_epochs=2))
     assert done.returncode == 0, done.stderr
     assert "best validation MAP" in done.stdout
     assert {"best.ckpt", "last.ckpt", "logs"} <= {path.name for path in folder.iterdir()}
     arguments = ("--mode", "TEST", "--model_load_path", folder / "best.ckpt")
-    done = run_command(ROOT / "main.py", *arguments, "--data_path", dataset_dir)
+    done = run_here(ROOT / "main.py", *arguments, "--data_path", dataset_dir)
     assert done.returncode == 0, done.stderr
     for part in ("all tags", "at random", "genre (4)", "mood (4)", "best tags", "worst tags"):
         assert part in done.stdout

@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from checkpoint import read_checkpoint
-from commands import ROOT, assert_user_error, run_command
+from commands import ROOT, assert_user_error, run_here
 from main_runs import options_for, run_wrong
 from planted import write_planted, write_planted_mels
 
 
-def test_wrong_input_from_the_shell(tmp_path):
-    done = run_command(ROOT / "main.py", "--data_path", tmp_path, "--input_type", "cf")
+def test_wrong_input(tmp_path):
+    done = run_here(ROOT / "main.py", "--data_path", tmp_path, "--input_type", "cf")
     assert_user_error(done, "tags.npy is missing", "step1_data_split.py")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from commands import ROOT, run_command, run_main
+from commands import ROOT, run_here, run_main
 from dataset.directory import open_dataset
 from dataset.files import read_pickle, read_song_ids
 from dataset.writing import write_tsv
@@ -136,26 +136,25 @@ def published_dir(tmp_path_factory) -> Path:
     return folder
 
 
-def train_and_test(data: Path, folder: Path, *more: str, run=run_main) -> dict:
+def train_and_test(data: Path, folder: Path, *more: str) -> dict:
     where = ["--data_path", str(data), "--gpu_id", "cpu"]
-    run("--mode", "TRAIN", *where, "--model_save_path", str(folder), *more)
-    run("--mode", "TEST", *where, "--model_load_path", str(folder))
+    run_main("--mode", "TRAIN", *where, "--model_save_path", str(folder), *more)
+    run_main("--mode", "TEST", *where, "--model_load_path", str(folder))
     return json.loads((folder / "results.json").read_text())
 
 
-def by_shell(*argv: str, script: str = "main.py") -> None:
-    done = run_command(ROOT / script, *argv)
+def step(script: str, *argv: str) -> None:
+    done = run_here(ROOT / script, *argv)
     assert done.returncode == 0, done.stderr
 
 
 # ------------------------------------------------------------ reproducible_splits as it is
 
 
-@pytest.mark.slow
-def test_cultural_branch_from_the_shell(published_dir, tmp_path):
+def test_cultural_branch(published_dir, tmp_path):
     more = ("--input_type", "cf", "--w2v_type", "music", "--is_balanced", "--is_weighted")
     more += ("--n_epochs", "4", "--triplets_per_epoch", "2000", "--lr", "1e-3")
-    found = train_and_test(published_dir, tmp_path, *more, run=by_shell)
+    found = train_and_test(published_dir, tmp_path, *more)
     assert (found["n_tags"], found["n_songs"]) == (6, 18)
     assert found["map"] > 1.5 * found["chance_map"]  # the factors do tell the tags
 
@@ -193,12 +192,10 @@ def test_every_step_on_msd500(published_dir, tmp_path):
         shutil.copytree(published_dir / name, data / name)
     for name in ("item_factors_MSD.npy", "items_index_MSD.tsv"):
         shutil.copy(published_dir / name, data)
-    by_shell(
-        "run", data, 5, 4, "--vectors", "music", "--split_by=song", script="step1_data_split.py"
-    )
-    by_shell("run", data, script="step2_word_embedding.py")
-    by_shell("run", data, script="step3_taste_profile.py")
-    by_shell("pack", data, script="step4_mel_spectrogram.py")
+    step("step1_data_split.py", "run", data, 5, 4, "--vectors", "music", "--split_by=song")
+    step("step2_word_embedding.py", "run", data)
+    step("step3_taste_profile.py", "run", data)
+    step("step4_mel_spectrogram.py", "pack", data)
 
     ids = read_song_ids(data)
     rows = (data / "items_index_MSD.tsv").read_text().split()
@@ -219,12 +216,12 @@ def test_every_step_on_msd500(published_dir, tmp_path):
 # ------------------------------------------------------------ the experiments
 
 
-def test_report_of_all_experiments(published_dir, tmp_path):
+def test_report_of_all_experiments(published_dir, tmp_path, short_recipe):
     """On a copy without spectrograms: with them it is the same, and takes minutes."""
     data, out = tmp_path / "data", tmp_path / "out"
     shutil.copytree(published_dir, data, ignore=shutil.ignore_patterns("spec"))
     options = ("--seeds", "0", "--w2v_type", "music", "--gpu_id", "cpu", *FEW_STEPS)
-    done = run_command("-m", "experiments.report", data, out, *options)
+    done = run_here("-m", "experiments.report", data, out, *options)
     assert done.returncode == 0, done.stderr
     runs = {folder.name for folder in (out / "runs").iterdir()}
     samplings = ("random", "balanced", "balanced-weighted", "balanced-distance-weighted")

@@ -12,7 +12,7 @@ import torch
 from torch.nn.functional import normalize
 
 from checkpoint import build_solver
-from commands import ROOT, run_command, run_main
+from commands import ROOT, run_here, run_main
 from dataset.directory import open_dataset
 from dataset.mel_store import MEL_SETTINGS
 from errors import UserError
@@ -267,12 +267,11 @@ def test_acoustic_models_by_main(networks, files, long_audio_dir, input_type):
     assert (used["input_type"], used["num_chunk"], used["input_length"]) == (input_type, 1, 128)
 
 
-@pytest.mark.slow
-def test_from_the_shell(networks, files, shared_dataset_dir, tmp_path):
+def test_the_command_line(networks, files, shared_dataset_dir, tmp_path):
     target = tmp_path / "results.json"
     where = ("--model_load_path", files["cf"], "--data_path", shared_dataset_dir)
     more = ("--result_path", target, "--w2v_type", "music", "--margin", "0.2")
-    done = run_command(ROOT / "main.py", "--mode", "TEST", *where, *more)
+    done = run_here(ROOT / "main.py", "--mode", "TEST", *where, *more)
     assert done.returncode == 0, done.stderr
     told = "is a released checkpoint: its tags, vectors and spectrograms are not checked"
     assert sum(told in line for line in done.stdout.splitlines()) == 1

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import ROOT, assert_user_error, run_command
+from commands import ROOT, assert_user_error, run_command, run_here
 from index_samples import make_index, make_model, train, write_vectors
 
 RETRIEVE = ROOT / "retrieve.py"
@@ -23,7 +23,7 @@ def small(tmp_path):
 def test_from_a_trained_model_to_the_songs_of_a_tag(shared_dataset_dir, tmp_path):
     train(shared_dataset_dir, tmp_path / "run", input_type="cf", lr=1e-3)
     index = tmp_path / "new" / "songs.index"
-    done = run_command(RETRIEVE, "index", tmp_path / "run", shared_dataset_dir, index)
+    done = run_here(RETRIEVE, "index", tmp_path / "run", shared_dataset_dir, index)
     assert done.returncode == 0, done.stderr
     assert "300 songs, to be searched for 8 tags\n" in done.stdout
     assert "no word vectors found" in done.stdout
@@ -98,7 +98,7 @@ def test_search_needs_no_torch_and_no_gensim_for_a_tag(small):
 @pytest.mark.slow
 def test_mistakes(small, shared_dataset_dir, tmp_path):
     def wrong(*arguments):
-        return run_command(RETRIEVE, *arguments)
+        return run_here(RETRIEVE, *arguments)
 
     assert_user_error(
         wrong("search", tmp_path / "no.index", "sad"), "no.index cannot be read (No such"

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 from audio_samples import chords, write_damaged, write_music, write_songs
-from commands import ROOT, assert_user_error, run_command
+from commands import ROOT, assert_user_error, run_command, run_here
 from dataset.mel_store import FRAMES, INDEX, REPORT, open_mel_store, skipped_songs
 from preprocessing.mel.mel_spectrogram import song_mel
 
@@ -113,19 +113,19 @@ def test_a_damaged_file_does_not_stop_the_run_but_strict_does(tmp_path):
     assert open_mel_store(directory, []).song_ids == ["good.mp3"]
     for name, reason in skipped_songs(directory).items():
         assert reasons[name] in reason
-    strict = run_command(STEP4, "run", directory, tmp_path / "music", "--strict")
+    strict = run_here(STEP4, "run", directory, tmp_path / "music", "--strict")
     assert_user_error(strict, "cannot be read", "--strict")
 
 
 def test_mistakes(tmp_path):
     directory = write_music(tmp_path / "data", n_songs=1)
-    assert_user_error(run_command(STEP4, "run", tmp_path / "no"), "is not a directory")
-    assert_user_error(run_command(STEP4, "run", directory, tmp_path / "no"), "AUDIO_PATH")
-    assert_user_error(run_command(STEP4, "run", directory, "--num_workers", "0"), "--num_workers")
-    assert_user_error(run_command(STEP4, "run", directory, "--strict", "maybe"), "--strict")
-    assert_user_error(run_command(STEP4, "pack", directory), "published layout")
+    assert_user_error(run_here(STEP4, "run", tmp_path / "no"), "is not a directory")
+    assert_user_error(run_here(STEP4, "run", directory, tmp_path / "no"), "AUDIO_PATH")
+    assert_user_error(run_here(STEP4, "run", directory, "--num_workers", "0"), "--num_workers")
+    assert_user_error(run_here(STEP4, "run", directory, "--strict", "maybe"), "--strict")
+    assert_user_error(run_here(STEP4, "pack", directory), "published layout")
     write_songs(directory, {"A": "a.mp3", "B": "b.mp3"})
-    assert_user_error(run_command(STEP4, "run", directory), "none of the 2 audio files", "a.mp3")
+    assert_user_error(run_here(STEP4, "run", directory), "none of the 2 audio files", "a.mp3")
     assert not (directory / FRAMES).exists() and not (directory / INDEX).exists()
 
 
@@ -134,7 +134,7 @@ def test_pack(tmp_path):
     folder.mkdir(parents=True)
     mel = np.linspace(-80, 20, 128 * 30, dtype=np.float32).reshape(128, 30)
     np.save(folder / "TRAAA1.npy", mel)
-    done = run_command(STEP4, "pack", tmp_path)
+    done = run_here(STEP4, "pack", tmp_path)
     assert done.returncode == 0, done.stderr
     shutil.rmtree(tmp_path / "spec")
     np.testing.assert_allclose(open_mel_store(tmp_path, []).song(0), mel.T, atol=0.04)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import soundfile
 
+import dataset.wheels
 from audio_samples import chords, write_damaged, write_music, write_songs
-from commands import ROOT, assert_user_error, run_command
+from commands import ROOT, assert_user_error, run_command, run_here
 from dataset.files import read_strings, read_tsv
 from dataset.writing import write_split
 from encoders.musicnn import load_musicnn
@@ -32,7 +33,9 @@ def wheel(tmp_path_factory) -> Path:
 
 
 def step5(wheel: Path, *arguments: str | Path) -> subprocess.CompletedProcess:
-    return run_command("-c", TRUSTING, "run", *arguments, "--wheel", wheel)
+    with pytest.MonkeyPatch.context() as trusting:
+        trusting.setattr(dataset.wheels, "fetch_wheel", lambda *_, given: given)
+        return run_here(STEP5, "run", *arguments, "--wheel", wheel)
 
 
 def vectors(directory: Path) -> dict[str, np.ndarray]:
@@ -121,13 +124,13 @@ def test_other_audio_under_the_same_name(wheel, tmp_path):
 
 def test_mistakes(wheel, tmp_path):
     directory = write_music(tmp_path / "data", n_songs=1)
-    assert_user_error(run_command(STEP5, "run", tmp_path / "no"), "is not a directory")
-    assert_user_error(run_command(STEP5, "run", directory, "--encoder", "vgg"), "msd-musicnn or")
+    assert_user_error(run_here(STEP5, "run", tmp_path / "no"), "is not a directory")
+    assert_user_error(run_here(STEP5, "run", directory, "--encoder", "vgg"), "msd-musicnn or")
     for taken in ("cf", "mel"):
-        told = run_command(STEP5, "run", directory, "--name", taken)
+        told = run_here(STEP5, "run", directory, "--name", taken)
         assert_user_error(told, f"--name {taken}")
-    assert_user_error(run_command(STEP5, "run", directory, "--num_workers", "0"), "--num_workers")
-    assert_user_error(run_command(STEP5, "run", directory, "--wheel", wheel), "musicnn")
+    assert_user_error(run_here(STEP5, "run", directory, "--num_workers", "0"), "--num_workers")
+    assert_user_error(run_here(STEP5, "run", directory, "--wheel", wheel), "musicnn")
     assert_user_error(step5(wheel, directory, tmp_path / "no"), "AUDIO_PATH")
     write_songs(directory, {"A": "a.mp3", "B": "b.mp3"})
     assert_user_error(step5(wheel, directory), "none of the 2 audio files", "a.mp3")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from commands import ROOT, assert_user_error, run_command
+from commands import assert_user_error, run_here
 from experiment_results import results
 from experiments.tables import results_table
 
@@ -19,7 +19,7 @@ def test_command_writes_table_and_chart(tmp_path):
     for name, (content,) in found.items():
         write(tmp_path / name, content)
     folders = (tmp_path / "spec", tmp_path / "cf")
-    done = run_command("-m", "experiments.compare", *folders, "--to", tmp_path / "out", cwd=ROOT)
+    done = run_here("-m", "experiments.compare", *folders, "--to", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out/compare.md").read_text() == results_table(found)
     assert results_table(found) in done.stdout
@@ -35,6 +35,6 @@ def test_what_cannot_be_compared_is_told(tmp_path, other, part):
     if other:
         write(tmp_path / "other", other)
     folders = (tmp_path / "spec", tmp_path / "other")
-    done = run_command("-m", "experiments.compare", *folders, "--to", tmp_path / "out", cwd=ROOT)
+    done = run_here("-m", "experiments.compare", *folders, "--to", tmp_path / "out")
     assert_user_error(done, part)
     assert not (tmp_path / "out").exists()

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from commands import ROOT, assert_user_error, run_command
+from commands import assert_user_error, run_here
 from errors import UserError
 from experiments.modalities import choose_columns, paper_categories, possible_columns
 from planted import write_planted, write_planted_mels
@@ -37,7 +37,7 @@ def test_command_makes_table_and_chart(tmp_path):
     data = write_planted_mels(write_planted(tmp_path / "data", 40), shortest=130)
     small = ("--batch_size", "4", "--triplets_per_epoch", "8", "--input_length", "128")
     options = (*small, "--num_chunk", "1", "--n_epochs", "1", "--gpu_id", "cpu")
-    done = run_command(
+    done = run_here(
         "-m", "experiments.modalities", data, tmp_path / "out", "--seeds", "0", *options
     )
     assert done.returncode == 0, done.stderr
@@ -57,6 +57,6 @@ def test_command_makes_table_and_chart(tmp_path):
 
 def test_a_directory_that_is_not_there_is_told(tmp_path):
     missing, out = tmp_path / "none", tmp_path / "out"
-    done = run_command("-m", "experiments.modalities", missing, out, cwd=ROOT)
+    done = run_here("-m", "experiments.modalities", missing, out)
     assert_user_error(done, str(missing))
     assert not out.exists()

@@ -5,7 +5,7 @@ from dataclasses import asdict
 import numpy as np
 from gensim.models import KeyedVectors
 
-from commands import run_command
+from commands import run_here
 from experiment_results import results
 from experiments.report import best_column, extremes_table, options_table
 from options import Options
@@ -23,13 +23,13 @@ def write_vectors(directory, name: str) -> None:
     vectors.save(str(directory / f"{name}_w2v" / "small.kv"))
 
 
-def test_report_has_all_parts_and_repeats_nothing(tmp_path):
+def test_report_has_all_parts_and_repeats_nothing(tmp_path, short_recipe):
     data, out = write_planted(tmp_path / "data"), tmp_path / "out"
     for name in ("google", "music"):
         write_vectors(data, name)
     command = ("-m", "experiments.report", data, out, "--seeds", "0")
     options = ("--n_epochs", "1", "--gpu_id", "cpu", "--triplets_per_epoch", "512")
-    done = run_command(*command, *options)
+    done = run_here(*command, *options)
     assert done.returncode == 0, done.stderr
     text = (out / "report.md").read_text()
     titles = [line[3:] for line in text.splitlines() if line.startswith("## ")]
@@ -43,7 +43,7 @@ def test_report_has_all_parts_and_repeats_nothing(tmp_path):
     assert len(runs) == 7  # four samplings, two losses; two experiments share one; one other set
     assert done.stdout.count("trained to epoch") == 7
     (out / "runs" / f"cf-music-{best}" / "results.json").unlink()  # as if stopped before testing
-    again = run_command(*command, *options)
+    again = run_here(*command, *options)
     assert again.returncode == 0, again.stderr
     assert "trained to epoch 1 in 0 s" in again.stdout  # nothing was left to train
     assert (out / "report.md").read_text() == text

@@ -4,19 +4,19 @@ import json
 
 import pytest
 
-from commands import ROOT, assert_user_error, run_command
+from commands import assert_user_error, run_here
 from planted import write_planted
 
 NAMES = ("random", "balanced", "balanced-weighted", "balanced-distance-weighted")
 NAMES += ("sigmoid-mixup", "infonce-mixup")
 
 
-@pytest.mark.slow
-def test_command_runs_each_sampling_once(tmp_path):
+def test_command_runs_each_sampling_once(tmp_path, short_recipe):
     data, out = write_planted(tmp_path / "data"), tmp_path / "out"
     command = ("-m", "experiments.sampling", data, out, "--seeds", "3")
-    options = ("--input_type", "cf", "--n_epochs", "1", "--gpu_id", "cpu")
-    done = run_command(*command, *options, cwd=ROOT)
+    few = ("--n_epochs", "1", "--triplets_per_epoch", "512")
+    options = ("--input_type", "cf", "--gpu_id", "cpu", *few)
+    done = run_here(*command, *options)
     assert done.returncode == 0, done.stderr
     assert (out / "sampling.md").read_text() in done.stdout
     reached = {}
@@ -33,14 +33,14 @@ def test_command_runs_each_sampling_once(tmp_path):
     assert [one["loss"] for one in made_by] == ["triplet"] * 4 + ["sigmoid", "infonce"]
     assert [one["batch_size"] for one in made_by] == [128] * 4 + [512] * 2  # the recipe's
     assert made_by[3]["negative_weighting"] == "distance"
-    again = run_command(*command, *options, cwd=ROOT)
+    again = run_here(*command, *options)
     assert "trained to epoch" not in again.stdout
     assert again.stdout.count("0.1250") == 6
-    other = run_command(*command, *options, "--margin", "0.3", cwd=ROOT)
+    other = run_here(*command, *options, "--margin", "0.3")
     assert_user_error(other, "--margin 0.4", "RESULT_DIR")
 
 
 @pytest.mark.parametrize("seeds", ["one", "1,,2"])
 def test_wrong_seeds_are_told(tmp_path, seeds):
-    done = run_command("-m", "experiments.sampling", tmp_path, tmp_path, "--seeds", seeds, cwd=ROOT)
+    done = run_here("-m", "experiments.sampling", tmp_path, tmp_path, "--seeds", seeds)
     assert_user_error(done, "--seeds")

@@ -6,7 +6,7 @@ from argparse import Namespace
 import numpy as np
 import pytest
 
-from commands import run_command, run_main
+from commands import run_here, run_main
 from dataset.directory import open_dataset
 from errors import UserError
 from experiments.unseen_tags import (
@@ -67,7 +67,7 @@ def test_random_word_vectors_say_nothing_of_a_tag_never_seen(tmp_path):
     data, out = write_planted(tmp_path / "data"), tmp_path / "out"
     command = ("-m", "experiments.unseen_tags", data, out, "--seeds", "0", "--input_type", "cf")
     options = ("--n_epochs", "2", "--lr", "1e-3", "--triplets_per_epoch", "4000", "--gpu_id", "cpu")
-    done = run_command(*command, *options)
+    done = run_here(*command, *options)
     assert done.returncode == 0, done.stderr
     text = (out / "unseen_tags.md").read_text()
     header = text.splitlines()[2].split("|")
@@ -79,7 +79,7 @@ def test_random_word_vectors_say_nothing_of_a_tag_never_seen(tmp_path):
     assert runs["trained on it"]["map"] > 3 * chance
     assert runs["never seen"]["map"] < 1.8 * chance
     assert all(one["n_tags"] == 8 for one in runs.values())
-    again = run_command(*command, *options)
+    again = run_here(*command, *options)
     assert again.returncode == 0, again.stderr
     assert "trained to epoch" in done.stdout and "trained to epoch" not in again.stdout
     assert (out / "unseen_tags.md").read_text() == text

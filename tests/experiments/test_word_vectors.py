@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from gensim.models import KeyedVectors
 
-from commands import assert_user_error, run_command
+from commands import assert_user_error, run_here
 from errors import UserError
 from experiments.word_vectors import (
     DASH,
@@ -191,7 +191,7 @@ def test_command_compares_neighbours_and_retrieval_once(tmp_path, planted):
     out = tmp_path / "out"
     command = ("-m", "experiments.word_vectors", planted, out, "--seeds", "3", "--n_epochs", "1")
     options = ("--vectors", "music,google,general", "--words", "house,chill", "--input_type", "cf")
-    done = run_command(*command, *options, "--gpu_id", "cpu")
+    done = run_here(*command, *options, "--gpu_id", "cpu")
     assert done.returncode == 0, done.stderr
     report = (out / "word_vectors.md").read_text(encoding="utf-8")
     assert report in done.stdout
@@ -210,14 +210,14 @@ def test_command_compares_neighbours_and_retrieval_once(tmp_path, planted):
         assert ran["is_balanced"] and ran["is_weighted"] and ran["seed"] == 3
         assert f"{reached['map']:.4f}" in report
         results.write_text(json.dumps(reached | {"map": 0.125}))
-    again = run_command(*command, *options, "--gpu_id", "cpu")
+    again = run_here(*command, *options, "--gpu_id", "cpu")
     assert again.returncode == 0, again.stderr
     assert "trained to epoch" not in again.stdout
     assert again.stdout.count("0.1250") == 2
 
 
 def test_a_wrong_set_is_told_before_anything_is_trained(tmp_path, planted):
-    done = run_command(
+    done = run_here(
         "-m", "experiments.word_vectors", planted, tmp_path / "out", "--vectors", "music,tv"
     )
     assert_user_error(done, "--vectors", "tv", "general, google, music")

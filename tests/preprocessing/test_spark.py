@@ -7,7 +7,8 @@ import pytest
 
 import spark_tasks
 from audio_samples import write_damaged, write_music, write_songs
-from commands import ROOT, assert_user_error, run_command
+from commands import ROOT, assert_user_error, run_here
+from dataset import wheels
 from musicnn_samples import write_wheel
 from preprocessing.mel.worker_pool import TaskFailed
 
@@ -50,33 +51,25 @@ def bytes_of(directory, name):
 
 
 @pytest.mark.parametrize("step", ["step4_mel_spectrogram.py", "step5_song_features.py"])
-def test_the_same_bytes_as_in_processes(tmp_path, step):
+def test_the_same_bytes_as_in_processes(tmp_path, monkeypatch, step):
+    # The package of the tests has not the hash of the real one.
+    monkeypatch.setattr(wheels, "fetch_wheel", lambda *_, given: given)
     write_music(tmp_path / "music", n_songs=4)
     names = [*write_damaged(tmp_path / "music/audio"), *(f"{number}.wav" for number in range(4))]
     found = []
     for engine in (["--engine", "spark", "--spark", "local[2]"], ["--num_workers", "1"]):
         directory = write_songs(tmp_path / f"by{engine[0]}", {name: name for name in names})
-        script = [ROOT / step]
         if "step5" in step:
-            wheel = write_wheel(tmp_path / "musicnn.whl")
-            engine = [*engine, "--wheel", wheel]
-            script = ["-c", TRUSTING]
-        done = run_command(*script, "run", directory, tmp_path / "music/audio", *engine)
+            engine = [*engine, "--wheel", write_wheel(tmp_path / "musicnn.whl")]
+        done = run_here(ROOT / step, "run", directory, tmp_path / "music/audio", *engine)
         assert done.returncode == 0, done.stderr
         found.append(bytes_of(directory, "mel" if "step4" in step else "musicnn"))
     assert found[0] == found[1] and len(found[0]) >= 3
 
 
-# The package of the tests has not the hash of the real one.
-TRUSTING = (
-    "import dataset.wheels; dataset.wheels.fetch_wheel = lambda *_, given: given; "
-    "import step5_song_features as step5; step5.fire_commands({'run': step5.run})"
-)
-
-
 def test_mistakes_are_explained(tmp_path):
     directory = write_music(tmp_path / "data", n_songs=1)
     step4 = (ROOT / "step4_mel_spectrogram.py", "run", directory)
-    assert_user_error(run_command(*step4, "--engine", "dask"), "--engine", "processes", "spark")
-    done = run_command(*step4, "--engine", "spark", "--spark", "nowhere")
+    assert_user_error(run_here(*step4, "--engine", "dask"), "--engine", "processes", "spark")
+    done = run_here(*step4, "--engine", "spark", "--spark", "nowhere")
     assert_user_error(done, "Spark does not start at nowhere")

@@ -1,6 +1,8 @@
 """A model for other programs: with onnxruntime and numpy alone it ranks songs as search does."""
 
+import importlib
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from checkpoint import open_trained
-from commands import ROOT, assert_user_error, run_command, run_main
+from commands import ROOT, assert_user_error, run_here, run_main
 from dataset.mel_store import MEL_SETTINGS
 from errors import UserError
 from index_samples import train
@@ -168,12 +170,10 @@ def test_refusals_leave_all_as_it_was(cultural, exported, tmp_path, monkeypatch)
     assert {file.name: file.read_bytes() for file in exported.iterdir()} == before
 
 
-def test_a_missing_package_is_named(tmp_path):
-    done = run_command(ROOT / "retrieve.py", "export", tmp_path, tmp_path, tmp_path / "out")
+def test_a_missing_package_is_named(tmp_path, monkeypatch):
+    done = run_here(ROOT / "retrieve.py", "export", tmp_path, tmp_path, tmp_path / "out")
     assert_user_error(done, "best.ckpt is missing")
-    (tmp_path / "look.py").write_text(
-        f"import sys; sys.path.insert(0, {str(ROOT)!r}); sys.modules['onnx'] = None\n"
-        "from command_line import run_or_explain\n"
-        "run_or_explain(lambda: __import__('retrieval.export'))\n"
-    )
-    assert_user_error(run_command(tmp_path / "look.py"), "export needs ONNX: pip install onnx")
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    monkeypatch.delitem(sys.modules, "retrieval.export")
+    with pytest.raises(UserError, match="export needs ONNX: pip install onnx"):
+        importlib.import_module("retrieval.export")

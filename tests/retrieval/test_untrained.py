@@ -1,6 +1,7 @@
 """A search by musicnn's own tags: the order that its last layer gives, words that are no tag."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import soundfile
 from gensim.models import KeyedVectors
 
 from audio_samples import chords
-from commands import ROOT, assert_user_error, run_command
+from commands import ROOT, assert_user_error, run_here
 from encoders.musicnn_package import tags_of
 from errors import UserError
 from musicnn_samples import write_wheel
@@ -22,11 +23,6 @@ from retrieval.search import Searcher
 from retrieval.showing import hits_table
 from retrieval.song_index import SongIndex, read_index
 
-TRUSTING = (  # the package of the tests has not the hash of the real one
-    "import dataset.wheels, sys; dataset.wheels.fetch_wheel = lambda *_, given: given; "
-    "import command_line, retrieve; "
-    "command_line.fire_commands(retrieve.COMMANDS, retrieve.arguments_of(sys.argv[1:]))"
-)
 ENCODERS = ("msd-musicnn", "mtt-musicnn")
 
 
@@ -44,8 +40,13 @@ def music(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def index(wheel, music, tmp_path, monkeypatch) -> SongIndex:
+def trusting(monkeypatch) -> None:
+    """The package of the tests has not the hash of the real one."""
     monkeypatch.setattr(untrained, "fetch_wheel", lambda *_, given: given)
+
+
+@pytest.fixture
+def index(wheel, music, tmp_path, trusting) -> SongIndex:
     write_index(tmp_path / "my.index", *untrained.index_untrained(music, wheel))
     return read_index(tmp_path / "my.index")
 
@@ -125,11 +126,11 @@ def test_a_file_that_is_not_in_it(index, music, wheel):
     np.testing.assert_allclose(place, index.vectors([2])[0], atol=1e-3)
 
 
-@pytest.mark.slow
-def test_from_a_folder_to_its_songs(wheel, music, tmp_path):
-    def retrieve(*arguments):
-        return run_command("-c", TRUSTING, *arguments)
+def retrieve(*arguments) -> subprocess.CompletedProcess:
+    return run_here(ROOT / "retrieve.py", *arguments)
 
+
+def test_from_a_folder_to_its_songs(wheel, music, tmp_path, trusting):
     at = tmp_path / "my.index"
     made = retrieve("index", "--audio", music, at, "--wheel", wheel, "--is_subset")
     assert made.returncode == 0, made.stderr
@@ -144,8 +145,11 @@ def test_from_a_folder_to_its_songs(wheel, music, tmp_path):
     assert_user_error(none_new, "there is none to add")
     two = retrieve("index", "--audio", music, "a", "b")
     assert_user_error(two, "give MODEL_PATH DATA_PATH INDEX, or --audio FOLDER INDEX")
-    real = run_command(ROOT / "retrieve.py", "index", "--audio", music, at, "--wheel", wheel)
-    assert_user_error(real, "has another SHA-256")
+
+
+def test_another_wheel_is_refused(wheel, music, tmp_path):
+    done = retrieve("index", "--audio", music, tmp_path / "my.index", "--wheel", wheel)
+    assert_user_error(done, "has another SHA-256")
 
 
 @pytest.mark.real_data

@@ -10,7 +10,7 @@ import pytest
 import scipy
 import soundfile
 
-from commands import ROOT, run_command
+from commands import ROOT, run_here
 from dataset.files import SONGS, TRACK_TAGS, TRIPLETS, read_about, read_categories, read_tsv
 from preprocessing.demo.demo_set import DemoSong, cast_songs, make_demo, perform
 from preprocessing.demo.instruments import DRUMS, INSTRUMENTS, LEADS, hit, note
@@ -39,7 +39,7 @@ def test_one_seed_makes_one_data_set_and_step_1_takes_it(tmp_path, demo):
     assert filecmp.cmpfiles(demo, same, names, shallow=False)[0] == names
     differ = set(filecmp.cmpfiles(demo, tmp_path / "other", names, shallow=False)[1])
     assert {TRACK_TAGS, TRIPLETS, "corpus.txt", "audio/DEMO00000.flac"} <= differ
-    done = run_command(ROOT / "step1_data_split.py", "run", same, 2, 1)
+    done = run_here(ROOT / "step1_data_split.py", "run", same, 2, 1)
     assert done.returncode == 0, done.stderr
     assert np.load(same / "tags.npy").tolist() == ["fast", "slow"]  # with the most songs
 

@@ -2,14 +2,13 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from commands import ROOT
+from commands import ROOT, run_here
 from dataset.directory import open_dataset
 from dataset.writing import write_pickle, write_split
 from errors import UserError
@@ -27,8 +26,7 @@ SONGS = [f"TR{number:02d}" for number in range(9)]
 
 
 def step3(*arguments: object) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-u", "step3_taste_profile.py", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return run_here(ROOT / "step3_taste_profile.py", *arguments)
 
 
 def explains(done: subprocess.CompletedProcess, message: str) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from commands import ROOT, run_command
+from commands import ROOT, run_here
 from dataset.files import read_about, read_categories, read_tsv
 from preprocessing.raw_sets.jamendo import NAME
 from preprocessing.tags.cleaning import TAG_LISTS
@@ -108,11 +108,8 @@ def test_tags_of_an_excerpt_that_its_split_leaves_out(raw, tmp_path):
     done_well(step0("jamendo", raw, tmp_path / "data"))
     step0_facts = read_about(tmp_path / "data")["steps"]["step0"]
     assert step0_facts["split_tags"] == ["new age", "sad"]
-    told = done_well(
-        run_command(
-            ROOT / "step1_data_split.py", "run", tmp_path / "data", 5, 1, "--split_by=published"
-        )
-    )
+    step1 = (ROOT / "step1_data_split.py", "run", tmp_path / "data", 5, 1)
+    told = done_well(run_here(*step1, "--split_by=published"))
     assert "tags that are in no file of the split: acoustic guitar\n" in told
     assert np.load(tmp_path / "data/tags.npy").tolist() == ["new age", "sad"]
 
@@ -212,7 +209,7 @@ def test_real_files(tmp_path):
     assert kinds == {"mood/character": 59, "instrument": 41, "genre": 31}
     assert len(read_tsv(tmp_path / "published_split.tsv", 2)) == 54_380
     step1 = (ROOT / "step1_data_split.py", "run", tmp_path, 50, 20, "--split_by=published")
-    told = done_well(run_command(*step1))
+    told = done_well(run_here(*step1))
     assert "artists in more than one part: 0 of 3517" in told
     assert "tags that are in no file of the split: accordion," in told
     assert "tags of the published split: rows 206488 -> 166971, songs 54380 -> 54380" in told

@@ -2,7 +2,7 @@
 
 import pytest
 
-from commands import ROOT, run_command
+from commands import ROOT, run_here
 from dataset.files import read_about, read_categories, read_tsv
 from preprocessing.raw_sets.magnatagatune import PART_OF_FOLDER
 from step0_runs import done_well, files_of, from_shell, refused, step0, write_lines
@@ -86,7 +86,7 @@ def test_step_1_uses_it(raw, tmp_path):
     write_lines(raw / "annotations_final.csv", clips)
     done_well(step0("magnatagatune", raw, tmp_path / "data"))
     step1 = ("run", tmp_path / "data", 50, 4, "--split_by=published")
-    told = done_well(run_command(ROOT / "step1_data_split.py", *step1))
+    told = done_well(run_here(ROOT / "step1_data_split.py", *step1))
     assert "tags with fewer than 4 songs in a part: rare (0 in valid)" in told
     for line in ("train       48", "valid        4", "test        12"):
         assert line in told

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from commands import ROOT, assert_user_error, run_command
+from commands import ROOT, assert_user_error, run_command, run_here
 from dataset.directory import open_dataset
 from dataset.files import read_about, read_categories, read_songs, read_tsv
 from dataset.writing import write_pickle
@@ -300,7 +300,7 @@ def test_real_recordings(tmp_path):
     categories = read_categories(data)
     derived = {tag for tag, category in categories.items() if category == "family (derived)"}
     assert derived == set(FAMILIES) and "violin" in categories
-    done_well(run_command(ROOT / "step1_data_split.py", "run", data, 13, 3))
+    done_well(run_here(ROOT / "step1_data_split.py", "run", data, 13, 3))
     write_pickle(data / "google_emb.pkl", {tag: np.ones(4) for tag in categories})
     dataset = open_dataset(data)
     artist_of = {song.song_id: song.artist for song in read_songs(data)}

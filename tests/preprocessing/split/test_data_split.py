@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import sys
 import unicodedata
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from commands import ROOT
+from commands import ROOT, run_here
 from dataset.directory import open_dataset
 from dataset.files import read_categories
 from dataset.writing import write_pickle
@@ -30,8 +29,7 @@ TAGS = ["folk", "jazz", "rock"]
 
 
 def step1(*arguments: object) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-u", "step1_data_split.py", "run", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return run_here(ROOT / "step1_data_split.py", "run", *arguments)
 
 
 def write_lines(file: Path, rows: list[tuple]) -> None:

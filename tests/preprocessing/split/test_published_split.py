@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from commands import ROOT, assert_user_error, run_command
+from commands import ROOT, assert_user_error, run_here
 from dataset.directory import open_dataset
 from dataset.writing import write_about, write_pickle, write_tsv
 from errors import UserError
@@ -36,7 +36,7 @@ def directory(tmp_path):
 
 
 def test_step_1_takes_the_published_split(directory):
-    done = run_command(ROOT / "step1_data_split.py", "run", directory, 5, 2, "--split_by=published")
+    done = run_here(ROOT / "step1_data_split.py", "run", directory, 5, 2, "--split_by=published")
     assert done.returncode == 0, done.stderr
     write_pickle(directory / "google_emb.pkl", {tag: np.ones(4) for tag in ("jazz", "rock")})
     dataset = open_dataset(directory)
@@ -88,9 +88,7 @@ def test_a_bad_split_is_explained(directory, content, message):
 
 
 def test_a_minimum_that_no_tag_reaches(directory):
-    done = run_command(
-        ROOT / "step1_data_split.py", "run", directory, 5, 11, "--split_by=published"
-    )
+    done = run_here(ROOT / "step1_data_split.py", "run", directory, 5, 11, "--split_by=published")
     assert_user_error(done, "'tags with at least 11 songs in each part'")
     write_tsv(directory / "published_split.tsv", [("unknown", "train")])
     with pytest.raises(UserError, match=r"'songs in published_split.tsv'"):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commands import ROOT, run_command
+from commands import ROOT, run_here
 from dataset.writing import write_tsv
 from preprocessing.split import same_audio
 from preprocessing.split.same_audio import PIECE, join_groups, number_audio, print_same_audio
@@ -93,7 +93,7 @@ def directory(tmp_path):
 
 
 def step1(directory, *options):
-    done = run_command(ROOT / "step1_data_split.py", "run", directory, 2, 2, *options)
+    done = run_here(ROOT / "step1_data_split.py", "run", directory, 2, 2, *options)
     assert done.returncode == 0, done.stderr
     parts = [np.load(directory / f"{part}_ids.npy") for part in ("train", "valid", "test")]
     return done.stdout, [{line.split("//")[1][:2] for line in part} for part in parts]
