@@ -28,12 +28,12 @@ def results_of(directory, folder) -> dict:
 @pytest.mark.parametrize("loss", ["triplet", "sigmoid"])
 def test_masked_fusion_finds_songs_by_whatever_is_known(tmp_path, loss):
     directory = write_planted_mels(write_planted(tmp_path / "data", 120), skipped=30)
-    options = {"input_type": "spec+cf", "n_epochs": 4, "loss": loss, "triplets_per_epoch": 160}
+    options = {"input_type": "spec+cf", "n_epochs": 2, "loss": loss, "triplets_per_epoch": 64}
     results = train_and_test(directory, tmp_path / "run", **options)
     saved = torch.load(tmp_path / "run" / "best.ckpt", weights_only=True)["hyper_parameters"]
     assert saved["inputs"] == {"spec": None, "cf": 16}
     assert results["n_songs"] == 24  # those without audio are among them
-    assert results["map"] > 1.5 * results["chance_map"]
+    assert results["map"] > 2 * results["chance_map"]
 
 
 def test_vectors_of_any_origin_train_a_branch_of_their_own(dataset_dir):
