@@ -49,8 +49,15 @@ def bytes_of(directory, name):
     return {file.name: file.read_bytes() for file in files if "times" not in file.name}
 
 
-@pytest.mark.parametrize("step", ["step4_mel_spectrogram.py", "step5_song_features.py"])
-def test_the_same_bytes_as_in_processes(tmp_path, step):
+@pytest.mark.parametrize(
+    ("step", "form"),
+    [
+        ("step4_mel_spectrogram.py", []),
+        ("step4_mel_spectrogram.py", ["--mel", "musicnn"]),
+        ("step5_song_features.py", []),
+    ],
+)
+def test_the_same_bytes_as_in_processes(tmp_path, step, form):
     write_music(tmp_path / "music", n_songs=4)
     names = [*write_damaged(tmp_path / "music/audio"), *(f"{number}.wav" for number in range(4))]
     found = []
@@ -61,7 +68,7 @@ def test_the_same_bytes_as_in_processes(tmp_path, step):
             wheel = write_wheel(tmp_path / "musicnn.whl")
             engine = [*engine, "--wheel", wheel]
             script = ["-c", TRUSTING]
-        done = run_command(*script, "run", directory, tmp_path / "music/audio", *engine)
+        done = run_command(*script, "run", directory, tmp_path / "music/audio", *form, *engine)
         assert done.returncode == 0, done.stderr
         found.append(bytes_of(directory, "mel" if "step4" in step else "musicnn"))
     assert found[0] == found[1] and len(found[0]) >= 3
