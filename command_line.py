@@ -14,10 +14,12 @@ import typing
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from dataset.bounded import allowed_memory
 from dataset.files import user_path
 from errors import UserError
 
 Command = Callable[..., object]
+LEAST_MEMORY = 400 * 2**20  # bytes: with less, OpenBLAS asks again for ever as scipy is loaded
 
 
 class Stopped(SystemExit):
@@ -55,6 +57,8 @@ def run_or_explain(command: Callable[[], object]) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal need not know every letter
     try:
+        if allowed_memory() < LEAST_MEMORY:
+            raise MemoryError
         with _signals_stop():
             command()
         sys.stdout.flush()

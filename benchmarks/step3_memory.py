@@ -1,19 +1,26 @@
 """Memory of step 3 `train` per million rows of listening data.
 
-    python benchmarks/step3_memory.py [MILLIONS_OF_ROWS ...]
+    python benchmarks/step3_memory.py [MILLIONS_OF_ROWS ...] [--spark MASTER] [--to FILE]
 
 Writes made-up rows with the proportions of the Echo Nest Taste Profile (48 million rows, 1.02
 million users with ids of 40 characters, 384,000 songs with ids of 18) to a temporary folder, and
 learns 200 factors from them by one iteration, each size in a process of its own; more iterations
 take no more memory. Users and songs grow with the rows, so the last column reads on to 48 million.
+
+With --spark the step itself on that master, such as local[2], with 16 factors and 3 iterations:
+seconds, and the resident memory of all its processes together. PYSPARK_SUBMIT_ARGS says how much
+Java may take.
 """
 
+import argparse
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -64,6 +71,42 @@ def main(millions: list[float]) -> None:
         print(f"{slope:.0f} MB per million rows; {whole / 1024:.1f} GB for the whole Taste Profile")
 
 
+def main_on_spark(millions: list[float], master: str) -> list[dict[str, Any]]:
+    """Print and return time and memory of the step for each size."""
+    found = []
+    for million in millions:
+        with tempfile.TemporaryDirectory() as folder:
+            users, songs = write_made_up(Path(folder) / "triplets.tsv", int(million * 1e6))
+            np.save(Path(folder) / "existing_ids.npy", [f"SO{song:016X}" for song in range(songs)])
+            seconds, megabytes = measure_session(
+                f"step3_taste_profile.py train {folder} {folder}/triplets.tsv --engine spark "
+                f"--spark {master} --factors 16 --iterations 3"
+            )
+        row = {"million_rows": million, "users": users, "songs": songs}
+        found.append(row | {"seconds": round(seconds), "peak_mb": round(megabytes)})
+        print(found[-1], flush=True)
+    return found
+
+
+def measure_session(words: str) -> tuple[float, float]:
+    """Seconds of a command of the project, and the peak resident MB of all that it starts."""
+    begun, peak = time.monotonic(), 0
+    process = subprocess.Popen(
+        [sys.executable, *words.split()],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    while process.poll() is None:
+        of_session = ["ps", "-o", "rss=", "-s", str(process.pid)]
+        said = subprocess.run(of_session, capture_output=True, text=True).stdout
+        peak = max(peak, sum(map(int, said.split())))
+        time.sleep(0.2)
+    if process.returncode:
+        raise SystemExit(f"{words} ended with {process.returncode}")
+    return time.monotonic() - begun, peak / 1024
+
+
 def write_made_up(file: Path, n_rows: int) -> tuple[int, int]:
     """Write rows ordered by user, as published; return the numbers of users and songs."""
     rng = np.random.default_rng(0)
@@ -99,4 +142,14 @@ def measure(file: Path) -> list[float]:
 
 
 if __name__ == "__main__":
-    main([float(argument) for argument in sys.argv[1:]] or [2, 5, 10])
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("millions", type=float, nargs="*", default=[2, 5, 10])
+    parser.add_argument("--spark", metavar="MASTER")
+    parser.add_argument("--to", type=Path)
+    given = parser.parse_args()
+    if not given.spark:
+        main(given.millions)
+    else:
+        found = main_on_spark(given.millions, given.spark)
+        if given.to:
+            given.to.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")

@@ -14,6 +14,12 @@ HEADROOM = 2**29  # bytes
 PER_BYTE = 64  # of memory for a byte of a file: a short string in a pickle takes as much
 
 
+def allowed_memory() -> float:
+    """Bytes that this process may map in all (`ulimit -v`); infinity where nothing is said."""
+    soft = resource.getrlimit(resource.RLIMIT_AS)[0] if resource else -1
+    return float("inf") if soft < 0 else soft
+
+
 @contextlib.contextmanager
 def memory_bounded_by(file: Path) -> Iterator[None]:
     """Let this process grow by no more than a file of its size can need; then `MemoryError`.

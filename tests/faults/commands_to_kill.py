@@ -23,10 +23,9 @@ PLAYS = "".join(
     f"user{n}\taudio/{song}.wav\t{n + 1}\n" for n in range(9) for song in range(24) if song % 5 != n
 )
 SENTENCES = "rock and pop are music\nrock music is loud\npop music is sweet\n" * 40
-TRAINING = (
-    "--input_type cf --is_balanced --is_weighted --num_threads 1 --triplets_per_epoch 2000 "
-    "--n_epochs 4"
-)
+OPTIONS = "--input_type cf --is_balanced --is_weighted --num_threads 1"
+TRAINING = f"{OPTIONS} --triplets_per_epoch 2000 --n_epochs 4"
+A_SHORT_ONE = f"{OPTIONS} --triplets_per_epoch 256 --n_epochs 2"  # an experiment has six
 
 
 def write_start(work: Path) -> None:
@@ -176,7 +175,7 @@ COMMANDS = {
         outcome=weights,
     ),
     "experiments": ToKill(
-        f"-m experiments.sampling {{work}}/planted {{work}}/results --seeds 0 {TRAINING}",
+        f"-m experiments.sampling {{work}}/planted {{work}}/results --seeds 0 {A_SHORT_ONE}",
         looks_right=has_whole_checkpoints,
         outcome=metrics,
     ),

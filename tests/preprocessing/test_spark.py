@@ -50,8 +50,15 @@ def bytes_of(directory, name):
     return {file.name: file.read_bytes() for file in files if "times" not in file.name}
 
 
-@pytest.mark.parametrize("step", ["step4_mel_spectrogram.py", "step5_song_features.py"])
-def test_the_same_bytes_as_in_processes(tmp_path, monkeypatch, step):
+@pytest.mark.parametrize(
+    ("step", "form"),
+    [
+        ("step4_mel_spectrogram.py", []),
+        ("step4_mel_spectrogram.py", ["--mel", "musicnn"]),
+        ("step5_song_features.py", []),
+    ],
+)
+def test_the_same_bytes_as_in_processes(tmp_path, monkeypatch, step, form):
     # The package of the tests has not the hash of the real one.
     monkeypatch.setattr(wheels, "fetch_wheel", lambda *_, given: given)
     write_music(tmp_path / "music", n_songs=4)
@@ -61,7 +68,7 @@ def test_the_same_bytes_as_in_processes(tmp_path, monkeypatch, step):
         directory = write_songs(tmp_path / f"by{engine[0]}", {name: name for name in names})
         if "step5" in step:
             engine = [*engine, "--wheel", write_wheel(tmp_path / "musicnn.whl")]
-        done = run_here(ROOT / step, "run", directory, tmp_path / "music/audio", *engine)
+        done = run_here(ROOT / step, "run", directory, tmp_path / "music/audio", *form, *engine)
         assert done.returncode == 0, done.stderr
         found.append(bytes_of(directory, "mel" if "step4" in step else "musicnn"))
     assert found[0] == found[1] and len(found[0]) >= 3
