@@ -22,6 +22,10 @@ from errors import UserError
 from progress import progress
 
 SHARE_OF_FREE = 0.6  # of the free memory that a cache may take: the model needs room, too
+CONTAINER_MEMORY = (  # what is allowed and used, in control groups of version 2 and 1
+    ("memory.max", "memory.current"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+)
 AHEAD = 2  # batches that each reading thread is ahead of the training
 
 
@@ -282,16 +286,16 @@ def choose_cache(asked: str, n_bytes: int, device: torch.device) -> str:
     return "memory" if n_bytes < SHARE_OF_FREE * available_memory() else "disk"
 
 
-def available_memory() -> int:
+def available_memory(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
     """Bytes of memory that this process may still take, as far as the system tells; else 0."""
-    meminfo, cgroup = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
+    meminfo = Path("/proc/meminfo")
     limits = []
     if meminfo.is_file():
         lines = (line.split() for line in meminfo.read_text().splitlines())
         limits += [int(fields[1]) * 1024 for fields in lines if fields[0] == "MemAvailable:"]
-    try:  # a container may be allowed less than the machine has
-        used = int((cgroup / "memory.current").read_text())
-        limits.append(int((cgroup / "memory.max").read_text()) - used)
-    except (OSError, ValueError):  # no such files, or "max": no limit
-        pass
+    for allowed, used in CONTAINER_MEMORY:  # a container may be allowed less than the machine has
+        try:
+            limits.append(int((cgroup / allowed).read_text()) - int((cgroup / used).read_text()))
+        except (OSError, ValueError):  # no such files, or "max": no limit
+            continue
     return max(0, min(limits, default=0))

@@ -226,6 +226,16 @@ def test_the_cache_is_where_they_fit_first(monkeypatch):
         choose_cache("gpu", 1, CPU)
 
 
+@pytest.mark.parametrize(("allowed", "used"), mel_chunks.CONTAINER_MEMORY)
+def test_a_container_may_be_allowed_less_memory(tmp_path, allowed, used):
+    (tmp_path / "memory").mkdir()
+    (tmp_path / allowed).write_text("5000\n")
+    (tmp_path / used).write_text("1000\n")
+    assert mel_chunks.available_memory(tmp_path) == 4000
+    (tmp_path / allowed).write_text("max\n")
+    assert mel_chunks.available_memory(tmp_path) > 2**20
+
+
 def test_available_memory_is_known_here():
     assert 2**20 < mel_chunks.available_memory() < 2**50
 
