@@ -52,7 +52,8 @@ def _read_packed(frames: np.memmap, starts: np.ndarray, stretches: Sequence[np.n
     with open(frames.filename, "rb", buffering=0) as file:
         if hasattr(os, "posix_fadvise"):  # the disk is told of all, and seeks in its own order
             for offset, stretch in zip(offsets, stretches, strict=True):
-                os.posix_fadvise(file.fileno(), offset, stretch.nbytes, os.POSIX_FADV_WILLNEED)
+                if stretch.nbytes:  # none would mean all up to the end of the file
+                    os.posix_fadvise(file.fileno(), offset, stretch.nbytes, os.POSIX_FADV_WILLNEED)
         for offset, stretch in zip(offsets, stretches, strict=True):
             file.seek(offset)
             if file.readinto(stretch.data) < stretch.nbytes:

@@ -44,7 +44,7 @@ def compare_samplings(given: argparse.Namespace) -> tuple[str, Found]:
 
 
 def main() -> None:
-    """Read the command line and make the report."""
+    """Read the command line and compare."""
     compare_samplings(parse_command(command_parser(__doc__)))
 
 

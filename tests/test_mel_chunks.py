@@ -270,3 +270,14 @@ def test_a_song_of_one_frame_is_padded_with_silence():
     chunk = spread_chunks(np.zeros((1, 128), dtype=np.float16), 3, 2)
     assert chunk.shape == (2, 128, 3)
     assert (chunk[:, :, 0] == 0).all() and (chunk[:, :, 1:] == FLOOR_DB).all()
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="this system takes no advice")
+def test_a_stretch_behind_the_end_asks_the_disk_for_nothing(tmp_path, monkeypatch):
+    store = open_mel_store(write_packed(tmp_path / "data"), [])
+    sizes = []
+    monkeypatch.setattr(os, "posix_fadvise", lambda _file, _offset, size, _: sizes.append(size))
+    behind = np.array([store.n_frames[0], 0])
+    crops = read_crops(store, np.array([0, 0]), behind, 2)
+    assert (crops[0] == FLOOR_DB).all()
+    assert sizes == [2 * store.frames[0].nbytes]  # 0 would ask for the rest of the file
