@@ -22,10 +22,10 @@ from model import SongInputs
 from modules import ShortChunkCNN
 from options import Options
 from processes import part_of
-from sampler import PairSampler, draw_tags, epoch_generator
+from sampler import PairSampler, draw_tags, epoch_seed
 
 EVAL_SONGS = 4096  # of a batch, by vectors alone
-EVAL_CHUNKS = 64  # of a batch: their feature maps take 2 GB
+EVAL_CHUNKS = {"cpu": 64, "cuda": 512}  # of a batch: their feature maps take 2 GB
 
 
 class TripletBatch(NamedTuple):
@@ -75,6 +75,11 @@ class LabelBatch(NamedTuple):
     def n_songs(self) -> int:
         """B: the songs of all processes."""
         return len(self.truth)
+
+
+def songs_at_once(n_chunks: int, device: torch.device) -> int:
+    """Songs of a batch in validation and test, of `n_chunks` chunks each."""
+    return max(1, EVAL_CHUNKS[device.type] // n_chunks)
 
 
 def triplet_batch(
@@ -204,8 +209,8 @@ class RetrievalData(LightningDataModule):
         vectors = self._vectors()
 
         def start() -> Iterator[TripletBatch | LabelBatch]:
-            epoch = self.trainer.current_epoch
-            generator = epoch_generator("pairs", self.options.seed, epoch, device)
+            seed = epoch_seed("pairs", self.options.seed, self.trainer.current_epoch)
+            generator = torch.Generator(device).manual_seed(seed)
             tags, songs = pairs.draw(triplets, generator)
             inputs = self._training_inputs(songs, vectors, generator)
             if self.options.loss != "triplet":
@@ -291,7 +296,7 @@ class RetrievalData(LightningDataModule):
             batches = songs.split(EVAL_SONGS)
             return _Batches(len(batches), lambda: map(looked_up, batches))
         n_chunks, length = self.options.num_chunk, self.options.input_length
-        batches = songs.split(max(1, EVAL_CHUNKS // n_chunks))
+        batches = songs.split(songs_at_once(n_chunks, self._device))
 
         def start() -> Iterator[SongInputs]:
             first = [spread_first(self._mels.n_frames[one], length, n_chunks) for one in batches]

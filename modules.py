@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from encoders.musicnn import N_PENULTIMATE, Musicnn
+from fused_block import conv_pool_relu, is_fused
 
 
 class HalfDropout(nn.Module):
@@ -62,7 +63,10 @@ class ConvBlock(nn.Sequential):
         conv, norm, pool, relu = self
         scale = norm.weight * (norm.running_var + norm.eps).rsqrt()  # (C',)
         bias = (conv.bias - norm.running_mean) * scale + norm.bias
-        return relu(pool(F.conv2d(x, conv.weight * scale[:, None, None, None], bias, padding=1)))
+        weight = conv.weight * scale[:, None, None, None]
+        if is_fused(x):
+            return conv_pool_relu(x, weight, bias)
+        return relu(pool(F.conv2d(x, weight, bias, padding=1)))
 
 
 class ShortChunkCNN(nn.Module):

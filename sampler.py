@@ -13,16 +13,14 @@ NEGATIVE_WEIGHTINGS = ("uniform", "similarity", "distance")
 STREAMS = ("pairs", "negatives", "dropout")
 
 
-def epoch_generator(
-    stream: str, seed: int, epoch: int, device: torch.device, rank: int = 0
-) -> torch.Generator:
-    """Generator of one of the STREAMS for one epoch, of all processes or of the one with `rank`.
+def epoch_seed(stream: str, seed: int, epoch: int, rank: int = 0) -> int:
+    """Seed of one of the STREAMS for one epoch, of all processes or of the one with `rank`.
 
     A resumed run draws what the whole run drew, and what one stream draws tells nothing of another.
     """
     # The constants only keep the numbers of one generator from falling on those of another.
     mixed = ((seed * 1_000_003 + epoch) * 1_009 + rank) * len(STREAMS) + STREAMS.index(stream)
-    return torch.Generator(device).manual_seed(mixed % 2**63)
+    return mixed % 2**63
 
 
 class PairSampler:

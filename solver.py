@@ -16,12 +16,13 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from dataset.mel_store import SETTINGS
 from errors import UserError
+from graphed_step import GraphedStep
 from losses import infonce_loss, sigmoid_loss, triplet_margin_loss
 from metrics import mean_over_tags, score_tags
 from model import EMBEDDING_SIZE, RetrievalModel, SongInputs
 from options import Options
 from processes import gather, part_of
-from sampler import epoch_generator, mine_negatives
+from sampler import epoch_seed, mine_negatives
 
 CHECKPOINT_FORMAT = 3
 WARM_UP_STEPS = 20  # in which Adam's averages of the gradient become usable
@@ -97,6 +98,7 @@ class Solver(LightningModule):
         )
         self.per_tag: dict[str, np.ndarray] | None = None
         self.train_seconds = 0.0
+        self._graphed: GraphedStep | None = None
         self._song_embeddings: list[Tensor] = []
 
     def configure_optimizers(self) -> torch.optim.Optimizer | dict:
@@ -114,26 +116,39 @@ class Solver(LightningModule):
     # ------------------------------------------------------------ training
 
     def on_train_start(self) -> None:
-        """Start the clock, where it stood if training is resumed."""
+        """Start the clock, where it stood if training is resumed; see what a step may be."""
         self._clock_start = time.monotonic() - self.train_seconds
+        self._generator = torch.Generator(self.device)
+        is_steady = not self.model.is_masked and "spec" not in self.model.names
+        is_alone = self.trainer.world_size == 1 and self.trainer.precision == "32-true"
+        if self.device.type == "cuda" and is_steady and is_alone:
+            self._graphed = GraphedStep(self._look, self, self._generator)
 
     def on_train_epoch_start(self) -> None:
         """Seed dropout and mining from (seed, epoch, process), so that resuming changes nothing."""
-        here = (self.options.seed, self.current_epoch, self.device)
-        self._generator = epoch_generator("negatives", *here)
-        torch.manual_seed(epoch_generator("dropout", *here, self.global_rank).initial_seed())
+        here = (self.options.seed, self.current_epoch)
+        self._generator.manual_seed(epoch_seed("negatives", *here))
+        torch.manual_seed(epoch_seed("dropout", *here, self.global_rank))
         self._logged = torch.zeros(len(self.LOGGED), device=self.device)
 
     def training_step(self, batch, batch_idx: int) -> Tensor:
         """Loss of a `data_loader.TripletBatch` or, unless --loss is triplet, a `LabelBatch`."""
+        looked = (self._graphed or self._look)(batch)
+        self._logged += looked.detach()  # on the device: logging each step would wait for it
+        return looked[0]
+
+    def backward(self, loss: Tensor) -> None:
+        """Leave the gradients of the loss in the parameters."""
+        (self._graphed.backward if self._graphed else Tensor.backward)(loss)
+
+    def _look(self, batch) -> Tensor:
+        """What `LOGGED` or `LOGGED_LABELS` names, of a batch: (4,), the loss first."""
         n_tags, n_songs = len(batch.tag_vectors), batch.n_songs
         tags = gather(self.model.embed_tags(part_of(batch.tag_vectors)), n_tags)  # (A or T, 256)
         songs = [gather(one, n_songs) for one in self.model.embed_ways(batch.songs)]  # (B, 256)
         look = self._triplets if self.logit_scale is None else self._labels
         ways = [torch.stack(look(batch, tags, one)) for one in songs]
-        looked = torch.stack(ways).mean(dim=0)
-        self._logged += looked.detach()  # on the device: logging each step would wait for it
-        return looked[0]
+        return torch.stack(ways).mean(dim=0)
 
     def _triplets(self, batch, tags: Tensor, songs: Tensor) -> tuple[Tensor, ...]:
         """What `LOGGED` names, of triplets mined from the batch; tags (A, 256), songs (B, 256)."""

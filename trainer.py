@@ -15,7 +15,9 @@ from pytorch_lightning import LightningModule, Trainer, seed_everything
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
 from pytorch_lightning.plugins.io import TorchCheckpointIO
+from torch import nn
 
+from data_loader import songs_at_once
 from dataset.directory import Dataset
 from dataset.files import user_path
 from dataset.mel_store import SETTINGS
@@ -25,10 +27,12 @@ from encoders.musicnn import load_musicnn
 from encoders.musicnn_package import WHEEL
 from errors import UserError
 from options import NOT_GIVEN, Options
-from processes import share_batch_norm
+from processes import part_of, share_batch_norm
 from results import provenance
 from solver import Solver
 from training_lines import progress_bar
+
+COMPILED_STEPS = 2_000  # that make up for the half minute of compiling (docs/speed.md)
 
 
 def choose_devices(gpu_id: str, n_processes: int = 1) -> dict:
@@ -170,7 +174,7 @@ def make_trainer(options: Options, devices: dict | None = None, **more) -> Train
 def make_solver(options: Options, dataset: Dataset, trainer: Trainer) -> Solver:
     """A new model for the dataset, its weights drawn from --seed, compiled if asked for."""
     kept = options.to_store()
-    compiled = options.compile and dataset.mel is not None
+    compiled = dataset.mel is not None and chooses_to_compile(options, trainer)
     ran_with = {"precision": trainer.precision, "compiled": compiled}
     seed_everything(options.seed, verbose=False)
     solver = Solver(
@@ -189,8 +193,29 @@ def make_solver(options: Options, dataset: Dataset, trainer: Trainer) -> Solver:
     if trainer.world_size > 1:
         share_batch_norm(solver.model)
     if compiled:
-        solver.model.acoustic_branch.compile()  # in place: names in the checkpoint stay
+        in_training = len(part_of(torch.empty(options.batch_size)))
+        n_chunks, device = options.num_chunk, trainer.strategy.root_device
+        sizes = {in_training, songs_at_once(n_chunks, device) * n_chunks}
+        compile_for(solver.model.acoustic_branch, sizes)
     return solver
+
+
+def chooses_to_compile(options: Options, trainer: Trainer) -> bool:
+    """Whether the acoustic branch is compiled: as asked, else where it saves more than it takes."""
+    if options.compile != "auto":
+        return bool(options.compile)
+    n_steps = options.n_epochs * -(-options.triplets_per_epoch // options.batch_size)
+    is_gpu = trainer.strategy.root_device.type == "cuda"
+    return is_gpu and n_steps >= COMPILED_STEPS and importlib.util.find_spec("triton") is not None
+
+
+def compile_for(network: nn.Module, sizes: set[int]) -> None:
+    """Compile a network for batches of these sizes; others, as a last one, are not worth the time.
+
+    Its names in the checkpoint stay.
+    """
+    plain, compiled = network.forward, torch.compile(network.forward, dynamic=False)
+    network.forward = lambda chunks: (compiled if len(chunks) in sizes else plain)(chunks)
 
 
 def _start_from_musicnn(solver: Solver, options: Options, dataset: Dataset) -> None:

@@ -226,7 +226,7 @@ def test_with_and_without_spectrograms_the_same_songs_are_drawn(audio_dataset_di
 
 @pytest.mark.parametrize("stage", ["fit", "test"])
 def test_evaluation_chunks_go_from_end_to_end(audio_dataset_dir, stage, monkeypatch):
-    monkeypatch.setattr("data_loader.EVAL_CHUNKS", 7)
+    monkeypatch.setattr("data_loader.EVAL_CHUNKS", {"cpu": 7})
     data = data_for(audio_dataset_dir, stage=stage, input_type="spec")
     split = "test" if stage == "test" else "valid"
     loader = data.test_dataloader() if stage == "test" else data.val_dataloader()

@@ -26,6 +26,19 @@ def test_booleans_mean_what_they_say(words, value):
     assert merge_options(parse_options(words)).is_balanced is value
 
 
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        ([], "auto"),
+        (["--compile"], True),
+        (["--compile", "false"], False),
+        (["--compile", "Auto"], "auto"),
+    ],
+)
+def test_compile_is_a_switch_that_may_choose_by_itself(words, value):
+    assert merge_options(parse_options(words)).compile == value
+
+
 def test_defaults_are_those_of_the_papers_code():
     defaults = merge_options({})
     published = {"num_workers": 0, "mode": "TRAIN", "batch_size": 128, "num_chunk": 8}

@@ -14,7 +14,7 @@ from sampler import (
     STREAMS,
     PairSampler,
     draw_tags,
-    epoch_generator,
+    epoch_seed,
     mine_negatives,
 )
 
@@ -178,12 +178,10 @@ def test_unknown_weighting_is_refused():
         mine_negatives(SIMILARITY, CANDIDATE, "hardest", 8, generator())
 
 
-def test_epoch_generators_differ_by_stream_seed_epoch_and_process():
-    device = torch.device("cpu")
-    states = {
-        (*key, rank): epoch_generator(*key, device, rank).initial_seed()
+def test_epoch_seeds_differ_by_stream_seed_epoch_and_process():
+    seeds = {
+        (*key, rank): epoch_seed(*key, rank)
         for *key, rank in product(STREAMS, (0, 1, 2**40), range(50), range(8))
     }
-    assert len(set(states.values())) == len(states)
-    again = epoch_generator("negatives", 1, 2, device, 3).initial_seed()
-    assert again == states["negatives", 1, 2, 3]
+    assert len(set(seeds.values())) == len(seeds)
+    assert epoch_seed("negatives", 1, 2, 3) == seeds["negatives", 1, 2, 3]

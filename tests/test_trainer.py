@@ -1,12 +1,14 @@
 """Trainer and Solver made from options: devices, precision, compiling, loggers."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 import trainer
 from errors import UserError
+from modules import ShortChunkCNN
 from options import merge_options
 
 
@@ -59,3 +61,68 @@ def test_the_fastest_precision_is_chosen(monkeypatch, has, input_type, accelerat
     assert trainer.choose_precision(options, accelerator) == precision
     asked = dataclasses.replace(options, precision="32")
     assert trainer.choose_precision(asked, accelerator) == "32-true"
+
+
+@pytest.mark.parametrize(
+    ("asked", "device", "n_epochs", "compiles"),
+    [
+        ("auto", "cuda", 200, True),
+        ("auto", "cuda", 10, False),  # over before it pays
+        ("auto", "cpu", 200, False),
+        (True, "cpu", 1, True),
+        (False, "cuda", 200, False),
+    ],
+)
+def test_long_trainings_on_a_gpu_are_compiled(monkeypatch, asked, device, n_epochs, compiles):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name == "triton" or None)
+    strategy = SimpleNamespace(root_device=torch.device(device))
+    options = merge_options({"compile": asked, "n_epochs": n_epochs})
+    assert trainer.chooses_to_compile(options, SimpleNamespace(strategy=strategy)) is compiles
+
+
+def test_a_last_small_batch_is_not_compiled(monkeypatch):
+    compiled = []
+
+    def compile_visibly(forward, **_):
+        return lambda chunks: compiled.append(len(chunks)) or forward(chunks)
+
+    monkeypatch.setattr(torch, "compile", compile_visibly)
+    network = torch.nn.Linear(3, 2)
+    names = list(network.state_dict())
+    trainer.compile_for(network, {4, 6})
+    for n in (4, 6, 4, 1):
+        chunks = torch.ones(n, 3)
+        assert torch.equal(network(chunks), torch.nn.Linear.forward(network, chunks))
+    assert compiled == [4, 6, 4]
+    assert list(network.state_dict()) == names
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
+def test_the_compiled_network_learns_as_the_plain_one():
+    def train(is_compiled: bool) -> tuple[ShortChunkCNN, list[float]]:
+        torch.manual_seed(0)
+        network = ShortChunkCNN().cuda()
+        if is_compiled:
+            trainer.compile_for(network, {8})
+        adam = torch.optim.Adam(network.parameters(), lr=1e-3)
+        target = torch.rand(8, 256, device="cuda")
+        losses = []
+        for _ in range(20):
+            with torch.autocast("cuda", dtype=torch.bfloat16):
+                loss = (network(chunks) - target).float().square().mean()
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+            losses.append(loss.item())
+        return network, losses
+
+    chunks = torch.randn(8, 128, 128, generator=torch.Generator().manual_seed(0)).cuda()
+    _, plain = train(False)
+    network, compiled = train(True)
+    assert plain[-1] < 0.8 * plain[0]
+    assert compiled == pytest.approx(plain, rel=0.1)
+    network.eval()
+    with torch.no_grad(), torch.autocast("cuda", dtype=torch.bfloat16):
+        found, expected = network(chunks), ShortChunkCNN.forward(network, chunks)
+    assert ((found - expected).float().norm() / expected.float().norm()).item() < 0.02
