@@ -40,6 +40,8 @@ def trained_on_audio(audio_dataset_dir, tmp_path_factory) -> Path:
     """A folder with the checkpoints of an acoustic branch that has learnt something."""
     folder = tmp_path_factory.mktemp("audio")
     changed = {"input_type": "spec", "n_epochs": 3, "is_balanced": True} | AUDIO_OPTIONS
+    # With these it finds 2.4 to 2.9 times chance, whatever the seed and number of threads.
+    changed |= {"anchors_per_song": 16, "lr_schedule": "cosine"}
     train(audio_dataset_dir, folder, **changed)
     return folder
 
