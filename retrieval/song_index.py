@@ -152,6 +152,13 @@ class Part:
         line = self._text[self.lines[row] : self.lines[row + 1]].decode("utf-8")
         return IndexedSong(*line.removesuffix("\n").split("\t"))
 
+    def vectors(self, rows: np.ndarray) -> np.ndarray:
+        """Embeddings of songs: float16 (k, E)."""
+        found = self.embeddings[rows]
+        if self.about["kind"] != "flat":  # what stays mapped counts as memory of this program
+            self.embeddings.base.madvise(mmap.MADV_DONTNEED)
+        return found
+
     def rows_of_tags(self, columns: Sequence[int]) -> np.ndarray:
         """Rows of the songs that bear all of the tags."""
         if self.song_tags is None:
@@ -217,7 +224,7 @@ class SongIndex:
         numbers = np.searchsorted(self.starts, asked, side="right") - 1
         for number in np.unique(numbers):
             here = numbers == number
-            found[here] = self.parts[number].embeddings[asked[here] - self.starts[number]]
+            found[here] = self.parts[number].vectors(asked[here] - self.starts[number])
         return found
 
     def tags_of(self, row: int) -> list[str]:
