@@ -15,7 +15,7 @@ from pytorch_lightning import LightningDataModule
 from torch import Tensor
 
 from dataset.directory import Dataset
-from dataset.mel_store import frame_bytes
+from dataset.mel_index import frame_bytes
 from errors import UserError
 from mel_chunks import MelChunks, choose_cache, random_first, spread_first
 from model import SongInputs

@@ -34,8 +34,8 @@ def run(
     num_workers : int, optional
         Number of processes; by default one for each core.
     engine : str
-        processes of this machine, or spark: then all machines need this folder and the audio files
-        at the same paths.
+        processes of this machine, or spark: then all machines need this folder, the dataset
+        directory and the audio files at the same paths, and each writes parts of the store.
     spark : str
         Address of the Spark master: local[2] for two cores of this machine, spark://HOST:7077, ...
     mel : str
@@ -50,7 +50,8 @@ def run(
     directory = existing_directory(data_path)
     form = one_of("--mel", mel, tuple(SETTINGS))
     map_tasks = task_map(engine, spark, num_workers)
-    write_from_audio(directory, audio, map_tasks, flag("--strict", strict), form)
+    in_parts = engine == "spark"
+    write_from_audio(directory, audio, map_tasks, flag("--strict", strict), form, in_parts)
     print_next(directory, "step4")
 
 

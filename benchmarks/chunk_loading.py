@@ -33,14 +33,8 @@ from benchmarks.timing import compare, machine, print_comparison
 from dataset.directory import Dataset
 from dataset.files import existing_directory
 from dataset.mel_crops import read_crops
-from dataset.mel_store import (
-    FRAMES,
-    N_MELS,
-    PackedMels,
-    frame_bytes,
-    open_mel_store,
-    published_file,
-)
+from dataset.mel_index import FRAMES, frame_bytes
+from dataset.mel_store import N_MELS, PackedMels, open_mel_store, published_file
 from mel_chunks import MelChunks
 from options import merge_options
 from preprocessing.mel.store_writer import open_writer

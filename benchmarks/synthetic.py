@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from dataset.directory import Dataset
+from dataset.mel_index import data_offset, frame_bytes
 from dataset.mel_store import N_MELS, PackedMels
 
 TAG_DIM, CF_DIM = 300, 200
@@ -43,10 +44,12 @@ def with_noise(dataset: Dataset, n_frames: int, file: Path) -> Dataset:
     noise = rng.standard_normal((n_frames + NOISE_FRAMES, N_MELS), dtype=np.float32)
     np.save(file, (noise * 20 - 40).astype(np.float16))  # dB
     n_songs = len(dataset.song_ids)
+    starts = rng.integers(NOISE_FRAMES, size=n_songs)
     store = PackedMels(
         song_ids=dataset.song_ids,
         n_frames=np.full(n_songs, n_frames),
-        starts=rng.integers(NOISE_FRAMES, size=n_songs),
-        frames=np.load(file, mmap_mode="r"),
+        files=[file],
+        file_of=np.zeros(n_songs, dtype=np.int64),
+        offsets=data_offset(file, N_MELS) + frame_bytes(starts, N_MELS),
     )
     return dataclasses.replace(dataset, vectors={}, mel=store)

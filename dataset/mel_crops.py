@@ -6,10 +6,12 @@ own memory for as long as it runs, and a file that has become shorter would end 
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
-from dataset.mel_store import FRAMES, MelStore, PackedMels, silence
+from dataset.mel_index import frame_bytes
+from dataset.mel_store import MelStore, PackedMels, silence
 from errors import UserError
 
 
@@ -39,24 +41,27 @@ def read_crops(store: MelStore, rows: np.ndarray, first: np.ndarray, length: int
     n_frames = np.clip(store.n_frames[rows] - first, 0, length)
     stretches = [crop[:n] for crop, n in zip(crops, n_frames, strict=True)]
     if isinstance(store, PackedMels):
-        _read_packed(store.frames, store.starts[rows] + first, stretches)
+        offsets = store.offsets[rows] + frame_bytes(first, shape[-1])
+        for number in np.unique(store.file_of[rows]):
+            here = np.flatnonzero(store.file_of[rows] == number)
+            _read_packed(store.files[number], offsets[here].tolist(), [stretches[k] for k in here])
     else:
         for stretch, row, start in zip(stretches, rows, first, strict=True):
             stretch[:] = store.song(row)[start : start + len(stretch)]
     return crops
 
 
-def _read_packed(frames: np.memmap, starts: np.ndarray, stretches: Sequence[np.ndarray]) -> None:
-    """Fill each stretch with the frames from its start on."""
-    offsets = (frames.offset + starts * frames[0].nbytes).tolist()
-    with open(frames.filename, "rb", buffering=0) as file:
+def _read_packed(file: Path, offsets: list[int], stretches: Sequence[np.ndarray]) -> None:
+    """Fill each stretch with what stands in the file from its offset on."""
+    with open(file, "rb", buffering=0) as stream:
         if hasattr(os, "posix_fadvise"):  # the disk is told of all, and seeks in its own order
             for offset, stretch in zip(offsets, stretches, strict=True):
                 if stretch.nbytes:  # none would mean all up to the end of the file
-                    os.posix_fadvise(file.fileno(), offset, stretch.nbytes, os.POSIX_FADV_WILLNEED)
+                    now = os.POSIX_FADV_WILLNEED
+                    os.posix_fadvise(stream.fileno(), offset, stretch.nbytes, now)
         for offset, stretch in zip(offsets, stretches, strict=True):
-            file.seek(offset)
-            if file.readinto(stretch.data) < stretch.nbytes:
+            stream.seek(offset)
+            if stream.readinto(stretch.data) < stretch.nbytes:
                 raise UserError(
-                    f"{FRAMES} has become shorter while it was read: get it whole and start again"
+                    f"{file} has become shorter while it was read: get it whole and start again"
                 )

@@ -1,14 +1,7 @@
 """The mel spectrograms of a dataset directory: the packed store, the published layout, reading.
 
-The packed store, written by step 4, is three files:
-
-- `mel.npy`, float16 (frames of all songs, F), of F = 128 mel bands or 96: song after song, time
-  first, so that a training chunk is one stretch of the file, which is memory-mapped.
-- `mel_songs.tsv`: song id, first frame, number of frames, size of its source file in bytes, the
-  start of the SHA-256 of its content, and what of its sound was cut or repaired; older stores lack
-  the last two. A line is appended when the frames are on disk, so that it is also the journal of an
-  unfinished run: what stands in `mel.npy` behind its last whole line does not count.
-- `mel_skipped.tsv`, the report of the last run that came to its end: song id, file, reason.
+The packed store, written by step 4, is the files that `mel_index.py` tells of, and
+`mel_skipped.tsv`, the report of the last run that came to its end: song id, file, reason.
 
 How the spectrograms were made stands in `dataset.json`, steps.step4.mel_settings.
 
@@ -18,11 +11,22 @@ The published layout is one .npy file (128, frames) a song: `spec/<id[2]>/<id[3]
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from dataset.files import ABOUT, read_about, read_tsv
+from dataset.mel_index import (
+    FRAMES,
+    INDEX,
+    START_AGAIN,
+    check_frames,
+    data_offset,
+    frame_bytes,
+    read_index,
+    store_parts,
+    stored_songs,
+)
 from encoders.musicnn_package import MEL_SETTINGS as MUSICNN_SETTINGS
 from errors import UserError, one_line
 
@@ -53,22 +57,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "musicnn": MEL_SETTINGS | MUSICNN_SETTINGS | {"scale": "log10(10000 power + 1)"},
 }
 
-FRAMES = "mel.npy"
-INDEX = "mel_songs.tsv"
 REPORT = "mel_skipped.tsv"
 _STEP4 = "python -u step4_mel_spectrogram.py run DATA_PATH AUDIO_PATH"
-START_AGAIN = f"remove {FRAMES} and {INDEX} and run step 4 again"
-
-
-class StoredSong(NamedTuple):
-    """A line of the index: where the frames of a song are, and of what file they were made."""
-
-    song_id: str
-    start: int
-    n_frames: int
-    source_bytes: int
-    digest: str = ""
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,21 +90,26 @@ class PackedMels(_Mels):
     ----------
     song_ids, n_frames
         As in `_Mels`.
-    starts : ndarray of int64, shape (S,)
-        First frame of each song.
-    frames : memmap of float16, shape (frames of all songs, F)
-        dB, unless the settings say otherwise.
+    files : list of Path
+        Of frames, float16 (frames of its songs, F); dB, unless the settings say otherwise.
+    file_of : ndarray of int64, shape (S,)
+        Which of the files has a song.
+    offsets : ndarray of int64, shape (S,)
+        Where its first frame begins in the file, in bytes.
     settings : dict
         How they were made: one of `SETTINGS`.
     """
 
-    starts: np.ndarray
-    frames: np.memmap
+    files: list[Path]
+    file_of: np.ndarray
+    offsets: np.ndarray
     settings: dict[str, Any] = field(default_factory=lambda: MEL_SETTINGS)
 
     def song(self, row: int) -> np.ndarray:
         """Spectrogram of a song: float16 (frames, F), read from the disk where it is used."""
-        return self.frames[self.starts[row] : self.starts[row] + self.n_frames[row]]
+        shape = int(self.n_frames[row]), self.settings["n_mels"]
+        # Mapped anew each time: a store of many parts would keep more files open than is allowed.
+        return np.memmap(self.files[self.file_of[row]], "<f2", "r", self.offsets[row], shape)
 
 
 @dataclass(frozen=True)
@@ -155,7 +150,7 @@ def open_mel_store(directory: Path, song_ids: Iterable[str]) -> MelStore:
     UserError
         Neither is there; or it was made with other settings, is damaged or cut short.
     """
-    if (directory / INDEX).is_file() or (directory / FRAMES).is_file():
+    if any((part / name).is_file() for part in store_parts(directory) for name in (INDEX, FRAMES)):
         return _open_packed(directory)
     files = {name: published_file(directory, name) for name in song_ids if name}
     files = {name: file for name, file in files.items() if file.is_file()}
@@ -186,7 +181,7 @@ def same_audio(directory: Path) -> list[list[str]]:
     Empty where the store is not there, or from before contents were noted.
     """
     groups: dict[tuple[int, str], list[str]] = {}
-    for song in read_index(directory):
+    for song in stored_songs(directory).values():
         if song.digest:
             groups.setdefault((song.source_bytes, song.digest), []).append(song.song_id)
     return [group for group in groups.values() if len(group) > 1]
@@ -223,86 +218,22 @@ def read_settings(directory: Path, wanted: str | None = None) -> dict[str, Any]:
 
 
 def _open_packed(directory: Path) -> PackedMels:
-    index = read_index(directory)
-    if not index:
+    parts = [(part, index) for part in store_parts(directory) if (index := read_index(part))]
+    if not parts:
         raise UserError(f"{directory / INDEX} lists no song: {_STEP4} makes the spectrograms")
     settings = read_settings(directory)
     n_mels = settings["n_mels"]
-    check_frames(directory, index, n_mels)
-    total = index[-1].start + index[-1].n_frames
-    file = directory / FRAMES
-    return PackedMels(
-        song_ids=[song.song_id for song in index],
-        n_frames=np.array([song.n_frames for song in index], dtype=np.int64),
-        starts=np.array([song.start for song in index], dtype=np.int64),
+    songs: dict[str, tuple[int, int, int]] = {}  # number of frames, file, offset
+    for number, (part, index) in enumerate(parts):
+        check_frames(part, index, n_mels)
         # The index counts: the header knows only what the last run that came to its end wrote.
-        frames=np.memmap(file, "<f2", "r", data_offset(file, n_mels), (total, n_mels)),
-        settings=settings,
-    )
-
-
-def check_frames(directory: Path, index: list[StoredSong], n_mels: int) -> None:
-    """Raise `UserError` unless `mel.npy` is in form and holds all frames of the index."""
-    file = directory / FRAMES
-    total = index[-1].start + index[-1].n_frames
-    if data_offset(file, n_mels) + frame_bytes(total, n_mels) > file.stat().st_size:
-        raise UserError(
-            f"{file} is cut short, {INDEX} lists {total} frames: get it whole, or {START_AGAIN}"
-        )
-
-
-def read_index(
-    directory: Path, name: str = INDEX, start_again: str = START_AGAIN
-) -> list[StoredSong]:
-    """Read the songs of the packed store, in its order; a torn last line does not count.
-
-    Step 5's index `name` has the same form, and `start_again` says what to do if it is damaged.
-
-    Raises
-    ------
-    UserError
-        A line is damaged, or a song does not start where the one before ends.
-    """
-    file = directory / name
-    songs, end = [], 0
-    content = file.read_bytes() if file.is_file() else b""
-    whole_lines = content.split(b"\n")[:-1]
-    for number, line in enumerate(whole_lines, start=1):
-        fields = line.decode("utf-8", "replace").split("\t")
-        try:
-            numbers: list[Any] = [int(field) for field in fields[1:4]]
-            song = StoredSong(fields[0], *numbers, *fields[4:])
-        except (TypeError, ValueError):  # a field too few or too many, or no number
-            song = None
-        if song is None or song.start != end or song.n_frames < 1:
-            raise UserError(f"line {number} of {file} is damaged: {start_again}")
-        songs.append(song)
-        end += song.n_frames
-    if len({song.song_id for song in songs}) < len(songs):
-        raise UserError(f"{file} lists a song twice: {start_again}")
-    return songs
-
-
-def frame_bytes(n_frames: int, n_mels: int) -> int:
-    """Size of so many frames in the packed store."""
-    return n_frames * n_mels * 2
-
-
-def data_offset(file: Path, n_mels: int) -> int:
-    """Where the frames begin in a packed store's .npy file, whose header is checked."""
-    try:
-        with open(file, "rb") as stream:
-            np.lib.format.read_magic(stream)
-            shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(stream)
-            offset = stream.tell()
-    except Exception as error:  # missing, or a damaged header, which raises nearly anything
-        raise UserError(f"{file} cannot be read ({one_line(error)}): {START_AGAIN}") from None
-    if shape[1:] != (n_mels,) or is_fortran or dtype != np.dtype("<f2"):
-        raise UserError(
-            f"{file} holds {dtype} of shape {shape} instead of float16 (frames, {n_mels}): "
-            f"{START_AGAIN}"
-        )
-    return offset
+        begin = data_offset(part / FRAMES, n_mels)
+        for song in index:
+            place = song.n_frames, number, begin + frame_bytes(song.start, n_mels)
+            songs.setdefault(song.song_id, place)
+    n_frames, file_of, offsets = np.array(list(songs.values()), dtype=np.int64).T
+    files = [part / FRAMES for part, _ in parts]
+    return PackedMels(list(songs), n_frames, files, file_of, offsets, settings)
 
 
 # ---------------------------------------------------------------- the published layout

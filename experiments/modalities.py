@@ -18,7 +18,7 @@ from typing import Any
 from checkpoint import open_trained
 from command_line import run_or_explain
 from dataset.files import existing_directory, subset_prefix
-from dataset.mel_store import FRAMES
+from dataset.mel_index import FRAMES
 from dataset.writing import staged
 from errors import UserError
 from experiments import paper

@@ -12,7 +12,8 @@ from checkpoint import build_solver, open_trained, read_checkpoint
 from data_loader import RetrievalData
 from dataset.directory import Dataset
 from dataset.files import SPLITS, normal_form, read_songs
-from dataset.mel_store import read_index, silence
+from dataset.mel_index import read_index
+from dataset.mel_store import silence
 from errors import UserError
 from mel_chunks import spread_chunks
 from model import RetrievalModel

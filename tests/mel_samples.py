@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dataset.mel_store import FLOOR_DB, FRAMES, INDEX, MEL_SETTINGS, N_MELS
+from dataset.mel_index import FRAMES, INDEX
+from dataset.mel_store import FLOOR_DB, MEL_SETTINGS, N_MELS, MelStore
 from dataset.writing import write_about, write_tsv
 
 LENGTHS = {"SONGA": 5, "SONGB": 300, "SONGC": 1, "SONGD": 40}
@@ -15,11 +16,12 @@ MELS = {
 }
 
 
-def write_packed(directory: Path) -> Path:
+def write_packed(directory: Path, mels: dict[str, np.ndarray] = MELS) -> Path:
     """Write a packed store by numpy alone, not by the code under test."""
-    directory.mkdir()
-    np.save(directory / FRAMES, np.concatenate(list(MELS.values())))
-    _write_index(directory, LENGTHS)
+    directory.mkdir(exist_ok=True)
+    none = np.empty((0, N_MELS), dtype=np.float16)
+    np.save(directory / FRAMES, np.concatenate([none, *mels.values()]))
+    _write_index(directory, {song_id: len(mel) for song_id, mel in mels.items()})
     return directory
 
 
@@ -44,6 +46,11 @@ def write_published(directory: Path) -> Path:
         folder.mkdir(parents=True)
         np.save(folder / f"{song_id}.npy", mel.T.astype(np.float32))
     return directory
+
+
+def all_frames(store: MelStore) -> np.ndarray:
+    """Song after song, (frames, F)."""
+    return np.concatenate([store.song(row) for row in range(len(store.song_ids))])
 
 
 def plain_crop(song_id: str, first: int, length: int) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks import chunk_loading
-from dataset.mel_store import FRAMES
+from dataset.mel_index import FRAMES
 
 pytestmark = pytest.mark.slow
 has_groups = os.geteuid() == 0 and os.access("/sys/fs/cgroup/memory/cgroup.procs", os.W_OK)

@@ -192,7 +192,7 @@ def test_evaluation_songs_come_once_and_in_order(shared_dataset_dir, split, monk
 def song_frames(data, song: int) -> np.ndarray:
     mel = data.dataset.mel
     row = mel.song_ids.index(data.dataset.song_ids[song])
-    return np.array(mel.frames[mel.starts[row] : mel.starts[row] + mel.n_frames[row]])
+    return np.array(mel.song(row))
 
 
 def padded(frames: np.ndarray, first: int, length: int) -> np.ndarray:

@@ -100,7 +100,7 @@ def test_the_checkpoint_alone_tests_and_hears_files(directory, wheel, tmp_path, 
 
 def test_silence_follows_short_songs_from_memory_and_disk(directory):
     store = open_mel_store(directory, [])
-    assert store.settings == SETTINGS["musicnn"] and store.frames.shape[1] == 96
+    assert store.settings == SETTINGS["musicnn"] and store.song(0).shape[1] == 96
     for cache in ("memory", "disk"):
         chunks = next(batches_of(directory, cache))["spec"]  # (songs, 2, 96, 128)
         short = torch.from_numpy(store.n_frames[: len(chunks)] < 128)

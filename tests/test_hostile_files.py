@@ -19,7 +19,7 @@ from command_line import run_or_explain
 from dataset.bounded import HEADROOM, memory_bounded_by
 from dataset.directory import open_dataset
 from dataset.files import read_npy, read_pickle, read_songs
-from dataset.mel_store import FRAMES, INDEX
+from dataset.mel_index import FRAMES, INDEX
 from errors import UserError
 from index_samples import make_index
 from options import Options

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 import mel_chunks
 from dataset.directory import open_dataset
 from dataset.mel_crops import read_crops
-from dataset.mel_store import FLOOR_DB, FRAMES, N_MELS, open_mel_store
+from dataset.mel_index import FRAMES
+from dataset.mel_store import FLOOR_DB, N_MELS, open_mel_store
 from errors import UserError
 from mel_chunks import (
     AHEAD,
@@ -46,8 +47,7 @@ def dataset(audio_dataset_dir):
 def song_frames(dataset, song: int) -> np.ndarray:
     """The whole song (frames, 128), read from the file."""
     row = dataset.mel.song_ids.index(dataset.song_ids[song])
-    start, n = dataset.mel.starts[row], dataset.mel.n_frames[row]
-    return np.array(dataset.mel.frames[start : start + n])
+    return np.array(dataset.mel.song(row))
 
 
 # ------------------------------------------------------------ which frames
@@ -280,4 +280,4 @@ def test_a_stretch_behind_the_end_asks_the_disk_for_nothing(tmp_path, monkeypatc
     behind = np.array([store.n_frames[0], 0])
     crops = read_crops(store, np.array([0, 0]), behind, 2)
     assert (crops[0] == FLOOR_DB).all()
-    assert sizes == [2 * store.frames[0].nbytes]  # 0 would ask for the rest of the file
+    assert sizes == [2 * store.song(0)[0].nbytes]  # 0 would ask for the rest of the file

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from encoders.musicnn_package import MEL_SETTINGS
 from preprocessing.features.vector_writer import open_vectors
 from preprocessing.mel.song_run import Made, Result, add_songs
-from preprocessing.mel.sources import audio_sources, digest_of
+from preprocessing.mel.sources import Source, audio_sources, digest_of
 from preprocessing.mel.worker_pool import TaskMap
 
 LAYER = "penultimate"
@@ -49,7 +49,8 @@ def write_musicnn(
     about = {"encoder": chosen.encoder, "layer": LAYER, "mel_settings": MEL_SETTINGS}
     make = functools.partial(_from_audio, encoder=chosen.encoder, wheel=chosen.wheel)
 
-    def compute(files: list[Path]) -> Generator[Result, None, None]:
+    def compute(sources: list[Source]) -> Generator[Result, None, None]:
+        files = [source.file for source in sources]
         return map_tasks(make, files, preload=["preprocessing.features.song_layers"])
 
     song_ids = [source.song_id for source in sources]

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from dataset.files import read_about, read_npy, read_strings
-from dataset.mel_store import StoredSong, read_index
+from dataset.mel_index import StoredSong, read_index
 from dataset.moving import alone
 from dataset.writing import staged, write_about, write_tsv
 from errors import UserError

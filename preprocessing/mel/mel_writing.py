@@ -10,8 +10,9 @@ import numpy as np
 from dataset.files import SPLITS, read_strings, some
 from dataset.mel_store import MEL_SETTINGS, SETTINGS, published_shape, same_audio
 from errors import UserError
+from preprocessing.mel.part_writing import make_parts
 from preprocessing.mel.song_run import Made, Result, add_songs
-from preprocessing.mel.sources import audio_sources, digest_of, published_sources
+from preprocessing.mel.sources import Source, audio_sources, digest_of, published_sources
 from preprocessing.mel.store_writer import open_writer
 from preprocessing.mel.worker_pool import TaskMap
 
@@ -22,6 +23,7 @@ def write_from_audio(
     map_tasks: TaskMap,
     strict: bool = False,
     form: str = "own",
+    in_parts: bool = False,
 ) -> None:
     """Add the songs that the packed store lacks, from their audio files.
 
@@ -38,6 +40,8 @@ def write_from_audio(
         Make a song that cannot be read an error.
     form : str
         One of `dataset.mel_store.SETTINGS`.
+    in_parts : bool
+        Let each task write a part of the store, so that no machine writes all.
 
     Raises
     ------
@@ -48,7 +52,11 @@ def write_from_audio(
     sources = audio_sources(data_path, audio_path)
     make = functools.partial(_from_audio, settings=SETTINGS[form])
 
-    def compute(files: list[Path]) -> Generator[Result, None, None]:
+    def compute(sources: list[Source]) -> Generator[Result, None, None]:
+        if in_parts:
+            writer.describe_form()
+            return make_parts(data_path, sources, make, SETTINGS[form]["n_mels"], map_tasks)
+        files = [source.file for source in sources]
         return map_tasks(make, files, preload=["preprocessing.mel.mel_spectrogram"])
 
     with open_writer(data_path, "audio", form) as writer:
@@ -65,8 +73,8 @@ def write_from_published(data_path: Path) -> None:
         There are none, none can be read, or the store does not fit.
     """
 
-    def compute(files: list[Path]) -> Generator[Result, None, None]:
-        return (_from_published(file) for file in files)
+    def compute(sources: list[Source]) -> Generator[Result, None, None]:
+        return (_from_published(source.file) for source in sources)
 
     sources = published_sources(data_path)
     with open_writer(data_path, "published") as writer:

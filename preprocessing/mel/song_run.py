@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 
 from dataset.files import SONGS, read_tsv, some
-from dataset.mel_store import StoredSong
+from dataset.mel_index import StoredSong
 from dataset.writing import staged, write_tsv
 from errors import UserError
 from preprocessing.mel.sources import Source, StoreFiles, check_unchanged, write_times
@@ -37,8 +37,16 @@ class Made:
         return self.array.nbytes
 
 
-Result = Made | str | TaskFailed  # or why nothing can be made
-Compute = Callable[[list[Path]], Generator[Result, None, None]]
+@dataclass(frozen=True)
+class Kept:
+    """That what was made of a file, with so many seconds of sound, is on the disk already."""
+
+    song: StoredSong
+    seconds: float
+
+
+Result = Made | Kept | str | TaskFailed  # or why nothing can be made
+Compute = Callable[[list[Source]], Generator[Result, None, None]]
 
 
 class Writer(Protocol):
@@ -67,7 +75,7 @@ class Writer(Protocol):
 def add_songs(
     data_path: Path, sources: list[Source], writer: Writer, compute: Compute, strict: bool
 ) -> None:
-    """Append what `compute` makes of the files that are lacking; report; say what was done.
+    """Append what `compute` makes of the songs that are lacking; report; say what was done.
 
     Raises
     ------
@@ -83,16 +91,19 @@ def add_songs(
         _check_missing(reasons, sources, strict)
     todo = [source for source in lacking if source not in reasons]
     hours = 0.0
-    with closing(compute([source.file for source in todo])) as results:
+    with closing(compute(todo)) as results:
         for source, result in _with_progress(todo, results, writer.files.what):
             if isinstance(result, Made):
                 made_of = source.n_bytes, result.digest, result.note
                 writer.append(source.song_id, result.array, *made_of)
-                hours += result.seconds / 3600
+            elif isinstance(result, Kept):
+                writer.songs[source.song_id] = result.song
+            else:
+                reasons[source] = str(result)
+                if strict:
+                    raise _strict_error(reasons)
                 continue
-            reasons[source] = str(result)
-            if strict:
-                raise _strict_error(reasons)
+            hours += result.seconds / 3600
     if not writer.songs:
         raise UserError(
             f"none of {len(sources)} files can be read: {_examples(reasons)}: convert them, or "
@@ -146,7 +157,7 @@ def _with_progress(
     with progress(None, what, len(sources), unit=" songs", disable=not sources) as bar:
         for source, result in zip(sources, results, strict=True):
             yield source, result
-            hours += result.seconds / 3600 if isinstance(result, Made) else 0
+            hours += result.seconds / 3600 if isinstance(result, Made | Kept) else 0
             speed = hours / (time.monotonic() - begun)
             bar.set_postfix_str(f"{speed:.3f} hours of audio/s", refresh=False)
             bar.update()

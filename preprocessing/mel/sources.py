@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dataset.files import SONGS, read_about, read_song_ids, read_tsv, some
-from dataset.mel_store import FRAMES, INDEX, REPORT, START_AGAIN, StoredSong, published_file
+from dataset.mel_index import FRAMES, INDEX, START_AGAIN, StoredSong
+from dataset.mel_store import REPORT, published_file
 from dataset.writing import write_tsv
 from errors import UserError
 from progress import progress

@@ -16,17 +16,19 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from dataset.files import read_about
-from dataset.mel_store import (
+from dataset.mel_index import (
     FRAMES,
     INDEX,
-    SETTINGS,
     START_AGAIN,
     StoredSong,
     check_frames,
     frame_bytes,
+    index_line,
     read_index,
-    read_settings,
+    store_parts,
+    stored_songs,
 )
+from dataset.mel_store import SETTINGS, read_settings
 from dataset.moving import alone
 from dataset.writing import staged, write_about
 from errors import UserError
@@ -55,7 +57,7 @@ def open_writer(directory: Path, made_from: str, form: str = "own") -> Iterator[
         run is writing to it; or the directory cannot be written to.
     """
     with alone(directory):
-        songs = {song.song_id: song for song in _checked_index(directory, made_from, form)}
+        songs = _checked_songs(directory, made_from, form)
         about = {"made_from": made_from, "mel_settings": SETTINGS[form]}
         try:
             with _opened(directory, FRAMES) as frames, _opened(directory, INDEX) as index:
@@ -77,7 +79,7 @@ class StoreWriter:
     Attributes
     ----------
     songs : dict of str to StoredSong
-        What the store holds, by song id.
+        What the store holds, in all its parts, by song id. Others may add a part, and enter it.
     """
 
     files = MEL_FILES
@@ -94,7 +96,8 @@ class StoreWriter:
         self._directory = directory
         self._about, self._settings = about, about["mel_settings"]
         self._frames, self._index = frames, index
-        self._n_frames = sum(song.n_frames for song in songs.values())
+        self._n_frames = sum(song.n_frames for song in read_index(directory))
+        self._is_described = bool(songs)
         self._lines: list[str] = []  # of songs whose frames may not be on the disk yet
         self._last_commit = time.monotonic()
         with _explained(directory):
@@ -103,8 +106,8 @@ class StoreWriter:
     def _cut(self) -> None:
         """Cut both files to the whole lines of the index."""
         n_mels = self._settings["n_mels"]
-        header = _header(0, n_mels)
-        if not self.songs:
+        header = frames_header(0, n_mels)
+        if not self._n_frames:
             self._frames.write(header)
         self._frames.truncate(len(header) + frame_bytes(self._n_frames, n_mels))
         self._frames.seek(0, os.SEEK_END)
@@ -120,7 +123,7 @@ class StoreWriter:
         song = StoredSong(song_id, self._n_frames, len(mel), source_bytes, digest, note)
         self.songs[song_id] = song
         self._n_frames += len(mel)
-        self._lines.append("\t".join(map(str, song)).rstrip("\t") + "\n")
+        self._lines.append(index_line(song))
         if time.monotonic() - self._last_commit > COMMIT_SECONDS:
             self.commit()
 
@@ -131,17 +134,23 @@ class StoreWriter:
         # Taken first: interrupted anywhere below, `close` must not write a line twice.
         lines, self._lines = self._lines, []
         with _explained(self._directory):
-            _to_disk(self._frames)
-            if len(lines) == len(self.songs):  # the first: never frames without settings
-                self._note({})
+            to_disk(self._frames)
+            self.describe_form()
             self._index.write("".join(lines).encode("utf-8"))
-            _to_disk(self._index)
+            to_disk(self._index)
         self._last_commit = time.monotonic()
+
+    def describe_form(self) -> None:
+        """Say in `dataset.json` how spectrograms are made, before the first: none without that."""
+        if not self._is_described:
+            self._note({})
+            self._is_described = True
 
     def describe(self, facts: dict) -> None:
         """Commit, and write `facts` about the store to `dataset.json`, beside how it was made."""
         self.commit()
-        seconds = self._n_frames * self._settings["hop_length"] / self._settings["sample_rate"]
+        n_frames = sum(song.n_frames for song in self.songs.values())
+        seconds = n_frames * self._settings["hop_length"] / self._settings["sample_rate"]
         self._note({"songs": len(self.songs), "hours": round(seconds / 3600, 3)} | facts)
 
     def _note(self, facts: dict) -> None:
@@ -153,22 +162,25 @@ class StoreWriter:
         self.commit()
         with _explained(self._directory):
             self._frames.seek(0)
-            self._frames.write(_header(self._n_frames, self._settings["n_mels"]))
+            self._frames.write(frames_header(self._n_frames, self._settings["n_mels"]))
             self._frames.flush()
 
 
-def _checked_index(directory: Path, made_from: str, form: str) -> list[StoredSong]:
-    index = read_index(directory)
-    if not index:
-        return []
-    check_frames(directory, index, read_settings(directory, form)["n_mels"])
+def _checked_songs(directory: Path, made_from: str, form: str) -> dict[str, StoredSong]:
+    songs = stored_songs(directory)
+    if not songs:
+        return {}
+    n_mels = read_settings(directory, form)["n_mels"]
+    for part in store_parts(directory):
+        if index := read_index(part):
+            check_frames(part, index, n_mels)
     there = read_about(directory)["steps"]["step4"].get("made_from")
     if there != made_from:
         raise UserError(
             f"{directory / FRAMES} was made from {there} files, and one store holds one kind: "
             f"{START_AGAIN}"
         )
-    return index
+    return songs
 
 
 @contextlib.contextmanager
@@ -194,7 +206,7 @@ def _explained(directory: Path) -> Iterator[None]:
         ) from None
 
 
-def _header(n_frames: int, n_mels: int) -> bytes:
+def frames_header(n_frames: int, n_mels: int) -> bytes:
     """Header of the .npy file; 128 bytes for any number of frames."""
     stream = io.BytesIO()
     about = {"descr": "<f2", "fortran_order": False, "shape": (n_frames, n_mels)}
@@ -202,6 +214,7 @@ def _header(n_frames: int, n_mels: int) -> bytes:
     return stream.getvalue()
 
 
-def _to_disk(stream: BinaryIO) -> None:
+def to_disk(stream: BinaryIO) -> None:
+    """Let what was written outlive whatever happens."""
     stream.flush()
     os.fsync(stream.fileno())

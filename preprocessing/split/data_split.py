@@ -25,7 +25,8 @@ from dataset.files import (
     some,
     subset_prefix,
 )
-from dataset.mel_store import published_file, read_index, skipped_songs
+from dataset.mel_index import stored_songs
+from dataset.mel_store import published_file, skipped_songs
 from dataset.writing import staged, write_about, write_split
 from errors import UserError, one_line
 from preprocessing.listening.triplets import read_item_index, songs_of_triplets
@@ -238,7 +239,7 @@ def _songs_required(
 def _songs_with_audio(directory: Path, song_ids: np.ndarray) -> set[str]:
     """Songs with a mel spectrogram, or with an audio path in `songs.tsv`."""
     with_audio = {song.song_id for song in read_songs(directory) if song.audio}
-    with_audio.update(normal_form(song.song_id) for song in read_index(directory))
+    with_audio.update(normal_form(song_id) for song_id in stored_songs(directory))
     if (directory / "spec").is_dir():
         with_audio.update(name for name in song_ids if published_file(directory, name).is_file())
     return with_audio

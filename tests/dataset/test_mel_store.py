@@ -1,6 +1,7 @@
 """Reading mel spectrograms: both layouts, and stores that are damaged or unfinished."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,15 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dataset.files import ABOUT
+from dataset.mel_crops import read_crops
+from dataset.mel_index import FRAMES, INDEX, PARTS, read_index, stored_songs
 from dataset.mel_store import (
-    FRAMES,
-    INDEX,
     MEL_SETTINGS,
     N_MELS,
     REPORT,
+    PackedMels,
     open_mel_store,
     published_file,
-    read_index,
     skipped_songs,
     unfinished_songs,
 )
@@ -43,14 +45,58 @@ def test_what_a_store_says_of_itself(store):
 
 def test_packed_frames_are_memory_mapped(packed):
     store = open_mel_store(packed, [])
-    assert isinstance(store.frames, np.memmap) and not store.frames.flags.writeable
-    np.testing.assert_array_equal(store.frames, np.concatenate(list(MELS.values())))
-    assert store.starts.tolist() == [0, 5, 305, 306]
+    for row, mel in enumerate(MELS.values()):
+        frames = store.song(row)
+        assert isinstance(frames, np.memmap) and not frames.flags.writeable
+        np.testing.assert_array_equal(frames, mel)
 
 
 def test_the_packed_store_goes_before_the_published_layout(packed):
     write_published(packed)
-    assert hasattr(open_mel_store(packed, LENGTHS), "frames")
+    assert isinstance(open_mel_store(packed, LENGTHS), PackedMels)
+
+
+def in_parts(directory: Path) -> Path:
+    """The store with its last three songs in parts of their own."""
+    kept, *others = MELS
+    for number, song_id in enumerate(others):
+        part = directory / PARTS / f"part-{number}"
+        part.mkdir(parents=True)
+        write_packed(part, {song_id: MELS[song_id]})
+        (part / ABOUT).unlink()
+    return write_packed(directory, {kept: MELS[kept]})
+
+
+def test_a_store_is_a_list_of_parts(tmp_path, packed):
+    directory = in_parts(tmp_path / "parts")
+    whole, parts = open_mel_store(packed, []), open_mel_store(directory, [])
+    assert parts.song_ids == whole.song_ids and len(parts.files) == 4
+    for row in range(4):
+        np.testing.assert_array_equal(parts.song(row), whole.song(row))
+    rows, first = np.array([3, 0, 1, 3, 2]), np.array([0, 2, 200, 1, 0])
+    crops = [read_crops(store, rows, first, 7) for store in (whole, parts)]
+    np.testing.assert_array_equal(*crops)
+    assert list(stored_songs(directory)) == whole.song_ids
+
+
+def test_a_store_may_be_parts_alone(tmp_path):
+    directory = in_parts(tmp_path / "parts")
+    write_packed(directory, {})
+    assert open_mel_store(directory, []).song_ids == list(MELS)[1:]
+
+
+def test_a_song_that_two_machines_made_counts_once(tmp_path):
+    directory = in_parts(tmp_path / "parts")
+    shutil.copytree(directory / PARTS / "part-0", directory / PARTS / "part-9")
+    assert open_mel_store(directory, []).song_ids == list(MELS)
+
+
+def test_a_damaged_part_is_named(tmp_path):
+    directory = in_parts(tmp_path / "parts")
+    with open(directory / PARTS / "part-1" / FRAMES, "r+b") as stream:
+        stream.truncate(130)
+    with pytest.raises(UserError, match=r"part-1/mel\.npy is cut short"):
+        open_mel_store(directory, [])
 
 
 def test_only_the_songs_asked_for_are_looked_for_in_the_published_layout(tmp_path):

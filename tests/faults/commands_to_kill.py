@@ -12,7 +12,8 @@ import numpy as np
 from audio_samples import write_music
 from checkpoint import read_checkpoint
 from dataset.files import existing_directory
-from dataset.mel_store import INDEX, open_mel_store
+from dataset.mel_index import INDEX
+from dataset.mel_store import open_mel_store
 from planted import write_planted
 from retrieval.song_index import ABOUT, read_index
 

@@ -9,6 +9,9 @@ import spark_tasks
 from audio_samples import write_damaged, write_music, write_songs
 from commands import ROOT, assert_user_error, run_here
 from dataset import wheels
+from dataset.files import read_about
+from dataset.mel_index import PARTS, stored_songs
+from dataset.mel_store import REPORT, open_mel_store
 from musicnn_samples import write_wheel
 from preprocessing.mel.worker_pool import TaskFailed
 
@@ -44,10 +47,19 @@ def test_what_a_dead_executor_was_at_is_done_again(tmp_path):
     assert list(done) == ["0", "1", "2"]
 
 
-def bytes_of(directory, name):
-    """All files of a step, but for the times of its source files."""
-    files = sorted(directory.glob(f"{name}_*")) + sorted(directory.glob(f"{name}.npy"))
+def vectors(directory):
+    """All files of step 5, but for the times of its source files."""
+    files = sorted(directory.glob("musicnn_*"))
     return {file.name: file.read_bytes() for file in files if "times" not in file.name}
+
+
+def spectrograms(directory):
+    """What step 4 made and noted of each song, its report, and what it says of the store."""
+    store, index = open_mel_store(directory, []), stored_songs(directory)
+    songs = {name: store.song(row).tobytes() for row, name in enumerate(store.song_ids)}
+    notes = {name: song[3:] for name, song in index.items()}
+    report = (directory / REPORT).read_bytes()
+    return songs, notes, report, read_about(directory)["steps"]["step4"]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +82,9 @@ def test_the_same_bytes_as_in_processes(tmp_path, monkeypatch, step, form):
             engine = [*engine, "--wheel", write_wheel(tmp_path / "musicnn.whl")]
         done = run_here(ROOT / step, "run", directory, tmp_path / "music/audio", *form, *engine)
         assert done.returncode == 0, done.stderr
-        found.append(bytes_of(directory, "mel" if "step4" in step else "musicnn"))
+        found.append(spectrograms(directory) if "step4" in step else vectors(directory))
+        # With Spark whoever computes spectrograms writes them.
+        assert (directory / PARTS).is_dir() == ("spark" in engine and "step4" in step)
     assert found[0] == found[1] and len(found[0]) >= 3
 
 

@@ -11,17 +11,11 @@ import soundfile
 
 from audio_samples import chords, write_damaged, write_music, write_songs
 from dataset.files import read_tsv
-from dataset.mel_store import (
-    FRAMES,
-    INDEX,
-    REPORT,
-    open_mel_store,
-    read_index,
-    same_audio,
-    skipped_songs,
-)
+from dataset.mel_index import FRAMES, INDEX, read_index
+from dataset.mel_store import REPORT, open_mel_store, same_audio, skipped_songs
 from dataset.writing import write_about, write_split, write_tsv
 from errors import UserError
+from mel_samples import all_frames
 from preprocessing.mel import sources
 from preprocessing.mel.mel_spectrogram import song_mel
 from preprocessing.mel.mel_writing import write_from_audio
@@ -53,7 +47,7 @@ def test_the_store_holds_the_spectrogram_of_each_song(tmp_path, capsys, monkeypa
     store = open_mel_store(directory, [])
     assert store.song_ids == ["S000", "S001", "S002"]
     mels = [song_mel(directory / f"audio/{number}.wav") for number in range(3)]
-    np.testing.assert_array_equal(store.frames, np.concatenate(mels))
+    np.testing.assert_array_equal(all_frames(store), np.concatenate(mels))
     assert skipped_songs(directory) == {}
     about = json.loads((directory / "dataset.json").read_text())["steps"]["step4"]
     assert (about["made_from"], about["songs"], about["skipped"]) == ("audio", 3, 0)

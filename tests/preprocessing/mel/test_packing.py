@@ -9,7 +9,8 @@ import soundfile
 
 from audio_samples import chords, write_songs
 from dataset.files import TRACK_TAGS
-from dataset.mel_store import INDEX, N_MELS, open_mel_store, skipped_songs
+from dataset.mel_index import INDEX
+from dataset.mel_store import N_MELS, open_mel_store, skipped_songs
 from errors import UserError
 from preprocessing.mel.mel_writing import write_from_audio, write_from_published
 from preprocessing.mel.worker_pool import map_in_order
