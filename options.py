@@ -29,6 +29,8 @@ def parse_bool(text: str) -> bool:
 
 def parse_auto_bool(text: str) -> bool | str:
     """Read auto, True or False, in any case."""
+    if text.lower() not in ("auto", "true", "false"):
+        raise argparse.ArgumentTypeError(f"give auto, True or False, not {text!r}")
     return "auto" if text.lower() == "auto" else parse_bool(text)
 
 

@@ -205,8 +205,9 @@ def chooses_to_compile(options: Options, trainer: Trainer) -> bool:
     if options.compile != "auto":
         return bool(options.compile)
     n_steps = options.n_epochs * -(-options.triplets_per_epoch // options.batch_size)
-    is_gpu = trainer.strategy.root_device.type == "cuda"
-    return is_gpu and n_steps >= COMPILED_STEPS and importlib.util.find_spec("triton") is not None
+    is_one_gpu = trainer.strategy.root_device.type == "cuda" and trainer.world_size == 1
+    can_compile = importlib.util.find_spec("triton") is not None
+    return is_one_gpu and n_steps >= COMPILED_STEPS and can_compile
 
 
 def compile_for(network: nn.Module, sizes: set[int]) -> None:

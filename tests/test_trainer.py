@@ -76,8 +76,9 @@ def test_the_fastest_precision_is_chosen(monkeypatch, has, input_type, accelerat
 def test_long_trainings_on_a_gpu_are_compiled(monkeypatch, asked, device, n_epochs, compiles):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name == "triton" or None)
     strategy = SimpleNamespace(root_device=torch.device(device))
+    alone = SimpleNamespace(strategy=strategy, world_size=1)
     options = merge_options({"compile": asked, "n_epochs": n_epochs})
-    assert trainer.chooses_to_compile(options, SimpleNamespace(strategy=strategy)) is compiles
+    assert trainer.chooses_to_compile(options, alone) is compiles
 
 
 def test_a_last_small_batch_is_not_compiled(monkeypatch):
