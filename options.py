@@ -34,7 +34,6 @@ def parse_auto_bool(text: str) -> bool | str:
     return "auto" if text.lower() == "auto" else parse_bool(text)
 
 
-# What an option may be that, given without a value, is on.
 SWITCHES = {parse_bool: ("True", "False"), parse_auto_bool: ("auto", "True", "False")}
 
 
@@ -199,8 +198,7 @@ class Options:
     )
     compile: bool | str = _run(
         "auto",
-        "torch.compile for the acoustic branch; auto: in long trainings on a GPU, where a step "
-        "takes less than half the time; on a CPU it gained nothing",
+        "torch.compile for the acoustic branch; auto: in long trainings on one GPU",
         parse_auto_bool,
     )
     gpu_id: str = _run(
