@@ -198,7 +198,7 @@ class Options:
     )
     compile: bool | str = _run(
         "auto",
-        "torch.compile for the acoustic branch; auto: in long trainings on one GPU",
+        "torch.compile the acoustic branch; auto: long trainings on one GPU",
         parse_auto_bool,
     )
     gpu_id: str = _run(
