@@ -197,9 +197,7 @@ class Options:
         choices=("auto", "32", "16-mixed", "bf16-mixed"),
     )
     compile: bool | str = _run(
-        "auto",
-        "torch.compile the acoustic branch; auto: long trainings on one GPU",
-        parse_auto_bool,
+        "auto", "torch.compile the acoustic branch; auto: long trainings, one GPU", parse_auto_bool
     )
     gpu_id: str = _run(
         "0", "GPU 0, several that share each step (0,1), or cpu; without a GPU the CPU is used"
