@@ -12,7 +12,7 @@ from checkpoint import build_solver, open_trained, read_checkpoint
 from data_loader import RetrievalData
 from dataset.directory import Dataset
 from dataset.files import SPLITS, normal_form, read_songs
-from dataset.mel_index import read_index
+from dataset.mel_index import stored_songs
 from dataset.mel_store import silence
 from errors import UserError
 from mel_chunks import spread_chunks
@@ -144,7 +144,8 @@ def _names(dataset: Dataset) -> dict[str, IndexedSong]:
     from preprocessing.mel.sources import audio_folder
 
     base = audio_folder(dataset.path).resolve()
-    digests = {normal_form(song.song_id): song.digest for song in read_index(dataset.path)}
+    stored = stored_songs(dataset.path).values()
+    digests = {normal_form(song.song_id): song.digest for song in stored}
     return {
         song.song_id: IndexedSong(
             *song[:3], str(base / song.audio) if song.audio else "", digests.get(song.song_id, "")

@@ -13,6 +13,7 @@ from audio_samples import chords, write_damaged
 from checkpoint import load_solver, open_trained
 from data_loader import RetrievalData
 from dataset.files import SONGS, SPLITS
+from dataset.mel_index import INDEX, PARTS, StoredSong, index_line
 from dataset.writing import write_tsv
 from errors import UserError
 from index_samples import train
@@ -82,6 +83,9 @@ def test_names_and_files_of_the_songs(cultural, shared_dataset_dir, tmp_path):
     data = shutil.copytree(shared_dataset_dir, tmp_path / "data")
     table = [("TRAAA00001", "Ann", "One", "audio/1.mp3"), ("TRAAA00002", "Bob", "Two", "")]
     write_tsv(data / SONGS, table)
+    part = data / PARTS / "part-0"  # as another machine may have written it
+    part.mkdir(parents=True)
+    (part / INDEX).write_text(index_line(StoredSong("TRAAA00002", 0, 5, 9, "d")))
     (data / "google_w2v").mkdir()
     (data / "google_w2v" / "small.kv").touch()
     model, made = embedding.index_songs(cultural | {"data_path": str(data)}, None)
@@ -89,7 +93,7 @@ def test_names_and_files_of_the_songs(cultural, shared_dataset_dir, tmp_path):
     assert made.songs[:3] == [
         IndexedSong("TRAAA00000"),
         IndexedSong("TRAAA00001", "Ann", "One", audio),
-        IndexedSong("TRAAA00002", "Bob", "Two"),
+        IndexedSong("TRAAA00002", "Bob", "Two", digest="d"),
     ]
     assert model.vectors_file == str(data / "google_w2v" / "small.kv")
 
