@@ -7,10 +7,11 @@ from torch.nn import functional as F
 from fused_block import conv_pool_relu, is_fused
 from modules import ShortChunkCNN
 
-on_gpu = [
-    pytest.mark.gpu,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine"),
-]
+
+def on_gpu(test):
+    return pytest.mark.gpu(
+        pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")(test)
+    )
 
 
 def by_steps(x, weight, bias):
@@ -21,8 +22,8 @@ def by_steps(x, weight, bias):
 
 @pytest.mark.parametrize("n_frames", [128, 173, 131])
 @pytest.mark.parametrize("is_transposed", [False, True])
-@pytest.mark.parametrize("_", [pytest.param(None, marks=on_gpu)])
-def test_one_kernel_is_three_layers(n_frames, is_transposed, _):
+@on_gpu
+def test_one_kernel_is_three_layers(n_frames, is_transposed):
     generator = torch.Generator().manual_seed(n_frames)
     x = torch.randn(3, 128, n_frames, generator=generator).cuda()
     if is_transposed:  # as chunks come from the store, time first
@@ -36,8 +37,8 @@ def test_one_kernel_is_three_layers(n_frames, is_transposed, _):
     torch.testing.assert_close(found.double(), expected, rtol=2**-8, atol=1e-4)
 
 
-@pytest.mark.parametrize("_", [pytest.param(None, marks=on_gpu)])
-def test_the_network_evaluates_alike_in_bfloat16_and_float32(_):
+@on_gpu
+def test_the_network_evaluates_alike_in_bfloat16_and_float32():
     torch.manual_seed(0)
     network = ShortChunkCNN().cuda().eval()
     network.input_norm.running_mean.fill_(-40.0)
