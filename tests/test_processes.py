@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from commands import ROOT, assert_user_error, run_here
+from model import ACOUSTIC
 from modules import HalfDropout, ShortChunkCNN
 from planted import write_planted, write_planted_mels
 from processes import gather, helpers, part_of, share_batch_norm, total
@@ -26,13 +27,14 @@ def data(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def dropout_comes_back(monkeypatch):
-    """After `train`, which takes it out of this process as well."""
+def network_comes_back(monkeypatch):
+    """After `train`, which changes it in this process as well."""
     monkeypatch.setattr(HalfDropout, "forward", HalfDropout.forward)
+    monkeypatch.setitem(ACOUSTIC, "short-chunk", ShortChunkCNN)
 
 
 def train(data: Path, to: Path, n_processes: int, *options: str) -> list[float]:
-    """Train without dropout; losses and MAPs, epoch by epoch."""
+    """Train without dropout, the CNN in double precision; losses and MAPs, epoch by epoch."""
     done = run_here(
         ROOT / "tests/without_dropout.py",
         *("--mode", "TRAIN", "--data_path", data, "--model_save_path", to),
@@ -83,10 +85,10 @@ def test_a_stopped_training_goes_on_with_another_number_of_processes(data, tmp_p
 @pytest.mark.slow
 @pytest.mark.parametrize("input_type", ["spec", "spec+cf"])
 def test_spectrograms_and_several_inputs_in_two_processes(data, tmp_path, input_type):
-    """One step: from the second on, rounding decides which of two values is the larger."""
     options = ["--input_type", input_type, "--loss", "sigmoid", "--input_length", "128"]
-    options += ["--num_chunk", "1", "--triplets_per_epoch", "8", "--n_epochs", "1"]
+    options += ["--num_chunk", "1", "--triplets_per_epoch", "8", "--n_epochs", "2"]
     one, two = (train(data, tmp_path / str(n), n, *options) for n in (1, 2))
+    assert len(one) == 4
     assert two == pytest.approx(one, abs=1e-4)
 
 
