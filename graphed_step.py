@@ -1,7 +1,6 @@
 """A training step as one CUDA graph: forward and backward pass, launched at once.
 
-The branches on vectors are some two hundred kernels of a few microseconds each, which a GPU
-computes faster than Python asks for them.
+It is some hundreds of kernels, which a GPU computes faster than Python asks for them.
 """
 
 from collections.abc import Callable
@@ -70,18 +69,24 @@ class GraphedStep:
         side.wait_stream(torch.cuda.current_stream(device))
         with torch.cuda.stream(side):
             for _ in range(WARM_UPS):
-                self.compute(kept)[0].backward()
+                self._pass(kept)
         torch.cuda.current_stream(device).wait_stream(side)
         self.model.zero_grad(set_to_none=True)  # so that the graph has gradients of its own
         self.graph = torch.cuda.CUDAGraph()
         self.graph.register_generator_state(self.generator)
-        with torch.cuda.graph(self.graph):
-            result = self.compute(kept)
-            result[0].backward()
-        self.result = result.detach()
+        # Threads that read from disk pin memory meanwhile, which is no concern of the capture.
+        with torch.cuda.graph(self.graph, capture_error_mode="thread_local"):
+            self.result = self._pass(kept)
         self.gradients = [(one, one.grad) for one in self.model.parameters()]
         self.model.zero_grad(set_to_none=True)
         for buffer, before in buffers:
             buffer.copy_(before)
         self.generator.set_state(states[0])
         torch.cuda.set_rng_state(states[1], device)
+
+    def _pass(self, batch: Any) -> Tensor:
+        """Forward and backward pass: gradients are added to the model's."""
+        result = self.compute(batch)
+        with torch.autocast(self.generator.device.type, enabled=False):  # it is for the forward one
+            result[0].backward()
+        return result.detach()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from encoders.musicnn import N_PENULTIMATE, Musicnn
-from fused_block import conv_pool_relu, is_fused
+from fused_block import is_fused, norm_conv_pool_relu
 
 
 class HalfDropout(nn.Module):
@@ -64,9 +64,8 @@ class ConvBlock(nn.Sequential):
         scale = norm.weight * (norm.running_var + norm.eps).rsqrt()  # (C',)
         bias = (conv.bias - norm.running_mean) * scale + norm.bias
         weight = conv.weight * scale[:, None, None, None]
-        if is_fused(x):
-            return conv_pool_relu(x, weight, bias)
-        return relu(pool(F.conv2d(x, weight, bias, padding=1)))
+        out = pool(F.conv2d(x, weight, padding=1))
+        return relu(out + bias[:, None, None])  # on a quarter of the values that pooling sees
 
 
 class ShortChunkCNN(nn.Module):
@@ -103,7 +102,12 @@ class ShortChunkCNN(nn.Module):
                 f"chunks must be ({self.N_MELS}, >= {self.MIN_FRAMES}), not {tuple(spec.shape)}"
             )
         out = spec.unsqueeze(1)  # (B, F, L) -> (B, 1, F, L)
-        for layer in (self.input_norm, *self.blocks, self.project):
+        first, *others = self.blocks
+        if is_fused(out, self.training):
+            out = norm_conv_pool_relu(out, self.input_norm, first[0], first[1])
+        else:
+            out = first(self.input_norm(out))
+        for layer in (*others, self.project):
             out = layer(out)  # ... -> (B, n_outputs, 1, L / 128)
         return out.amax(dim=(2, 3))  # (B, n_outputs, 1, L / 128) -> (B, n_outputs)
 

@@ -100,14 +100,21 @@ def _normalise(norm: nn.modules.batchnorm._BatchNorm, x: Tensor) -> Tensor:
     mean = _Sum.apply(values.sum(others)) / n_values  # (C,)
     centred = values - mean.view(shape)
     variance = _Sum.apply(centred.square().sum(others)) / n_values
-    with torch.no_grad():
-        norm.num_batches_tracked += 1
-        norm.running_mean.lerp_(mean, norm.momentum)
-        norm.running_var.lerp_(variance * n_values / max(n_values - 1, 1), norm.momentum)
+    track_statistics(norm, mean, variance, n_values)
     out = centred * (variance + norm.eps).rsqrt().view(shape)
     if norm.affine:
         out = out * norm.weight.view(shape) + norm.bias.view(shape)
     return out.to(x.dtype)
+
+
+@torch.no_grad()
+def track_statistics(
+    norm: nn.modules.batchnorm._BatchNorm, mean: Tensor, variance: Tensor, n_values: int
+) -> None:
+    """Take a batch's mean and variance of `n_values`, (C,) each, into the running ones."""
+    norm.num_batches_tracked += 1
+    norm.running_mean.lerp_(mean, norm.momentum)
+    norm.running_var.lerp_(variance * n_values / max(n_values - 1, 1), norm.momentum)
 
 
 # ---------------------------------------------------------------- processes that help

@@ -119,9 +119,9 @@ class Solver(LightningModule):
         """Start the clock, where it stood if training is resumed; see what a step may be."""
         self._clock_start = time.monotonic() - self.train_seconds
         self._generator = torch.Generator(self.device)
-        is_steady = not self.model.is_masked and "spec" not in self.model.names
-        is_alone = self.trainer.world_size == 1 and self.trainer.precision == "32-true"
-        if self.device.type == "cuda" and is_steady and is_alone:
+        is_alone = self.device.type == "cuda" and self.trainer.world_size == 1
+        is_plain = self.trainer.precision in ("32-true", "bf16-mixed")  # float16 scales its loss
+        if is_alone and is_plain and not self.model.is_masked:  # masks depend on the batch
             self._graphed = GraphedStep(self._look, self, self._generator)
 
     def on_train_epoch_start(self) -> None:
