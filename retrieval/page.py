@@ -32,7 +32,7 @@ try:
     from starlette.routing import BaseRoute, Mount, Route
     from starlette.staticfiles import StaticFiles
 except ModuleNotFoundError:
-    raise UserError("the page needs two packages more: pip install starlette uvicorn") from None
+    raise UserError("the page needs two packages more: pip install 'starlette>=1.3,<2' uvicorn") from None
 
 WEB = Path(__file__).parent / "web"
 MOST_ANSWERS, MOST_ASKED = 100, 30  # songs shown; words and songs of a query

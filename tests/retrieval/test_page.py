@@ -210,4 +210,4 @@ def test_a_package_that_is_missing(tmp_path):
         f"sys.path.insert(0, {str(ROOT)!r}); sys.argv = ['retrieve.py', 'serve', {str(folder)!r}]; "
         f"runpy.run_path({str(ROOT / 'retrieve.py')!r}, run_name='__main__')"
     )
-    assert_user_error(run_command("-c", script), "pip install starlette uvicorn")
+    assert_user_error(run_command("-c", script), "pip install 'starlette>=1.3,<2' uvicorn")
