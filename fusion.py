@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from modules import projection_head
 from processes import total
 
-RIDGE = 1.0  # penalty of squared weights of the gate, beside a loss summed over tags and songs
+RIDGE = 0.03  # penalty of squared weights of the gate, beside a loss summed over tags and songs
 
 
 class ConcatFusion(nn.Module):
@@ -112,7 +112,10 @@ class MaskedFusion(nn.Module):
 
     @torch.enable_grad()
     def fit_gate(self, tags: Tensor, tag_vectors: Tensor, songs: Tensor, truth: Tensor) -> None:
-        """Fit the gate by logistic regression on songs that the branches were not trained on.
+        """Fit the gate to songs that the branches were not trained on.
+
+        Each tag is asked which songs bear it: the cross entropy of a softmax over the songs, which
+        rates their order, as the metrics do, and not how frequent a tag is.
 
         Parameters
         ----------
@@ -128,16 +131,16 @@ class MaskedFusion(nn.Module):
         known = torch.stack([part.norm(dim=-1) for part in of_songs])
         n_known = known.sum(dim=0).clamp(min=1)  # (n, V) -> (V,)
         weight, bias = torch.zeros_like(self.gate.weight), torch.zeros_like(self.gate.bias)
-        line = torch.tensor([10.0, -3.0], device=songs.device)  # of cosines that become logits
-        learnt = [one.requires_grad_() for one in (weight, bias, line)]
+        scale = torch.tensor(10.0, device=songs.device)  # of cosines that become logits
+        learnt = [one.requires_grad_() for one in (weight, bias, scale)]
         search = torch.optim.LBFGS(learnt, max_iter=100, line_search_fn="strong_wolfe")
 
         def loss() -> Tensor:
             search.zero_grad()
             shares = self._shares(tag_vectors, weight, bias)  # (T, n)
             found = (shares / shares.norm(dim=1, keepdim=True))[:, None] @ cosines
-            logits = line[0] * found.squeeze(1) / n_known.sqrt() + line[1]
-            errors = F.binary_cross_entropy_with_logits(logits, truth, reduction="sum")
+            logits = scale * found.squeeze(1) / n_known.sqrt()  # (T, V)
+            errors = -(logits.log_softmax(dim=1) * truth).sum()
             (errors + RIDGE * weight.square().sum()).backward()
             return errors
 
