@@ -261,7 +261,8 @@ def map_ahead(
 def _load(store: MelStore, rows: np.ndarray, home: torch.device) -> Tensor:
     """Read whole songs, one behind the other: float16 (frames of all, F)."""
     n_frames, n_mels = store.n_frames[rows], store.settings["n_mels"]
-    frames = torch.empty(int(n_frames.sum()), n_mels, dtype=torch.float16, device=home)
+    n_rows = max(1, int(n_frames.sum()))  # one at least, for `cut` to point at where there is none
+    frames = torch.empty(n_rows, n_mels, dtype=torch.float16, device=home)
     ends = np.cumsum(n_frames)
     songs = zip(rows, n_frames, ends, strict=True)
     for row, n, end in progress(songs, "reading spectrograms", len(rows), delay=3, leave=False):

@@ -119,6 +119,12 @@ class Solver(LightningModule):
         """Start the clock, where it stood if training is resumed; see what a step may be."""
         self._clock_start = time.monotonic() - self.train_seconds
         self._generator = torch.Generator(self.device)
+        schedule = self.lr_schedulers()
+        if schedule:  # of a resumed training it has the learning rate by the --n_epochs of before
+            rates = zip(schedule.base_lrs, schedule.lr_lambdas, strict=True)
+            groups = schedule.optimizer.param_groups
+            for group, (highest, share) in zip(groups, rates, strict=True):
+                group["lr"] = highest * share(schedule.last_epoch)
         is_alone = self.device.type == "cuda" and self.trainer.world_size == 1
         is_plain = self.trainer.precision in ("32-true", "bf16-mixed")  # float16 scales its loss
         if is_alone and is_plain and not self.model.is_masked:  # masks depend on the batch

@@ -50,9 +50,11 @@ def train(given: dict[str, Any]) -> None:
     data = RetrievalData(dataset, options)
     if not saved and (folder / "best.ckpt").is_file():
         print(f"replacing the model of an earlier run in {folder}")
-    _prepare(folder)
+    with staged(folder):  # raises UserError where nothing can be written
+        pass
     devices = choose_devices(options.gpu_id, options.n_processes)
     with alone(folder), helpers(n_devices(devices), _fit, options, devices, last):
+        (folder / "results.json").unlink(missing_ok=True)  # of an earlier model
         _fit(options, devices, last, data)
 
 
@@ -79,9 +81,10 @@ def _fit(options: Options, devices: dict, last: Path | None, data: RetrievalData
         print(f"\nstopped in epoch {trainer.current_epoch}: {_way_on(folder)}", file=sys.stderr)
         raise
     best = trainer.checkpoint_callbacks[0]
+    found = f"best validation MAP {float(best.best_model_score or 0):.4f} in {best.best_model_path}"
     print(
         f"trained to epoch {trainer.current_epoch} in {time.monotonic() - started:.0f} s; "
-        f"best validation MAP {float(best.best_model_score):.4f} in {best.best_model_path}"
+        f"{found if best.best_model_path else 'there is no best.ckpt'}"
     )
 
 
@@ -90,12 +93,6 @@ def _way_on(folder: Path) -> str:
     if not (folder / "last.ckpt").is_file():
         return "no epoch was finished, start again"
     return f"--resume with --model_save_path {folder} goes on after the last whole epoch"
-
-
-def _prepare(folder: Path) -> None:
-    """Make the folder of a run; results of an earlier model there would be taken for its own."""
-    with staged(folder):  # raises UserError where nothing can be written
-        (folder / "results.json").unlink(missing_ok=True)
 
 
 def score(trained: Trained) -> dict:

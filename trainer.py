@@ -135,9 +135,10 @@ class OwnSignals(Callback):
 
 
 class WholeCheckpoints(TorchCheckpointIO):
-    """Saves a checkpoint whole or not at all.
+    """Saves a checkpoint whole or not at all, and reads it wherever its folder has been moved.
 
-    Lightning's own way copies it in pieces where the folder for temporary files is on another disk.
+    Lightning's own way copies it in pieces where the folder for temporary files is on another disk,
+    and forgets in another folder which model was the best.
     """
 
     def save_checkpoint(self, checkpoint: dict, path: str | Path, storage_options=None) -> None:
@@ -146,6 +147,23 @@ class WholeCheckpoints(TorchCheckpointIO):
         torch.save(checkpoint, content)
         with staged(Path(path).parent) as stage:
             (stage / Path(path).name).write_bytes(content.getbuffer())
+
+    def load_checkpoint(self, path: str | Path, *how, **more) -> dict:
+        """Read `path`; what it says of checkpoints beside it holds for those in its folder now."""
+        checkpoint = super().load_checkpoint(path, *how, **more)
+        folder = Path(path).resolve().parent
+        states = checkpoint["callbacks"]
+        for name in [name for name, state in states.items() if "best_model_path" in state]:
+            state = states[name]
+            kept = str(folder / Path(state["best_model_path"]).name)
+            if not os.path.isfile(kept):  # the best so far is gone: what comes is better
+                del states[name]
+                continue
+            state |= {"dirpath": str(folder), "best_model_path": kept}
+            if state["best_k_models"]:
+                score = state["best_model_score"]
+                state |= {"kth_best_model_path": kept, "best_k_models": {kept: score}}
+        return checkpoint
 
 
 def make_trainer(options: Options, devices: dict | None = None, **more) -> Trainer:

@@ -55,9 +55,7 @@ def staged(directory: Path) -> Iterator[Path]:
         directory.mkdir(parents=True, exist_ok=True)
         finish_moves(directory)
         _remove_left_over(directory)
-        stage = Path(tempfile.mkdtemp(prefix=_STAGE, dir=directory))
-        in_use = os.open(stage, os.O_RDONLY)
-        _locks(in_use)
+        stage, in_use = _make_stage(directory)
     except OSError as error:
         raise UserError(
             f"{directory} cannot be written to ({error.strerror}): choose another directory"
@@ -73,13 +71,29 @@ def staged(directory: Path) -> Iterator[Path]:
                 folder.rmdir()
 
 
-def _locks(descriptor: int) -> bool:
-    """Lock a temporary folder as long as this process lives; whether that was possible."""
+def _make_stage(directory: Path) -> tuple[Path, int]:
+    """Make a temporary folder, locked as long as this process lives.
+
+    Until it is locked, another process may take it for left over: then there is another one.
+    """
+    while True:
+        stage = Path(tempfile.mkdtemp(prefix=_STAGE, dir=directory))
+        with contextlib.suppress(FileNotFoundError):
+            descriptor = os.open(stage, os.O_RDONLY)
+            if _lock(descriptor) != "taken" and stage.exists():
+                return stage, descriptor
+            os.close(descriptor)
+
+
+def _lock(descriptor: int) -> str:
+    """Lock a folder as long as this process lives: it is 'ours', 'taken', or there are 'no locks'."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # another process has it, or a file system without locks
-        return False
-    return True
+    except BlockingIOError:
+        return "taken"
+    except OSError:
+        return "no locks"
+    return "ours"
 
 
 def _remove_left_over(directory: Path) -> None:
@@ -87,7 +101,7 @@ def _remove_left_over(directory: Path) -> None:
     for stage in directory.glob(f"{_STAGE}*"):
         with contextlib.suppress(OSError):
             descriptor = os.open(stage, os.O_RDONLY)
-            if _locks(descriptor):
+            if _lock(descriptor) == "ours":
                 shutil.rmtree(stage, ignore_errors=True)
             os.close(descriptor)
 

@@ -1,6 +1,7 @@
 """The command line: train, resume, test; every option changes something."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -100,6 +101,31 @@ def test_resuming_ends_as_if_never_stopped(trained, shared_dataset_dir, tmp_path
     assert options.n_epochs == 2  # and so would be these
     assert torch.equal(weights(resumed), weights(whole))
     assert len(list((tmp_path / "logs").glob("version_*/metrics.csv"))) == 2
+
+
+def test_a_moved_run_goes_on_and_keeps_its_best_model(trained, shared_dataset_dir, tmp_path):
+    shutil.copytree(trained, tmp_path / "moved")
+    last = tmp_path / "moved/last.ckpt"
+    saved = torch.load(last, weights_only=True)
+    for state in saved["callbacks"].values():  # as if the epochs so far had been far better
+        if state.get("best_k_models"):
+            state["best_model_score"] = state["kth_value"] = torch.tensor(0.999)
+    torch.save(saved, last)
+    best = (tmp_path / "moved/best.ckpt").read_bytes()
+    words = ["--resume", "--model_save_path", tmp_path / "moved", "--gpu_id", "cpu"]
+    for n_epochs in (2, 3):  # nothing more to do, and one epoch more
+        run_main(*words, "--data_path", shared_dataset_dir, "--n_epochs", n_epochs)
+        assert (tmp_path / "moved/best.ckpt").read_bytes() == best
+
+
+def test_a_run_without_its_best_model_goes_on(trained, shared_dataset_dir, tmp_path, capsys):
+    shutil.copytree(trained, tmp_path / "moved")
+    (tmp_path / "moved/best.ckpt").unlink()
+    words = ["--resume", "--model_save_path", tmp_path / "moved", "--gpu_id", "cpu"]
+    run_main(*words, "--data_path", shared_dataset_dir, "--n_epochs", 2)
+    assert "there is no best.ckpt" in capsys.readouterr().out
+    run_main(*words, "--data_path", shared_dataset_dir, "--n_epochs", 3)
+    assert (tmp_path / "moved/best.ckpt").is_file()
 
 
 @pytest.mark.slow

@@ -104,6 +104,12 @@ def test_a_chunk_is_what_the_file_says_and_silence_behind(dataset, cache):
     assert (batch[0, :, n:] == FLOOR_DB).all()
 
 
+def test_songs_none_of_which_has_a_spectrogram_are_silence(dataset):
+    chunks = MelChunks(dataset, np.array([], dtype=np.int64), "memory", CPU)
+    (batch,) = chunks.batches([torch.tensor([0, 3])], [torch.zeros(2, dtype=torch.long)], LENGTH)
+    assert batch.shape == (2, 128, LENGTH) and (batch == FLOOR_DB).all()
+
+
 @pytest.mark.parametrize("num_workers", [0, 2])
 def test_every_cache_gives_the_same_batches(dataset, num_workers):
     songs = dataset.splits["train"]

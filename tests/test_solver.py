@@ -178,3 +178,8 @@ def test_learning_rate_follows_the_schedule_and_goes_on_after_a_stop(shared_data
     resumed, _ = fit(shared_dataset_dir, 2, "cosine", str(tmp_path / "epoch=0.ckpt"))
     for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(one, other)
+    rates.seen.clear()  # --n_epochs is raised
+    fit(shared_dataset_dir, 3, "cosine", str(tmp_path / "epoch=1.ckpt"), callbacks=[rates])
+    n_all = n_steps * 3 // 2
+    expected = [OPTIONS["lr"] * cosine_schedule(step, n_all) for step in range(n_steps, n_all)]
+    assert rates.seen == pytest.approx(expected)

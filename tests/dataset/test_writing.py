@@ -66,6 +66,23 @@ def test_what_a_killed_run_left_behind_goes_with_the_next_one(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+WRITES = """
+import pathlib, sys
+from dataset.writing import staged
+for number in range(400):
+    with staged(pathlib.Path(sys.argv[1])) as stage:
+        (stage / f"{sys.argv[2]}-{number}").write_text("new")
+"""
+
+
+def test_several_may_write_to_a_folder_at_once(tmp_path):
+    (tmp_path / "kept").touch()
+    command = [sys.executable, "-c", WRITES, tmp_path]
+    writers = [subprocess.Popen([*command, name], cwd=ROOT) for name in "abc"]
+    assert [writer.wait() for writer in writers] == [0, 0, 0]
+    assert len(tree(tmp_path)) == 3 * 400 + 1
+
+
 KILLED_AT_A_MOVE = """
 import os, pathlib, sys
 from dataset import moving
