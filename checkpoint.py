@@ -3,6 +3,8 @@
 A checkpoint describes itself, so `load_solver` needs nothing else; nothing in it is executed.
 """
 
+import argparse
+from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -106,9 +108,22 @@ def read_checkpoint(path: str | Path) -> dict:
             f"{path} has checkpoint format {version}, this program reads {CHECKPOINT_FORMAT}: "
             "train again with --mode TRAIN"
         )
+    settings = checkpoint["hyper_parameters"]
+    saved = settings.get("options", {}) if isinstance(settings, dict) else None
+    if not isinstance(saved, dict) or not all(_may_be(one, saved) for one in fields(Options)):
+        raise UserError(f"{path} has options that cannot be: give one that --mode TRAIN wrote")
     if version < CHECKPOINT_FORMAT:
-        _bring_up(checkpoint["hyper_parameters"])
+        _bring_up(settings)
     return checkpoint
+
+
+def _may_be(option: Field, saved: dict[str, Any]) -> bool:
+    """Whether a checkpoint holds a value that an option can have on the command line."""
+    value, rule = saved.get(option.name, option.default), option.metadata
+    try:
+        return rule["parse"](str(value)) == value and value in (rule["choices"] or [value])
+    except argparse.ArgumentTypeError:
+        return False
 
 
 def _bring_up(saved: dict[str, Any]) -> None:
@@ -135,7 +150,7 @@ def build_solver(checkpoint: dict, path: str | Path) -> Solver:
         solver = Solver(**checkpoint["hyper_parameters"])
         solver.load_state_dict(checkpoint["state_dict"])
         solver.on_load_checkpoint(checkpoint)
-    except (RuntimeError, TypeError, KeyError):
+    except (RuntimeError, TypeError, KeyError, ValueError):
         raise UserError(
             f"{path} lacks weights or settings of the model: give one that --mode TRAIN wrote"
         ) from None

@@ -1,6 +1,5 @@
 """What a test found: collected with what produced it, printed as tables, written as JSON."""
 
-import json
 import math
 import platform
 import subprocess
@@ -11,7 +10,7 @@ import numpy as np
 
 from dataset.directory import Dataset, fingerprint
 from dataset.files import some
-from dataset.writing import staged
+from dataset.writing import json_text, staged
 from metrics import METRICS, chance_map, mean_over_tags
 
 _PACKAGES = ("torch", "pytorch-lightning", "numpy", "scikit-learn")
@@ -101,7 +100,7 @@ def git_revision() -> str | None:
 def write_results(path: Path, results: dict) -> None:
     """Write results as JSON, whole or not at all."""
     with staged(path.parent) as stage:
-        text = json.dumps(results, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        text = json_text(results, allow_nan=False)
         (stage / path.name).write_text(text, encoding="utf-8")
 
 

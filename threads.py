@@ -18,7 +18,10 @@ from pathlib import Path
 
 import torch
 
+from errors import UserError
+
 SET_BY_USER = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+MOST_A_CORE = 8  # threads or processes
 LOOK_EVERY = 1.0  # seconds
 FIRST_LOOK = 0.1  # seconds, before the first step
 # Cores that others may use: each moment in which one of our threads has no core, all wait, so that
@@ -40,6 +43,7 @@ def shared_cores(num_threads: int = 0) -> Iterator[None]:
     How the threads wait stays as it is where `OMP_WAIT_POLICY` or `GOMP_SPINCOUNT` is set, and
     where the system is not Linux.
     """
+    check_number("--num_threads", num_threads)
     before = torch.get_num_threads()
     torch.set_num_threads(num_threads or before)
     n_threads = torch.get_num_threads()
@@ -62,6 +66,17 @@ def shared_cores(num_threads: int = 0) -> Iterator[None]:
         if watch:
             watch.join()
         torch.set_num_threads(before)
+
+
+def check_number(option: str, asked: int) -> None:
+    """Raise `UserError` for so many threads or processes that they would stand in each other's way.
+
+    A thousand threads on two cores do not even come to the point where they can be stopped.
+    """
+    n_cores = os.cpu_count() or 1
+    most = MOST_A_CORE * n_cores
+    if asked > most:
+        raise UserError(f"{option} {asked} is too many for {n_cores} cores: give {most} at most")
 
 
 def busy_elsewhere(seconds: float, done: threading.Event) -> float:

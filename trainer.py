@@ -30,6 +30,7 @@ from options import NOT_GIVEN, Options
 from processes import part_of, share_batch_norm
 from results import provenance
 from solver import Solver
+from threads import check_number
 from training_lines import progress_bar
 
 COMPILED_STEPS = 2_000  # that make up for the half minute of compiling (docs/speed.md)
@@ -44,6 +45,7 @@ def choose_devices(gpu_id: str, n_processes: int = 1) -> dict:
     if gpu_id == "cpu" or not torch.cuda.is_available():
         if gpu_id != "cpu":
             print("no GPU found: using the CPU")
+        check_number("--n_processes", n_processes)
         return {"accelerator": "cpu", "devices": n_processes}
     if n_processes > 1:
         raise UserError("--n_processes is for the CPU: give --gpu_id a list of GPUs, such as 0,1")

@@ -211,7 +211,7 @@ def read_about(path: Path) -> dict:
         return {}
     try:
         about = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(
             f"{file} is not valid JSON ({one_line(error)}): repair or remove it"
         ) from None
@@ -221,6 +221,9 @@ def read_about(path: Path) -> dict:
             f"{file} has format version {version}, this program reads {FORMAT_VERSION}: "
             "make the directory again with the steps"
         )
+    steps = about.setdefault("steps", {})
+    if not isinstance(steps, dict) or not all(isinstance(one, dict) for one in steps.values()):
+        raise UserError(f"{file} does not say what the steps did: repair or remove it")
     return about
 
 

@@ -86,7 +86,7 @@ def _make_stage(directory: Path) -> tuple[Path, int]:
 
 
 def _lock(descriptor: int) -> str:
-    """Lock a folder as long as this process lives: it is 'ours', 'taken', or there are 'no locks'."""
+    """Lock a folder as long as this process lives: 'ours', 'taken', or there are 'no locks'."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -160,5 +160,14 @@ def write_about(stage: Path, directory: Path, step: str, facts: dict) -> None:
     """Write `dataset.json` to `stage`: that of `directory` with what `step` did added."""
     about = read_about(directory) or {"format_version": FORMAT_VERSION, "steps": {}}
     about.setdefault("steps", {})[step] = facts
-    text = json.dumps(about, indent=2, ensure_ascii=False) + "\n"
-    (stage / ABOUT).write_text(text, encoding="utf-8")
+    (stage / ABOUT).write_text(json_text(about), encoding="utf-8")
+
+
+def json_text(content: object, **how) -> str:
+    """JSON in plain letters; escaped where it names a file whose name is no UTF-8."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, **how)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = json.dumps(content, indent=2, **how)
+    return text + "\n"

@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from dataset.writing import staged
+from dataset.writing import json_text, staged
 from errors import UserError
 from experiments.tables import Found, results_section
 from options import MODEL_OPTIONS, OptionParser, Options, merge_options, parse_options
@@ -133,6 +133,6 @@ def write_report(folder: Path, name: str, text: str, found: dict | list) -> None
     """Write NAME.md and NAME.json, whole or not at all, and print the first."""
     with staged(folder) as stage:
         (stage / f"{name}.md").write_text(text, encoding="utf-8")
-        in_full = json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False)
-        (stage / f"{name}.json").write_text(in_full + "\n", encoding="utf-8")
+        in_full = json_text(found, allow_nan=False)
+        (stage / f"{name}.json").write_text(in_full, encoding="utf-8")
     print(f"\n{text}\nwritten to {folder / name}.md and {name}.json")

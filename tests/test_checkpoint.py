@@ -62,6 +62,33 @@ def test_what_is_no_checkpoint_is_refused_and_never_run(tmp_path, damage, shared
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("precision", {}),
+        ("fusion", 10**9),
+        ("num_chunk", float("nan")),
+        ("negative_weighting", torch.ones(2)),
+        ("resume", torch.ones(2)),
+        ("lr", float("inf")),
+        ("input_type", ["cf"]),
+        (None, {}),
+    ],
+)
+def test_options_that_no_command_line_gives(tmp_path, shared_dataset_dir, name, value):
+    _, trainer = fit(shared_dataset_dir, epochs=1, max_steps=1)
+    path = tmp_path / "best.ckpt"
+    trainer.save_checkpoint(path)
+    saved = torch.load(path, weights_only=True)
+    if name is None:
+        saved["hyper_parameters"] = [value]
+    else:
+        saved["hyper_parameters"]["options"][name] = value
+    torch.save(saved, path)
+    with pytest.raises(UserError, match=r"best\.ckpt has options that cannot be"):
+        load_solver(path)
+
+
 def test_a_missing_checkpoint_is_named(tmp_path):
     with pytest.raises(UserError, match=r"best\.ckpt is missing"):
         checkpoint_file(tmp_path)

@@ -12,6 +12,7 @@ import torch
 
 import threads
 from commands import ROOT, run_command
+from errors import UserError
 
 STAT = """cpu  100 0 0 900 0 0 0 0 0 0
 cpu0 50 10 20 400 5 1 2 3 7 0
@@ -152,6 +153,12 @@ def test_what_the_user_has_set_stays(monkeypatch, capsys, name):
     with threads.shared_cores(2):
         pass
     assert capsys.readouterr().out == f"2 threads on the CPU, which wait as {name} says\n"
+
+
+def test_more_threads_than_can_be_of_use_are_refused():
+    told = pytest.raises(UserError, match="--num_threads 1000000 is too many for")
+    with told, threads.shared_cores(1_000_000):
+        pass
 
 
 def test_one_thread_waits_for_nobody(monkeypatch, capsys):

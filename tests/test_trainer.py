@@ -17,6 +17,8 @@ def test_without_a_gpu_the_cpu_serves(monkeypatch, capsys):
     assert trainer.choose_devices("0,1") == {"accelerator": "cpu", "devices": 1}
     assert "no GPU found: using the CPU" in capsys.readouterr().out
     assert trainer.choose_devices("cpu") == {"accelerator": "cpu", "devices": 1}
+    with pytest.raises(UserError, match="--n_processes 1000000 is too many for"):
+        trainer.choose_devices("cpu", n_processes=1_000_000)
     two = trainer.choose_devices("cpu", n_processes=2)
     assert two == {"accelerator": "cpu", "devices": 2} and trainer.n_devices(two) == 2
     assert capsys.readouterr().out == ""

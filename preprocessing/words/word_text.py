@@ -15,9 +15,15 @@ from preprocessing.words.packed_files import DAMAGE, open_unpacked
 from preprocessing.words.tag_lookup import spellings
 from progress import progress
 
+MOST_WORDS = 10_000  # of a sentence: gensim reads no further
+MOST_LETTERS = 1_000_000  # that are read at once
+
 
 class Sentences:
-    """The sentences of a text file as lists of words, from the start at each iteration."""
+    """The sentences of a text file as lists of words, from the start at each iteration.
+
+    A line of more than `MOST_WORDS` words is several sentences.
+    """
 
     def __init__(self, file: Path, count_bytes: Callable[[int], object] = lambda n_bytes: None):
         self.file = file
@@ -26,12 +32,29 @@ class Sentences:
     def __iter__(self) -> Iterator[list[str]]:
         try:
             with open_unpacked(self.file, self.count_bytes) as stream:
-                lines = io.TextIOWrapper(stream, encoding="utf-8-sig")
-                yield from (words for line in lines if (words := normal_form(line).split()))
+                for text in self._pieces(io.TextIOWrapper(stream, encoding="utf-8-sig")):
+                    words = normal_form(text).split()
+                    for start in range(0, len(words), MOST_WORDS):
+                        yield words[start : start + MOST_WORDS]
         except UnicodeDecodeError:
             raise UserError(f"{self.file} is not UTF-8 text: convert it to UTF-8") from None
         except DAMAGE as error:
             raise UserError(f"{self.file} is damaged ({error}): get it again") from None
+
+    def _pieces(self, stream: TextIO) -> Iterator[str]:
+        """Lines; of one that is longer than memory is given for, stretches that end at a blank."""
+        begun = ""
+        while text := stream.readline(MOST_LETTERS):
+            text, begun = begun + text, ""
+            if len(text) >= MOST_LETTERS and not text[-1].isspace():
+                *before, begun = text.rsplit(maxsplit=1)
+                if not before:
+                    raise UserError(
+                        f"{self.file} has a word of more than {MOST_LETTERS:,} letters: give a text"
+                    )
+                text = before[0]
+            yield text
+        yield begun
 
 
 def write_phrased(

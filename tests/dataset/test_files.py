@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import pickle
 import struct
 from pathlib import Path
@@ -190,6 +191,21 @@ def test_about_collects_the_steps(tmp_path):
     text = (tmp_path / "dataset.json").read_text(encoding="utf-8")
     steps = {"step1": {"seed": 1}, "step2": {"vectors": "é"}}
     assert json.loads(text) == read_about(tmp_path) == {"format_version": 1, "steps": steps}
+
+
+@pytest.mark.parametrize(
+    "rest", ['"steps": []', '"steps": null', '"steps": {"step0": []}', f'"note": {"[" * 100_000}']
+)
+def test_about_of_an_odd_shape_is_refused(tmp_path, rest):
+    (tmp_path / "dataset.json").write_text(f'{{"format_version": 1, {rest}}}')
+    with pytest.raises(UserError, match=r"dataset\.json .*: repair or remove it"):
+        read_about(tmp_path)
+
+
+def test_about_may_name_a_file_whose_name_is_not_utf8(tmp_path):
+    name = os.fsdecode(b"caf\xe9")
+    write_about(tmp_path, tmp_path, "step0", {"audio_path": name})
+    assert read_about(tmp_path)["steps"]["step0"]["audio_path"] == name
 
 
 def test_about_is_added_to_one_without_steps(tmp_path):

@@ -31,10 +31,14 @@ def key2row(row_of: dict[int, int]) -> bytes:
     return b"\xde" + struct.pack(">H", len(pairs)) + b"".join(pairs)
 
 
+def npy(array: np.ndarray) -> bytes:
+    content = io.BytesIO()
+    np.save(content, array)
+    return content.getvalue()
+
+
 def write_wheel(file: Path, **changed: bytes) -> Path:
-    array = io.BytesIO()
-    np.save(array, ROWS)
-    parts = {"vectors": array.getvalue(), "key2row": key2row(ROW_OF)}
+    parts = {"vectors": npy(ROWS), "key2row": key2row(ROW_OF)}
     parts |= {"strings.json": json.dumps(WORDS).encode(), "lookups.bin": b"?"} | changed
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as wheel:
         for name, content in parts.items():
@@ -66,6 +70,10 @@ def test_the_hash_is_that_of_spacy():
         {"vectors": b"junk"},
         {"strings.json": b"[1, 2]"},
         {"strings.json": b"[\xff"},
+        {"strings.json": b"[" * 100_000},
+        {"vectors": npy(np.zeros((3, 2), dtype=complex))},
+        {"vectors": npy(np.array([["a"], ["b"], ["c"]]))},
+        {"vectors": b"\x93NUMPY\x01\x00\x10\x00{'descr': ('<f4\n"},
     ],
 )
 def test_damaged_ones(tmp_path, changed):
