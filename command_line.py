@@ -61,7 +61,8 @@ def run_or_explain(command: Callable[[], object]) -> None:
             raise MemoryError
         with _signals_stop():
             command()
-        sys.stdout.flush()
+        if sys.stdout:  # it may be closed
+            sys.stdout.flush()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
@@ -213,7 +214,8 @@ def existing_file(path: str | Path, way_out: str) -> Path:
     """Return `path` as a Path, or raise `UserError` '<path> is missing: <way out>'."""
     path = user_path(path)
     if not path.is_file():
-        raise UserError(f"{path} is missing: {way_out}")
+        what = "is a directory" if path.is_dir() else "is missing"
+        raise UserError(f"{path} {what}: {way_out}")
     return path
 
 

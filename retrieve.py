@@ -70,14 +70,14 @@ def index(
     folder = None if audio is None else user_path(audio)
     if folder and not folder.is_dir():
         raise UserError(f"{folder} is not a directory: give --audio a folder of audio files")
-    from retrieval.index_writing import add_songs, index_folder, same_model, write_index
+    from retrieval.index_writing import add_songs, index_folder, songs_in, write_index
     from retrieval.nearest import KINDS, SAID
     from retrieval.song_index import read_index
 
     one_of("--index", by, KINDS)
     into = index_folder(user_path(index))
     old = read_index(into) if flag("--add", add) else None
-    known = set(old.song_ids()) if old else set()
+    known = songs_in(old.parts) if old else ()
     if folder and not of_model:
         from retrieval.untrained import index_untrained
 
@@ -89,8 +89,7 @@ def index(
 
         model, songs = index_songs(given, folder, known)
     if old:
-        same_model(old, model)
-        add_songs(into, songs, by)
+        print(f"{add_songs(into, model, songs, by)} songs added")
     else:
         write_index(into, model, songs, by)
     made = read_index(into)
@@ -174,15 +173,15 @@ def search(
     is_diverse = flag("--diverse", diverse)
     if to is not None and not (words or like):
         raise UserError("--to takes the songs found for WORDS or --like: give some")
-    from retrieval.search import Rules, words_in
+    from retrieval.search import Rules
     from retrieval.showing import hits_table, result_file, write_hits
 
     file = None if to is None else result_file(to)
     searcher = _searcher(index, vectors)
-    rules = Rules(words_in(only_tag.replace("\n", ",")), limit, is_diverse)
+    rules = Rules(searcher.words.in_query(only_tag), limit, is_diverse)
 
     def answer(query: str) -> None:
-        wanted = searcher.wanted(query, like.splitlines(), without.replace("\n", ","))
+        wanted = searcher.wanted(query, like.splitlines(), without)
         hits = searcher.search(wanted, n_songs, rules)
         if file is not None:
             write_hits(searcher.index, wanted, hits, file)
@@ -290,11 +289,12 @@ def _searcher(index: str, vectors: str | None) -> "Searcher":
 
 def _answer_lines(answer: Callable[[str], None]) -> None:
     """Answer each line of standard input; what cannot be answered does not stop the others."""
-    is_terminal = sys.stdin.isatty()
+    lines = sys.stdin or ()  # closed, where nothing can be asked
+    is_terminal = bool(sys.stdin) and sys.stdin.isatty()
     prompt = "words (Ctrl-D ends): " if is_terminal else ""
     n_failed = 0
     print(prompt, end="", flush=True)
-    for query in sys.stdin:
+    for query in lines:
         try:
             if query.strip():
                 answer(query)

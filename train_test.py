@@ -12,7 +12,7 @@ from command_line import Stopped
 from data_loader import RetrievalData
 from dataset.files import user_path
 from dataset.moving import alone, finish_moves
-from dataset.writing import staged
+from dataset.writing import staged, writable_file
 from errors import UserError
 from options import NOT_GIVEN, Options, merge_options, tell_idle
 from processes import helpers
@@ -48,12 +48,12 @@ def train(given: dict[str, Any]) -> None:
     if saved:
         check_same_data(saved, dataset, last)
     data = RetrievalData(dataset, options)
-    if not saved and (folder / "best.ckpt").is_file():
-        print(f"replacing the model of an earlier run in {folder}")
     with staged(folder):  # raises UserError where nothing can be written
         pass
     devices = choose_devices(options.gpu_id, options.n_processes)
     with alone(folder), helpers(n_devices(devices), _fit, options, devices, last):
+        if not saved and (folder / "best.ckpt").is_file():
+            print(f"replacing the model of an earlier run in {folder}")
         (folder / "results.json").unlink(missing_ok=True)  # of an earlier model
         _fit(options, devices, last, data)
 
@@ -114,6 +114,8 @@ def test(given: dict[str, Any]) -> None:
     """
     trained = open_trained(given)
     path, solver, options, dataset = trained
+    chosen = options.result_path
+    result_path = path.parent / "results.json" if chosen == NOT_GIVEN else writable_file(chosen)
     results = score(trained)
     tested_by = {"data_path": str(dataset.path), "versions": versions(), "git": git_revision()}
     results["made_by"] = {
@@ -123,7 +125,5 @@ def test(given: dict[str, Any]) -> None:
         "tested_by": tested_by,
     }
     print(format_results(results))
-    chosen = options.result_path
-    result_path = path.parent / "results.json" if chosen == NOT_GIVEN else Path(chosen)
     write_results(result_path, results)
     print(f"\nwritten to {result_path}")

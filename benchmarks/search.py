@@ -58,7 +58,7 @@ def build(folder: Path, n_songs: int, n_parts: int, kind: str, centres: np.ndarr
         names = [IndexedSong(f"S{number}-{row}", f"Artist {row % 9999}") for row in range(n)]
         songs = EmbeddedSongs(clustered(n, number, centres), names, None)
         if number:
-            add_songs(folder, songs, kind)
+            add_songs(folder, model, songs, kind)
         else:
             write_index(folder, model, songs, kind)
         print(f"  part {number + 1} of {n_parts} built", file=sys.stderr, flush=True)

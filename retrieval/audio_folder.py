@@ -1,12 +1,12 @@
 """A folder of audio files, whatever hears them, to the songs of an index."""
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from dataset.files import some
+from dataset.files import normal_form, some
 from errors import UserError
 from preprocessing.mel.audio_files import READABLE, find_audio
 from preprocessing.mel.sources import digest_of
@@ -37,8 +37,17 @@ class Hearing(NamedTuple):
     preload: str
 
 
-def embed_folder(hearing: Hearing, folder: Path, known: Container[str] = ()) -> EmbeddedSongs:
+def embed_folder(
+    hearing: Hearing, folder: Path, known: Iterable[IndexedSong] = ()
+) -> EmbeddedSongs:
     """Embed the audio files below a folder, but those known; tells which cannot be read.
+
+    Parameters
+    ----------
+    hearing : Hearing
+    folder : Path
+    known : iterable of IndexedSong
+        Songs of the index: their files are left out, and no other file gets the id of one.
 
     Raises
     ------
@@ -57,9 +66,10 @@ def embed_folder(hearing: Hearing, folder: Path, known: Container[str] = ()) -> 
         )
     if not files:
         raise UserError(f"{folder} has no audio file ({', '.join(READABLE)}): give another folder")
-    files = [file for file in files if str(file.relative_to(folder)) not in known]
-    if not files:
+    song_ids = new_ids(files, folder, known)
+    if not song_ids:
         raise UserError(f"the index has every audio file in {folder}: there is none to add")
+    files = list(song_ids)
     found, reasons = hear_files(hearing, files)
     if reasons:
         told = [f"{file} ({why})" for file, why in reasons.items()]
@@ -67,12 +77,57 @@ def embed_folder(hearing: Hearing, folder: Path, known: Container[str] = ()) -> 
     if not found:
         raise UserError(f"none of the {len(files)} audio files in {folder} can be read")
     rows = [
-        IndexedSong(
-            str(file.relative_to(folder)), "", file.stem, str(file.resolve()), digest_of(file)
-        )
+        IndexedSong(song_ids[file], audio=str(file.resolve()), digest=digest_of(file))
         for file in found
     ]
     return EmbeddedSongs(unit_length(np.stack(list(found.values()))), rows, None)
+
+
+def new_ids(files: list[Path], folder: Path, known: Iterable[IndexedSong]) -> dict[Path, str]:
+    """Song ids of the files that are not known: their paths below the folder.
+
+    Where another file has that id, as `track1.wav` of another album, the names of folders stand
+    before it, as far up as is needed to tell the two apart, and a line says so.
+    """
+    heard, digests = set(), {}
+    for song in known:
+        heard.add(song.audio)
+        digests[normal_form(song.song_id)] = song.digest
+    files = [file for file in files if str(file.resolve()) not in heard]
+    ids = {file: str(file.relative_to(folder)) for file in files}
+    clashing = [file for file in files if normal_form(ids[file]) in digests]
+    taken = dict.fromkeys(map(normal_form, ids.values()), "") | digests
+    longer = []
+    for file in clashing:
+        song_id = _longer_id(file, folder.resolve(), ids.pop(file), taken)
+        if song_id:
+            ids[file] = song_id
+            taken[normal_form(song_id)] = ""
+            longer.append(song_id)
+    if longer:
+        print(
+            f"{len(longer)} files have the names of other songs of the index, so their song ids "
+            f"begin with their folder: {some(longer, 3)}"
+        )
+    return ids
+
+
+def _longer_id(file: Path, folder: Path, song_id: str, taken: dict[str, str]) -> str:
+    """Put folders before a song id until no other song has it; '' if a song has file and id.
+
+    `taken` has the digest of the song of each id: a folder that was moved has no new songs.
+    """
+    try:
+        digest = digest_of(file)
+    except OSError:  # told where it is to be embedded
+        digest = "unknown"
+    above = [str(folder.relative_to(one) / song_id) for one in folder.parents]
+    for name in (song_id, *above):
+        if taken.get(normal_form(name)) == digest:
+            return ""
+        if normal_form(name) not in taken:
+            return name
+    return str(folder / song_id)
 
 
 def hear_files(
@@ -93,6 +148,7 @@ def hear_files(
 
 
 def _fits_a_table(file: Path) -> bool:
-    """Whether a line of a UTF-8 table can hold the name of a file."""
+    """Whether a line of a UTF-8 table can hold the names of a file, that behind a link as well."""
     # Python puts surrogates for the bytes of a name that are no UTF-8.
-    return not any(letter in "\t\r\n" or "\ud800" <= letter <= "\udfff" for letter in str(file))
+    names = f"{file}{file.resolve()}"
+    return not any(letter in "\t\r\n" or "\ud800" <= letter <= "\udfff" for letter in names)

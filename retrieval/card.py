@@ -59,7 +59,7 @@ Versions: {versions}.
 """
 
 SPECTROGRAM = """
-A spectrogram is 10 log10 of the power in each mel band, in dB. A song gives chunks of {length}
+A spectrogram is {scale}, of the power in each mel band. A song gives chunks of {length}
 frames, {chunks} of them from end to end in the test; what the branch makes of each is averaged.
 The settings:
 
@@ -126,7 +126,8 @@ def _inputs(trained: Trained) -> Iterator[str]:
     yield "| --- | --- | --- |"
     for name, length in solver.hparams.inputs.items():
         if name == "spec":
-            shape = f"(songs, chunks, 128, {options.input_length})"
+            n_mels = solver.hparams.mel_settings["n_mels"]
+            shape = f"(songs, chunks, {n_mels}, {options.input_length})"
             yield f"| `spec` | {shape} | chunks of mel spectrogram, bands by frames |"
         else:
             file = "ix_to_cf.npy" if name == "cf" else f"{name}_songs.npy"
@@ -141,9 +142,12 @@ def _spectrogram(trained: Trained) -> str:
     _, solver, options, _ = trained
     if "spec" not in options.inputs:
         return ""
-    settings = json.dumps(solver.hparams.mel_settings, indent=2)
+    settings = solver.hparams.mel_settings
     return SPECTROGRAM.format(
-        length=options.input_length, chunks=options.num_chunk, settings=settings
+        scale=settings.get("scale", "10 log10(power), in dB"),
+        length=options.input_length,
+        chunks=options.num_chunk,
+        settings=json.dumps(settings, indent=2),
     )
 
 

@@ -1,7 +1,7 @@
 """Embedding songs by the model of an index: those of its dataset directory, or audio files."""
 
 import functools
-from collections.abc import Container
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +51,7 @@ def embed_songs(solver: Solver, options: Options, dataset: Dataset, songs: np.nd
 
 
 def index_songs(
-    given: dict, audio: Path | None, known: Container[str] = ()
+    given: dict, audio: Path | None, known: Iterable[IndexedSong] = ()
 ) -> tuple[TagModel, EmbeddedSongs]:
     """Embed songs for an index.
 
@@ -61,8 +61,8 @@ def index_songs(
         Options of main.py: `model_load_path`, `data_path`, and others that TEST takes.
     audio : Path, optional
         A folder of audio files to embed; by default the songs of the dataset directory.
-    known : container of str
-        Ids of songs to leave out.
+    known : iterable of IndexedSong
+        Songs to leave out.
 
     Raises
     ------
@@ -125,11 +125,14 @@ def _vectors_file(data_path: Path, name: str) -> str:
 
 
 def embed_dataset(
-    solver: Solver, options: Options, dataset: Dataset, known: Container[str] = ()
+    solver: Solver, options: Options, dataset: Dataset, known: Iterable[IndexedSong] = ()
 ) -> EmbeddedSongs:
     """Embed all songs of the three splits that are not known yet."""
     songs = np.sort(np.concatenate([dataset.splits[part] for part in SPLITS]))
-    songs = np.array([one for one in songs if dataset.song_ids[one] not in known], dtype=np.int64)
+    has = {normal_form(song.song_id) for song in known}
+    songs = np.array(
+        [one for one in songs if normal_form(dataset.song_ids[one]) not in has], dtype=np.int64
+    )
     if not len(songs):
         raise UserError(f"the index has every song of {dataset.path}: there is none to add")
     embeddings = unit_length(embed_songs(solver, options, dataset, songs).numpy())

@@ -22,7 +22,6 @@ from torch.nn import functional as F
 
 from checkpoint import open_trained
 from dataset.directory import Dataset
-from dataset.mel_store import N_MELS
 from dataset.writing import staged, write_tsv
 from errors import UserError
 from model import RetrievalModel
@@ -102,8 +101,12 @@ def _results_of(checkpoint: Path) -> dict | None:
 def _write_song_branch(solver: Solver, n_frames: int, file: Path) -> None:
     songs, axes = {}, {}
     for name, length in solver.hparams.inputs.items():
-        songs[name] = torch.zeros((2, 3, N_MELS, n_frames) if length is None else (2, length))
-        axes[name] = {0: "songs", 1: "chunks"} if length is None else {0: "songs"}
+        if length is None:
+            songs[name] = torch.zeros(2, 3, solver.hparams.mel_settings["n_mels"], n_frames)
+            axes[name] = {0: "songs", 1: "chunks"}
+        else:
+            songs[name] = torch.zeros(2, length)
+            axes[name] = {0: "songs"}
     _write_onnx(_Branch(solver.model, solver.model.embed_songs), songs, axes, file)
 
 

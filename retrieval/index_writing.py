@@ -7,18 +7,18 @@ longer names go after that.
 import contextlib
 import json
 import os
-import re
-import shutil
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from dataset.files import normal_form
 from dataset.moving import alone
 from dataset.writing import staged
 from errors import UserError, one_line
+from retrieval.leftovers import next_number, remove_unnamed, written_parts
 from retrieval.nearest import build_nearest
 from retrieval.song_index import (
     ABOUT,
@@ -61,6 +61,11 @@ class EmbeddedSongs(NamedTuple):
         tags = None if self.song_tags is None else self.song_tags[stretch]
         return EmbeddedSongs(self.embeddings[stretch], self.songs[stretch], tags)
 
+    def only(self, rows: Sequence[int]) -> "EmbeddedSongs":
+        """Return those of some rows."""
+        tags = None if self.song_tags is None else self.song_tags[rows]
+        return EmbeddedSongs(self.embeddings[rows], [self.songs[row] for row in rows], tags)
+
 
 def index_folder(path: Path) -> Path:
     """Return where an index can be written; `UserError` where something else is."""
@@ -71,7 +76,8 @@ def index_folder(path: Path) -> Path:
         )
     with staged(path):  # what a writer left that was killed goes with it
         pass
-    if path.is_dir() and not (path / ABOUT).is_file() and set(path.iterdir()) - {*_numbered(path)}:
+    is_new = path.is_dir() and not (path / ABOUT).is_file()
+    if is_new and set(path.iterdir()) - set(written_parts(path)):
         raise UserError(f"{path} is a folder that holds something else: give INDEX a new name")
     return path
 
@@ -91,8 +97,8 @@ def write_index(folder: Path, model: TagModel, songs: EmbeddedSongs, kind: str =
         How neighbours are looked for, see `nearest.build_nearest`.
     """
     with _written(folder):
-        _remove_unnamed(folder, _read_about(folder) if (folder / ABOUT).is_file() else None)
-        name = f"model-{_next_number(folder)}.npz"
+        remove_unnamed(folder, _read_about(folder) if (folder / ABOUT).is_file() else None)
+        name = f"model-{next_number(folder)}.npz"
         with staged(folder) as stage:
             arrays: dict[str, Any] = {"tag_vectors": model.tag_vectors, **model.layers}
             np.savez(stage / name, **arrays)
@@ -108,12 +114,50 @@ def write_index(folder: Path, model: TagModel, songs: EmbeddedSongs, kind: str =
         _replace_about(folder, about)
 
 
-def add_songs(folder: Path, songs: EmbeddedSongs, kind: str = "auto") -> None:
-    """Add songs to an index, as parts of their own."""
+def add_songs(folder: Path, model: TagModel, songs: EmbeddedSongs, kind: str = "auto") -> int:
+    """Add songs to an index, as parts of their own; the arguments are those of `write_index`.
+
+    Returns
+    -------
+    int
+        How many: without those that another command has added since they were chosen.
+
+    Raises
+    ------
+    UserError
+        The index was made by another model, or lacks none of the songs.
+    """
     with _written(folder):
-        about = _read_about(folder)
+        index, about = read_index(folder), _read_about(folder)
+        _check_same_model(index, model)
+        songs = _lacking(index, songs)
         about["parts"] += _write_parts(folder, songs, kind, about["parts"])
         _replace_about(folder, about)
+    return len(songs.songs)
+
+
+def _check_same_model(index: SongIndex, model: TagModel) -> None:
+    if not index.model.is_same(model):
+        raise UserError(
+            f"{index.folder} was made by another model: add songs with that of "
+            f"{index.model.checkpoint}, or make the index anew"
+        )
+
+
+def _lacking(index: SongIndex, songs: EmbeddedSongs) -> EmbeddedSongs:
+    """Leave out the songs that an index has, and say so."""
+    names = [normal_form(song.song_id) for song in songs.songs]
+    known = set(names).intersection(map(normal_form, index.song_ids()))
+    if not known:
+        return songs
+    rows = [row for row, name in enumerate(names) if name not in known]
+    if not rows:
+        raise UserError(
+            f"another command has added all of the songs to {index.folder} meanwhile: there is "
+            "none to add"
+        )
+    print(f"{len(names) - len(rows)} songs left out: another command has added them meanwhile")
+    return songs.only(rows)
 
 
 def remove_songs(folder: Path, song_ids: Sequence[str]) -> None:
@@ -152,6 +196,13 @@ def merge_parts(folder: Path, kind: str = "auto") -> int:
         return len(index.parts) - len(about["parts"])
 
 
+def songs_in(parts: Iterable[Part]) -> Iterator[IndexedSong]:
+    """Read the names of all songs of parts, but those taken out, in their order."""
+    for part in parts:
+        for row in np.delete(np.arange(len(part)), part.removed).tolist():
+            yield part.song(row)
+
+
 def _songs_of(parts: Sequence[Part], n_tags: int) -> EmbeddedSongs:
     """Read the songs of parts, but those taken out; where tags are not known, none."""
     rows = [np.delete(np.arange(len(part)), part.removed) for part in parts]
@@ -165,7 +216,7 @@ def _songs_of(parts: Sequence[Part], n_tags: int) -> EmbeddedSongs:
     ]
     return EmbeddedSongs(
         np.concatenate([part.embeddings[kept] for part, kept in both]),
-        [part.song(row) for part, kept in both for row in kept.tolist()],
+        list(songs_in(parts)),
         np.concatenate(song_tags) if has_tags else None,
     )
 
@@ -198,7 +249,7 @@ def _learnt(folder: Path, parts: Sequence[dict[str, Any]]) -> Path | None:
 def _write_part(
     folder: Path, songs: EmbeddedSongs, kind: str, learnt: Path | None
 ) -> dict[str, Any]:
-    name = f"part-{_next_number(folder)}"
+    name = f"part-{next_number(folder)}"
     with staged(folder) as stage:
         part = stage / name
         part.mkdir()
@@ -230,23 +281,7 @@ def _replace_about(folder: Path, about: dict[str, Any]) -> None:
         text = json.dumps(about, ensure_ascii=False, indent=1) + "\n"
         (stage / ABOUT).write_text(text, encoding="utf-8")
         _size_and_checksum(stage / ABOUT)
-    _remove_unnamed(folder, about)
-
-
-def _remove_unnamed(folder: Path, about: dict[str, Any] | None) -> None:
-    """Remove the parts that `index.json` does not name, as a writer leaves them that was killed."""
-    named = {about["model"][0], *(part["name"] for part in about["parts"])} if about else set()
-    for path in _numbered(folder):
-        if path.name not in named:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def _numbered(folder: Path) -> list[Path]:
-    return [one for one in folder.iterdir() if re.fullmatch(r"(model|part)-\d+(\.npz)?", one.name)]
-
-
-def _next_number(folder: Path) -> int:
-    return 1 + max((int(re.findall(r"\d+", one.name)[0]) for one in _numbered(folder)), default=0)
+    remove_unnamed(folder, about)
 
 
 @contextlib.contextmanager
@@ -262,12 +297,3 @@ def _written(folder: Path) -> Iterator[None]:
     finally:
         with contextlib.suppress(OSError):  # not empty: all went well
             folder.rmdir()
-
-
-def same_model(index: SongIndex, model: TagModel) -> None:
-    """Raise `UserError` unless an index was made by this model."""
-    if not index.model.is_same(model):
-        raise UserError(
-            f"{index.folder} was made by another model: add songs with that of "
-            f"{index.model.checkpoint}, or make the index anew"
-        )

@@ -27,7 +27,11 @@ SAID = {
 }
 HNSW_LINKS, HNSW_EFFORT, HNSW_LOOK = 16, 100, 128
 PROBES, SUBVECTORS = 64, 32  # lists that a query reads; bytes of a code
+USUAL = 100  # answers that these lists are enough for; for more, more are read
 PER_ANSWER, LEAST = 20, 200  # candidates that are ranked exactly
+MOST_CANDIDATES = 1 / 4  # of a part: to read more costs what a look at all songs does
+ENOUGH = 0.8  # of the candidates: with fewer left, those that are near may lie elsewhere
+BLOCK = 2**16  # songs that are brought to float32 at once
 ROUNDING = 1e-6  # within which two similarities are the same
 
 
@@ -153,7 +157,7 @@ class Nearest:
     def find(
         self, vector: np.ndarray, n: int, among: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Find at least the n nearest songs, as far as there are so many; in no order.
+        """Find at least the n nearest songs, in no order; fewer only if there are no more.
 
         Parameters
         ----------
@@ -170,26 +174,51 @@ class Nearest:
         scores : ndarray of float32
             Their similarity, by faiss as far as its codes tell.
         """
-        if among is None and self.part.about["kind"] != "flat":
-            return self._by_faiss(vector, n)
-        if among is None:
-            rows, scores = np.arange(len(self.part)), self._scores(vector)
-        else:
-            rows, scores = among, self.part.embeddings[among].astype(np.float32) @ vector
-        keep = ~np.isin(rows, self.part.removed)
-        rows, scores = rows[keep], scores[keep]
+        found = self._by_faiss(vector, n) if among is None else None
+        if found is not None:
+            return found
+        rows, scores = self._kept(*self._compared(vector, among))
         best = is_best(scores, n)
         return rows[best], scores[best]
 
-    def _by_faiss(self, vector: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray]:
+    def _by_faiss(self, vector: np.ndarray, n: int) -> tuple[np.ndarray, np.ndarray] | None:
+        """Candidates by faiss, looking wider as long as they are few; None to compare all songs.
+
+        They are few where lists are short, or where the songs around were taken out.
+        """
+        n_all = 0 if self.part.about["kind"] == "flat" else len(self.part)
+        n_left = n_all - len(self.part.removed)
+        while n_candidates(n) <= MOST_CANDIDATES * n_left:
+            rows, scores = self._kept(*self._look(vector, n_candidates(n) * n_all // n_left))
+            if len(rows) >= ENOUGH * n_candidates(n):
+                return rows, scores
+            n *= 4
+        return None
+
+    def _look(self, vector: np.ndarray, wanted: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and scores by faiss, songs taken out among them; row -1 for what is not found."""
         import faiss
 
-        kept = faiss.IDSelectorNot(faiss.IDSelectorBatch(self.part.removed))
-        sel = kept if len(self.part.removed) else None
-        wanted = min(n_candidates(n), len(self.part))
         if self.part.about["kind"] == "hnsw":
-            look = faiss.SearchParametersHNSW(efSearch=max(HNSW_LOOK, wanted), sel=sel)
+            look = faiss.SearchParametersHNSW(efSearch=max(HNSW_LOOK, wanted))
         else:
-            look = faiss.SearchParametersIVF(nprobe=PROBES, sel=sel)
+            n_lists = max(PROBES, PROBES * wanted // n_candidates(USUAL))
+            look = faiss.SearchParametersIVF(nprobe=n_lists)
         scores, rows = (one[0] for one in self._faiss.search(vector[None], wanted, params=look))
-        return rows[rows >= 0], scores[rows >= 0]
+        return rows, scores
+
+    def _compared(
+        self, vector: np.ndarray, among: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Rows, all of them without `among`, and their similarity."""
+        rows = np.arange(len(self.part)) if among is None else among
+        if among is None and self.part.about["kind"] == "flat":
+            return rows, self._scores(vector)
+        blocks = np.array_split(rows, 1 + len(rows) // BLOCK)
+        scores = [self.part.vectors(block).astype(np.float32) @ vector for block in blocks]
+        return rows, np.concatenate(scores)
+
+    def _kept(self, rows: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Those of songs that are there, and were not taken out."""
+        kept = (rows >= 0) & ~np.isin(rows, self.part.removed)
+        return rows[kept], scores[kept]

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from errors import UserError
 from preprocessing.mel.audio_files import READABLE
-from retrieval.search import Hit, Searcher, Wanted, split_weight, words_in
+from retrieval.search import Hit, Searcher, Wanted
 from retrieval.showing import playlist
 from retrieval.song_index import IndexedSong, SongIndex
 from retrieval.song_map import SongMap, song_map
@@ -32,7 +32,9 @@ try:
     from starlette.routing import BaseRoute, Mount, Route
     from starlette.staticfiles import StaticFiles
 except ModuleNotFoundError:
-    raise UserError("the page needs two packages more: pip install 'starlette>=1.3,<2' uvicorn") from None
+    raise UserError(
+        "the page needs two packages more: pip install 'starlette>=1.3,<2' uvicorn"
+    ) from None
 
 WEB = Path(__file__).parent / "web"
 MOST_ANSWERS, MOST_ASKED = 100, 30  # songs shown; words and songs of a query
@@ -44,7 +46,7 @@ class Page:
     Parameters
     ----------
     searcher : Searcher
-        Of the index that is shown; it takes songs by id alone.
+        Of the index that is shown.
     places : SongMap
         The map.
     """
@@ -64,7 +66,7 @@ class Page:
         wanted, hits = self._found(request)
         labels, songs = [one.label for one in wanted], [one.label for one in wanted if one.seed]
         shown = {"labels": labels, "songs": songs, "hits": [self._hit(hit) for hit in hits]}
-        return JSONResponse(shown | {"notes": self._notes(request)})
+        return JSONResponse(shown | {"notes": self._notes(wanted)})
 
     def map(self, _request: Request) -> Response:
         """Places of the tags, and of songs with their names."""
@@ -103,20 +105,16 @@ class Page:
         """Read and answer a query: `words`, `not`, `like` (may stand several times), `top`."""
         asked = request.query_params
         words, without, like = asked.get("words", ""), asked.get("not", ""), asked.getlist("like")
-        if len(words_in(words) + words_in(without) + like) > MOST_ASKED:
+        in_query = self.searcher.words.in_query
+        if len(in_query(words) + in_query(without) + like) > MOST_ASKED:
             raise UserError(f"that is too much at once: ask for {MOST_ASKED} words and songs")
-        if not (words_in(words) or like):
+        if not (in_query(words) or like):
             raise UserError("nothing is asked for: give some words, or a song to be near")
         top = asked.get("top", "10")
-        if not (top.isdecimal() and 1 <= int(top) <= MOST_ANSWERS):
-            raise UserError(f"top must be a number from 1 to {MOST_ANSWERS}, not {top!r}")
+        if top not in map(str, range(1, MOST_ANSWERS + 1)):
+            raise UserError(f"top must be a number from 1 to {MOST_ANSWERS}, not {top[:20]!r}")
         with self._one_reads:
-            for text in like:  # the searcher would open a file of such a name
-                if {self.index.row_of(one) for one in (text, split_weight(text)[0])} == {None}:
-                    raise UserError(f"{text!r} is no song here: look for songs by words")
-            if all(split_weight(text)[1] < 0 for text in words_in(words) + like):
-                raise UserError("only what to keep away from is given: add words to be near")
-            wanted = self.searcher.wanted(words, like, without)
+            wanted = self.searcher.wanted(words, like, without, takes_files=False)
         return wanted, self.searcher.search(wanted, int(top))
 
     def _hit(self, hit: Hit) -> dict:
@@ -131,15 +129,12 @@ class Page:
             "audio": audio_address(song),
         }
 
-    def _notes(self, request: Request) -> list[str]:
+    def _notes(self, wanted: Sequence[Wanted]) -> list[str]:
         """What is done with words that are no tags."""
-        asked, column = request.query_params, self.searcher.words.column
-        texts = words_in(asked.get("words", "")) + words_in(asked.get("not", ""))
-        words = [split_weight(text)[0] for text in texts if column(text) is None]
         return [
-            f"“{word}” is no tag; its word vector says what it means"
-            for word in words
-            if column(word) is None
+            f"“{one.word}” is no tag; its word vector says what it means"
+            for one in wanted
+            if one.word and self.searcher.words.column(one.word) is None
         ]
 
 
@@ -204,12 +199,14 @@ def serve_page(searcher: Searcher, host: str, port: int) -> None:
     UserError
         The port is taken, or the address is not this machine's.
     """
+    if not host:
+        raise UserError("--host is empty: give an address, 0.0.0.0 for all of this machine")
     try:
         listening = socket.create_server((host, port))
     except (OSError, OverflowError) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise UserError(
-            f"port {port} of {host} cannot be listened on ({why}): give another --port"
+            f"port {port} of {host} cannot be listened on ({why}): give another --port or --host"
         ) from None
     with listening:
         hosts = ["127.0.0.1", "localhost"] if host in ("127.0.0.1", "localhost") else ["*"]

@@ -3,9 +3,9 @@
 All that a query asks for is a vector in the one space, so that a query is their weighted mean.
 """
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,10 +15,11 @@ from dataset.files import normal_form, user_path
 from errors import UserError
 from retrieval.nearest import Nearest, is_best, n_candidates
 from retrieval.song_index import IndexedSong, SongIndex
-from retrieval.words import Words
+from retrieval.words import Words, split_weight
 
 RELEVANCE = 0.7  # with variety: share of the score, beside likeness to what was chosen before
 CANDIDATES = 10  # for each answer, to choose from with variety or along a path
+BLOCK = 2**16  # songs whose embeddings are in memory at once
 
 
 class Wanted(NamedTuple):
@@ -36,6 +37,8 @@ class Wanted(NamedTuple):
         The song, which is then not among the answers.
     stand_in : str or None
         The tag that stands for the word, where no model was trained.
+    word : str
+        The word without its weight; '' for a song.
     """
 
     label: str
@@ -43,6 +46,7 @@ class Wanted(NamedTuple):
     vector: np.ndarray
     seed: IndexedSong | None = None
     stand_in: str | None = None
+    word: str = ""
 
 
 class Hit(NamedTuple):
@@ -74,32 +78,6 @@ class Rules(NamedTuple):
     diverse: bool = False
 
 
-def words_in(query: str) -> list[str]:
-    """Words and phrases of a query, which has commas between them."""
-    words = [" ".join(part.split()) for part in query.split(",")]
-    return [word for word in words if word]
-
-
-def split_weight(text: str) -> tuple[str, float]:
-    """Split 'jazz:2' into 'jazz' and 2.0; the weight is 1 where none is given.
-
-    Raises
-    ------
-    UserError
-        The weight is zero.
-    """
-    name, colon, number = text.rpartition(":")
-    try:
-        weight = float(number)
-    except ValueError:
-        return text, 1.0
-    if not (colon and name.strip() and math.isfinite(weight)):
-        return text, 1.0
-    if weight == 0:
-        raise UserError(f"{text!r} weighs nothing: give a weight above or below zero")
-    return name.strip(), weight
-
-
 class Searcher:
     """Finds songs of an index by words and songs.
 
@@ -118,7 +96,13 @@ class Searcher:
 
     # ------------------------------------------------------------ what is asked for
 
-    def wanted(self, words: str = "", like: Iterable[str] = (), without: str = "") -> list[Wanted]:
+    def wanted(
+        self,
+        words: str = "",
+        like: Iterable[str] = (),
+        without: str = "",
+        takes_files: bool = True,
+    ) -> list[Wanted]:
         """Read a query.
 
         Parameters
@@ -129,29 +113,36 @@ class Searcher:
             Songs by id or audio file, such as 'DEMO00003:0.5'.
         without : str
             Words to keep away from.
+        takes_files : bool
+            Whether songs may be audio files; if not, no name of a file is looked at.
 
         Raises
         ------
         UserError
             Nothing is asked for, or something that is not known.
         """
-        found = [self._word(word, 1) for word in words_in(words)]
-        found += [self._like(song) for song in like]
-        if not any(one.weight > 0 for one in found):
+        found = [self._word(word, 1) for word in self.words.in_query(words)]
+        found += [self._like(song, takes_files) for song in like]
+        if not found:
             raise UserError("no WORDS and no --like given: search INDEX smooth jazz, sad")
-        return found + [self._word(word, -1) for word in words_in(without)]
+        if all(one.weight < 0 for one in found):
+            raise UserError("only what to keep away from is given: add words to be near")
+        return found + [self._word(word, -1) for word in self.words.in_query(without)]
 
     def _word(self, text: str, sign: int) -> Wanted:
         is_tag = self.words.column(text) is not None
         word, weight = (text, 1.0) if is_tag else split_weight(text)
+        weight = -abs(weight) if sign < 0 else weight
         label, stand_in = f"not {text}" if sign < 0 else text, self.words.stand_in(word)
         vector = self.words.vector(stand_in or word)
-        return Wanted(label, sign * weight, vector, stand_in=stand_in)
+        return Wanted(label, weight, vector, stand_in=stand_in, word=word)
 
-    def _like(self, text: str) -> Wanted:
-        whole = self._song(text)
+    def _like(self, text: str, takes_files: bool) -> Wanted:
+        whole = self._song(text, takes_files)
         name, weight = (text, 1.0) if whole else split_weight(text)
-        found = whole or self._song(name)
+        found = whole or self._song(name, takes_files)
+        if found is None and not takes_files:
+            raise UserError(f"{name!r} is no song here: look for songs by words")
         if found is None:
             raise UserError(
                 f"{name!r} is no song id of {self.index.folder}, and no file: give --like an id, "
@@ -161,21 +152,22 @@ class Searcher:
         label = f"like {song.name}" if weight > 0 else f"not like {song.name}"
         return Wanted(label, weight, vector, song)
 
-    def _song(self, name: str) -> tuple[IndexedSong, np.ndarray] | None:
+    def _song(self, name: str, takes_files: bool) -> tuple[IndexedSong, np.ndarray] | None:
         """A song by its id or its file, and its place; None for what is neither."""
-        file = user_path(name)
-        for text in dict.fromkeys((name, normal_form(name))):
-            row = self.index.row_of(text)
+        asked = [(name, "song_id"), (normal_form(name), "song_id")]
+        file = user_path(name) if takes_files else None
+        if file and file.is_file():
+            asked.append((str(file.resolve()), "audio"))
+        for value, field in dict.fromkeys(asked):
+            row = self.index.row_of(value, field)
             if row is not None:
                 return self.index.song(row), self.index.vectors([row])[0]
-        if not file.is_file():
+        if not (file and file.is_file()):
             return None
-        row = self.index.row_of(str(file.resolve()), "audio")
-        if row is not None:
-            return self.index.song(row), self.index.vectors([row])[0]
         from retrieval.embedding import embed_file  # torch takes seconds
 
-        return embed_file(self.index.model, file)
+        song, vector = embed_file(self.index.model, file)
+        return song._replace(song_id=""), vector  # a song of the index may have that name
 
     # ------------------------------------------------------------ answers
 
@@ -234,14 +226,14 @@ class Searcher:
         asked = n + sum(one.seed is not None for one in wanted)
         while True:
             hits = self._ranked(wanted, asked, among)
-            kept = list(self._keep(hits, wanted, artist_limit))
-            if len(kept) >= n or len(hits) < asked:
-                return kept[:n]
+            kept = list(islice(self._keep(hits, wanted, artist_limit), n))
+            if len(kept) == n or len(hits) < asked:
+                return kept
             asked *= 4
 
     def _keep(self, hits: list[Hit], wanted: Sequence[Wanted], artist_limit: int) -> Iterator[Hit]:
         seeds = [one.seed for one in wanted if one.seed]
-        ids, digests = {one.song_id for one in seeds}, {one.digest for one in seeds} - {""}
+        ids, digests = {one.song_id for one in seeds} - {""}, {one.digest for one in seeds} - {""}
         of_artist: Counter[str] = Counter()
         for hit in hits:
             if seeds or artist_limit:
@@ -258,8 +250,9 @@ class Searcher:
     ) -> list[Hit]:
         """The n best songs, all others left aside: candidates of each part, ranked exactly."""
         vectors = np.stack([one.vector for one in wanted])
-        weights = np.array([one.weight for one in wanted], dtype=np.float32)
-        weights /= np.abs(weights).sum()
+        exact = np.array([one.weight for one in wanted], dtype=np.float64)
+        exact /= np.abs(exact).max()  # their sum might be beyond all numbers
+        weights = (exact / np.abs(exact).sum()).astype(np.float32)
         query = weights @ vectors
         found = [
             one.find(query, n, among[number] if among else None)
@@ -270,7 +263,8 @@ class Searcher:
         near = np.concatenate([scores for _, scores in found])
         rows = rows[is_best(near, n_candidates(n))]  # each is a look into a file
         rows.sort()  # ties in the order of the index
-        by_part = self.index.vectors(rows) @ vectors.T  # (k, wanted)
+        blocks = np.array_split(rows, 1 + len(rows) // BLOCK)
+        by_part = np.concatenate([self.index.vectors(one) @ vectors.T for one in blocks])
         scores = by_part @ weights
         best = np.argsort(-scores.round(6), kind="stable")[:n]  # the same place, the same score
         return [Hit(int(rows[i]), float(scores[i]), tuple(by_part[i].tolist())) for i in best]

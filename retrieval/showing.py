@@ -22,7 +22,7 @@ def hits_table(index: SongIndex, wanted: Sequence[Wanted], hits: Sequence[Hit]) 
     for rank, hit in enumerate(hits, 1):
         scores = [hit.score, *hit.by_part] if several else [hit.score]
         row = [str(rank), *(f"{score:.3f}" for score in scores), index.song(hit.row).name]
-        rows.append([*row, *_tags_of(index, labels, hit.row)])
+        rows.append([*row, *_tags_of(index, wanted, hit.row)])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     pads: list[Any] = [str.rjust] * (2 + len(several)) + [str.ljust] * 2  # numbers, then words
     padded = (
@@ -38,11 +38,11 @@ def hits_table(index: SongIndex, wanted: Sequence[Wanted], hits: Sequence[Hit]) 
     return "\n".join([*notes, *("  ".join(cells).rstrip() for cells in padded)])
 
 
-def _tags_of(index: SongIndex, labels: list[str], row: int) -> list[str]:
+def _tags_of(index: SongIndex, wanted: Sequence[Wanted], row: int) -> list[str]:
     """The tags that a song bears, in one cell: those asked for first, and the number of others."""
     if not index.has_tags:
         return []
-    asked = {key(label) for label in labels}
+    asked = {key(one.word) for one in wanted if one.weight > 0}
     tags = sorted(index.tags_of(row), key=lambda tag: key(tag) not in asked)
     more = len(tags) - N_TAGS_SHOWN
     return [", ".join(tags[:N_TAGS_SHOWN]) + (f" and {more} more" if more > 0 else "")]

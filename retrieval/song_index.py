@@ -19,7 +19,6 @@ import mmap
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -138,14 +137,11 @@ class Part:
         has_tags = SONG_TAGS in about["files"]
         self.song_tags = np.load(folder / SONG_TAGS, mmap_mode="r") if has_tags else None
         self.removed = np.array(about["removed"], dtype=np.int64)
+        with open(folder / SONGS, "rb") as stream:  # now: merging removes the file meanwhile
+            self._text = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
 
     def __len__(self) -> int:
         return len(self.embeddings)
-
-    @cached_property
-    def _text(self) -> mmap.mmap:
-        with open(self.folder / SONGS, "rb") as stream:
-            return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
 
     def song(self, row: int) -> IndexedSong:
         """Read the line of a song."""
@@ -168,15 +164,18 @@ class Part:
             bears &= (self.song_tags[:, column // 8] >> (7 - column % 8) & 1).astype(bool)
         return np.flatnonzero(bears)
 
-    def rows_with(self, field: str, value: str) -> Iterator[int]:
-        """Rows of the songs, but those taken out, whose field has this value."""
-        wanted = ("\n" if field == "song_id" else "\t") + value + "\t"
+    def row_of(self, value: str, field: str) -> int | None:
+        """Row of the first song, but those taken out, whose field has this value."""
+        before = "\n" if field == "song_id" else "\t"
+        # A name that is no UTF-8 has surrogates, of which no file of UTF-8 has the bytes.
+        wanted = f"{before}{value}\t".encode(errors="surrogatepass")
         place = 0  # the first line has no line break before it
         while place >= 0:
             row = int(np.searchsorted(self.lines, place + 1, side="right")) - 1
             if row not in self.removed and getattr(self.song(row), field) == value:
-                yield row
-            place = self._text.find(wanted.encode(), place + 1 if place else 0)
+                return row
+            place = self._text.find(wanted, place + 1 if place else 0)
+        return None
 
 
 class SongIndex:
@@ -238,7 +237,8 @@ class SongIndex:
     def row_of(self, value: str, field: str = "song_id") -> int | None:
         """Row of the first song whose field, such as `audio`, has this value; None without one."""
         for part, start in zip(self.parts, self.starts, strict=False):
-            for row in part.rows_with(field, value):
+            row = part.row_of(value, field)
+            if row is not None:
                 return int(start) + row
         return None
 
@@ -262,17 +262,21 @@ def read_index(folder: Path) -> SongIndex:
     """
     if folder.is_file():
         raise UserError(
-            f"{folder} is no index, or one of an older format, which was a file: remove it and "
-            f"{HOW_TO_MAKE}"
+            f"{folder} is no index, which is a folder, unless of an older format: give the folder "
+            "that retrieve.py index wrote, or make it anew"
         )
+    text = ""
     try:
-        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        text = (folder / ABOUT).read_text(encoding="utf-8")
+        about = json.loads(text)
         version = about["song_index_format"]
         if version == INDEX_FORMAT:
             return _open(folder, about)
-    except OSError as error:
-        raise UserError(f"{folder} cannot be read ({error.strerror}): {HOW_TO_MAKE}") from None
-    except Exception:  # what is damaged, or something else, raises nearly anything
+    except Exception as error:  # what is damaged, or something else, raises nearly anything
+        if text and (folder / ABOUT).read_text(encoding="utf-8") != text:
+            return read_index(folder)  # another command has replaced its parts meanwhile
+        if isinstance(error, OSError) and not folder.is_dir():
+            raise UserError(f"{folder} cannot be read ({error.strerror}): {HOW_TO_MAKE}") from None
         raise UserError(f"{folder} is no index, or is damaged: {HOW_TO_MAKE}") from None
     raise UserError(
         f"{folder} has index format {version}, this program reads {INDEX_FORMAT}: {HOW_TO_MAKE}"

@@ -8,7 +8,7 @@ recommender system using a Euclidean transformation for inner-product spaces", R
 """
 
 import functools
-from collections.abc import Container
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +18,14 @@ from encoders.musicnn_package import ENCODERS, WHEEL, tags_of
 from preprocessing.mel.worker_pool import n_cores
 from retrieval.audio_folder import Hearing, embed_folder
 from retrieval.index_writing import EmbeddedSongs
-from retrieval.song_index import TagModel, unit_length
+from retrieval.song_index import IndexedSong, TagModel, unit_length
 
 WIDTH = 416  # of a place: 2 x 200 and one, then zeros to a multiple of 32, as IVF-PQ asks
 LONGEST = 30.0  # of both layers side by side; half of Emotify's songs are below 15, all below 26
 
 
 def index_untrained(
-    folder: Path, wheel: Path | None, known: Container[str] = ()
+    folder: Path, wheel: Path | None, known: Iterable[IndexedSong] = ()
 ) -> tuple[TagModel, EmbeddedSongs]:
     """Embed the audio files below a folder for an index, but those known.
 
@@ -34,8 +34,8 @@ def index_untrained(
     folder : Path
     wheel : Path, optional
         The package of musicnn; by default it is fetched.
-    known : container of str
-        Ids of songs to leave out.
+    known : iterable of IndexedSong
+        Songs to leave out, see `embed_folder`.
 
     Raises
     ------

@@ -1,6 +1,8 @@
 """Words of a query: tags whatever the keyboard, other words by their word vectors, suggestions."""
 
 import difflib
+import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +16,35 @@ if TYPE_CHECKING:  # gensim is slow to import, and a tag needs none of it
     from gensim.models import KeyedVectors
 
 
+def plain(word: str) -> str:
+    """A word in one Unicode form, with single spaces, also after commas."""
+    return ", ".join(" ".join(piece.split()) for piece in normal_form(word).split(",")).strip()
+
+
 def key(word: str) -> str:
     """What is the same whatever the keyboard: upper and lower case, letters with accents."""
-    return normal_form(word).casefold()
+    return plain(word).casefold()
+
+
+def split_weight(text: str) -> tuple[str, float]:
+    """Split 'jazz:2' into 'jazz' and 2.0; the weight is 1 where none is given.
+
+    Raises
+    ------
+    UserError
+        The weight is zero, or no plain number: not finite, or written as Python would, 1_0.
+    """
+    name, colon, number = text.rpartition(":")
+    try:
+        weight = float(number)
+    except ValueError:
+        return text, 1.0
+    if not (colon and name.strip()):
+        return text, 1.0
+    is_plain = re.fullmatch(r"[-+0-9.eE]+", number.strip())
+    if weight == 0 or not (is_plain and math.isfinite(weight)):
+        raise UserError(f"{text!r} weighs nothing: give a plain number above or below zero")
+    return name.strip(), weight
 
 
 class Words:
@@ -37,11 +65,35 @@ class Words:
         self.vectors_file = vectors_file or named
         self._vectors: KeyedVectors | None = None
         self._column = {key(tag): column for column, tag in enumerate(model.tags)}
-        self._column |= {normal_form(tag): column for column, tag in enumerate(model.tags)}
+        self._column |= {plain(tag): column for column, tag in enumerate(model.tags)}
+        self._most_pieces = 1 + max((tag.count(",") for tag in model.tags), default=0)
+
+    def in_query(self, query: str) -> list[str]:
+        """Words and phrases of a query, which has commas or line breaks between them.
+
+        A tag that has commas itself is one of them: at each place the longest that begins there.
+        """
+        found: list[str] = []
+        for line in query.split("\n"):
+            pieces, first = line.split(","), 0
+            while first < len(pieces):
+                runs = [pieces[first : first + n] for n in range(self._most_pieces, 1, -1)]
+                texts = (plain(",".join(run)) for run in runs)
+                text = next(filter(self._is_weighed_tag, texts), "")
+                found.append(text or plain(pieces[first]))
+                first += 1 + text.count(",")
+        return [text for text in found if text]
+
+    def _is_weighed_tag(self, text: str) -> bool:
+        """Whether a text is a tag, or would be without what may be its weight."""
+        name, _, weight = text.rpartition(":")
+        return self.column(text) is not None or (
+            "," not in weight and self.column(name) is not None
+        )
 
     def column(self, word: str) -> int | None:
         """Which tag a word is; None for no tag."""
-        return self._column.get(normal_form(word), self._column.get(key(word)))
+        return self._column.get(plain(word), self._column.get(key(word)))
 
     def tag_column(self, word: str) -> int:
         """Which tag a word is; `UserError` for no tag."""

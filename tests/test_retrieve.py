@@ -61,6 +61,32 @@ def test_songs_words_and_rules_together(small):
     assert_user_error(run_command(RETRIEVE, "search", small, "--like", "S0"), "'S0' is no song id")
 
 
+def test_tags_with_commas(tmp_path):
+    index = make_index(4, folder=tmp_path / "songs.index", tags=["r&b, soul", "r&b", "soul", "a"])
+
+    def found(*arguments):
+        done = run_command(RETRIEVE, "search", index.folder, *arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.splitlines()
+
+    assert found("r&b,", "soul")[1].endswith("S0    r&b, soul")
+    only = found("a", "--only-tag", "r&b, soul")
+    assert len(only) == 2 and "S0" in only[1]
+    apart = found("a", "--not", "r&b", "--not", "soul")
+    assert "not r&b  not soul" in apart[0]
+
+
+def test_names_that_are_no_utf_8(small):
+    name = "\udcff.mp3"
+    for arguments, says in {
+        ("search", small, "--like", name): "is no song id of",
+        ("remove", small, name): "has no song",
+        ("search", small, name): "is no tag",
+    }.items():
+        done = run_command(RETRIEVE, *arguments)
+        assert_user_error(done, r"'\udcff.mp3'", says)
+
+
 def test_queries_from_standard_input(small):
     queries = "jazz\nsmoth jazz\n\nblue, sad\n"
     command = [sys.executable, str(RETRIEVE), "search", str(small), "--top", "1"]
@@ -69,6 +95,13 @@ def test_queries_from_standard_input(small):
     first, *_, last = done.stdout.strip().split("\n\n")
     assert first.splitlines()[1].split() == ["1", "1.000", "S1", "jazz"]
     assert last.split()[:4] == ["score", "blue", "sad", "song"]
+
+
+def test_closed_standard_streams(small):
+    for query, closed in (("", "<&-"), ("jazz", ">&-")):
+        command = f"{sys.executable} {RETRIEVE} search {small} {query} {closed}"
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT)
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_reader_that_has_seen_enough(small):

@@ -7,6 +7,7 @@ const byId = (id) => document.getElementById(id);
 const asked = () => new URLSearchParams(location.search);
 let tags = [];
 let map = null;
+let answered = []; // labels of the last answer: its words, then its songs
 let nAsked = 0; // an answer that comes after a later question is dropped
 
 function make(name, properties = {}, ...children) {
@@ -34,8 +35,8 @@ function change(edit) {
 }
 
 const askForTag = (tag) => change((query) => {
-  const words = (query.get("words") ?? "").split(",").map((word) => word.trim()).filter(Boolean);
-  query.set("words", [...new Set([...words, tag])].join(", "));
+  const words = (query.get("words") ?? "").trim();
+  if (!answered.includes(tag)) query.set("words", words ? `${words}, ${tag}` : tag);
 });
 
 // A song is asked for once, whether to be near or to keep away from.
@@ -56,6 +57,7 @@ async function show() {
   const answer = isEmpty ? {} : await answerTo(query);
   if (number !== nAsked) return;
   const hits = answer.hits ?? [];
+  answered = answer.labels ?? [];
   showAsked(query.getAll("like"), answer.songs ?? []);
   byId("hits").replaceChildren(...hits.map((hit) => hitItem(hit, answer.labels)));
   byId("said").className = answer.error ? "error" : "";
@@ -133,11 +135,14 @@ function playOnMap(id, name) {
 
 // ---------------------------------------------------------------- the form
 
-// Suggestions go on from the words before the last comma.
+// Suggestions go on from the words before the last comma, or before one that a tag may go on from.
 function suggest(event) {
   const text = event.target.value;
-  const before = text.slice(0, text.lastIndexOf(",") + 1);
-  const word = text.slice(before.length).trim().toLowerCase();
+  const ends = [0, ...[...text.matchAll(/,/g)].map((comma) => comma.index + 1)];
+  const wordAt = (end) => text.slice(end).trim().toLowerCase();
+  const begins = (end) => tags.some((tag) => tag.toLowerCase().startsWith(wordAt(end)));
+  const end = ends.find(begins) ?? ends.at(-1);
+  const [before, word] = [text.slice(0, end), wordAt(end)];
   const fitting = tags.filter((tag) => tag.toLowerCase().includes(word)).slice(0, 20);
   byId("tags").replaceChildren(
     ...fitting.map((tag) => make("option", { value: before ? `${before} ${tag}` : tag })));

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from torch.nn import functional as F
 from audio_samples import chords, write_damaged
 from checkpoint import load_solver, open_trained
 from data_loader import RetrievalData
-from dataset.files import SONGS, SPLITS
+from dataset.files import SONGS, SPLITS, normal_form
 from dataset.mel_index import INDEX, PARTS, StoredSong, index_line
 from dataset.writing import write_tsv
 from errors import UserError
@@ -61,10 +62,20 @@ def test_songs_of_all_splits_with_their_tags(cultural):
     np.testing.assert_allclose(embeddings, F.normalize(places).numpy(), atol=1e-6)
     similar = model.embed(model.tag_vectors) @ embeddings.T
     np.testing.assert_allclose(similar, cosine_similarity(tags, places).numpy(), atol=1e-5)
-    _, few = embedding.index_songs(cultural, None, {song.song_id for song in rows[2:]})
+    _, few = embedding.index_songs(cultural, None, iter(rows[2:]))
     assert few.songs == rows[:2]
     with pytest.raises(UserError, match="there is none to add"):
-        embedding.index_songs(cultural, None, {song.song_id for song in rows})
+        embedding.index_songs(cultural, None, rows)
+
+
+def test_songs_are_known_in_every_form_of_their_ids(cultural):
+    _, solver, options, dataset = open_trained(cultural)
+    decomposed = [f"{song_id}e\u0301" for song_id in dataset.song_ids]
+    dataset = replace(dataset, song_ids=decomposed)
+    known = [IndexedSong(normal_form(song_id)) for song_id in decomposed]
+    assert known[0].song_id != decomposed[0]
+    with pytest.raises(UserError, match="there is none to add"):
+        embedding.embed_dataset(solver, options, dataset, known)
 
 
 def test_tags_of_a_fused_model_weigh_its_inputs(audio_dataset_dir, tmp_path):
@@ -127,8 +138,8 @@ def test_a_folder_of_audio(acoustic, tmp_path, capsys, few_threads):
     tags, made = embedding.index_songs(acoustic, music)
     files = [music / "good" / "long.flac", music / "good" / "short.MP3"]
     assert made.songs == [
-        IndexedSong("good/long.flac", "", "long", str(files[0]), digest_of(files[0])),
-        IndexedSong("good/short.MP3", "", "short", str(files[1]), digest_of(files[1])),
+        IndexedSong("good/long.flac", "", "", str(files[0]), digest_of(files[0])),
+        IndexedSong("good/short.MP3", "", "", str(files[1]), digest_of(files[1])),
     ]
     assert made.song_tags is None
     model = load_solver(acoustic["model_load_path"]).model
@@ -143,7 +154,7 @@ def test_a_folder_of_audio(acoustic, tmp_path, capsys, few_threads):
     assert f"{n_bad + 2} of {n_bad + 4} files left out: " in said
     assert "name is not UTF-8 on one line" in said
     song, place = embedding.embed_file(tags, files[0])  # on the spot
-    assert song == made.songs[0]._replace(song_id="long.flac")
+    assert song == made.songs[0]._replace(song_id="long.flac", title="long")
     np.testing.assert_allclose(place, made.embeddings[0], atol=1e-5)
     with pytest.raises(UserError, match=r"cannot be read .*: give --like another file"):
         embedding.embed_file(tags, music / "two\nlines.wav")

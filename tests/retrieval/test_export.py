@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from checkpoint import open_trained
 from commands import ROOT, assert_user_error, run_here, run_main
-from dataset.mel_store import MEL_SETTINGS
+from dataset.mel_store import SETTINGS
 from errors import UserError
 from index_samples import train
 from metrics import METRICS
@@ -83,11 +83,12 @@ def test_one_file_holds_all_arrays(exported):
     assert np.allclose(np.linalg.norm(arrays["song_embeddings"], axis=1), 1, atol=1e-5)
 
 
-def randomly_trained(*inputs: str, fusion="auto") -> Solver:
+def randomly_trained(*inputs: str, fusion="auto", mel="own") -> Solver:
     """A model whose weights, and means and deviations of its norms, are random."""
     torch.manual_seed(0)
     options = Options(input_type="+".join(inputs), fusion=fusion)
-    solver = Solver(options.to_store(), ["a"], 6, {name: SIZES[name] for name in inputs})
+    sizes = {name: SIZES[name] for name in inputs}
+    solver = Solver(options.to_store(), ["a"], 6, sizes, SETTINGS[mel])
     for module in solver.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             module.running_mean.normal_()
@@ -98,21 +99,24 @@ def randomly_trained(*inputs: str, fusion="auto") -> Solver:
 
 
 @pytest.mark.parametrize(
-    ("inputs", "fusion"),
+    ("inputs", "fusion", "mel"),
     [
-        (("cf",), "auto"),
-        (("moods",), "auto"),
-        (("cf", "moods"), "masked"),
-        pytest.param(("spec",), "auto", marks=pytest.mark.slow),
-        pytest.param(("spec", "cf"), "concat", marks=pytest.mark.slow),
-        pytest.param(("spec", "cf", "moods"), "masked", marks=pytest.mark.slow),
+        (("cf",), "auto", "own"),
+        (("moods",), "auto", "own"),
+        (("cf", "moods"), "masked", "own"),
+        pytest.param(("spec",), "auto", "own", marks=pytest.mark.slow),
+        (("spec",), "auto", "musicnn"),
+        pytest.param(("spec", "cf"), "concat", "own", marks=pytest.mark.slow),
+        pytest.param(("spec", "cf", "moods"), "masked", "own", marks=pytest.mark.slow),
     ],
 )
-def test_branches_of_all_inputs(inputs, fusion, tmp_path):
-    solver, file = randomly_trained(*inputs, fusion=fusion), tmp_path / "one.onnx"
+def test_branches_of_all_inputs(inputs, fusion, mel, tmp_path):
+    solver, file = randomly_trained(*inputs, fusion=fusion, mel=mel), tmp_path / "one.onnx"
+    n_mels = SETTINGS[mel]["n_mels"]
     export._write_song_branch(solver, 140, file)
     for n_songs, n_chunks in ((5, 2), (1, 1)):
-        shapes = {name: (size,) if size else (n_chunks, 128, 140) for name, size in SIZES.items()}
+        spec = (n_chunks, n_mels, 140)
+        shapes = {name: (size,) if size else spec for name, size in SIZES.items()}
         songs = {name: torch.randn(n_songs, *shapes[name]) for name in inputs}
         if fusion == "masked" and n_songs > 1:
             for row, name in enumerate(inputs):
@@ -148,14 +152,18 @@ def test_the_card_says_what_is_known(cultural, exported, tmp_path):
     assert f"| all tags | {results['map']:.4f} |" in text
 
 
-def test_the_card_tells_how_spectrograms_are_made(cultural):
+@pytest.mark.parametrize(
+    ("mel", "n_mels", "scale"),
+    [("own", 128, "10 log10(power), in dB"), ("musicnn", 96, "log10(10000 power + 1)")],
+)
+def test_the_card_tells_how_spectrograms_are_made(cultural, mel, n_mels, scale):
     trained = open_trained(cultural)
-    solver = randomly_trained("spec", "moods")
-    solver.hparams.mel_settings = MEL_SETTINGS
+    solver = randomly_trained("spec", "moods", mel=mel)
     options = replace(trained.options, input_type="spec+moods", input_length=140)
     text = card(trained._replace(solver=solver, options=options), 3, None)
-    assert "| `spec` | (songs, chunks, 128, 140) |" in text and "is a row of NaN" in text
-    assert json.dumps(MEL_SETTINGS, indent=2) in text
+    assert f"| `spec` | (songs, chunks, {n_mels}, 140) |" in text and "is a row of NaN" in text
+    assert f"A spectrogram is {scale}, of the power in each mel band." in text
+    assert json.dumps(SETTINGS[mel], indent=2) in text
 
 
 def test_refusals_leave_all_as_it_was(cultural, exported, tmp_path, monkeypatch):

@@ -10,7 +10,7 @@ from errors import UserError
 from index_samples import make_model
 from retrieval import index_writing, nearest
 from retrieval.index_writing import EmbeddedSongs, remove_songs, write_index
-from retrieval.search import Searcher, Wanted
+from retrieval.search import Rules, Searcher, Wanted
 from retrieval.song_index import NEAREST, IndexedSong, read_index, unit_length
 
 pytest.importorskip("faiss")
@@ -41,6 +41,82 @@ def test_found_as_exactly(tmp_path, kind):
         n_same += len({*rows} & set(np.argsort(-exact)[:10].tolist()))
         assert [hit.score for hit in hits] == pytest.approx(exact[rows].tolist(), abs=1e-3)
     assert n_same >= 95  # of 100
+
+
+@pytest.fixture(scope="module", params=["hnsw", "ivfpq"])
+def folder(request, tmp_path_factory):
+    """Songs of 30 artists, each in a cluster of its own."""
+    folder = tmp_path_factory.mktemp("wide") / "songs.index"
+    songs = [IndexedSong(f"S{n}", f"artist {n % 30}") for n in range(3000)]
+    write_index(folder, make_model(), EmbeddedSongs(clustered(3000), songs, None), request.param)
+    return folder
+
+
+@pytest.fixture
+def index(folder, monkeypatch):
+    monkeypatch.setattr(nearest, "PROBES", 5)  # lists, of 75
+    return read_index(folder)
+
+
+@pytest.fixture
+def looks(monkeypatch):
+    """How many candidates each look by faiss asks for."""
+    asked, look = [], nearest.Nearest._look
+    monkeypatch.setattr(
+        nearest.Nearest,
+        "_look",
+        lambda self, vector, wanted: (asked.append(wanted), look(self, vector, wanted))[1],
+    )
+    return asked
+
+
+def wanted_like(index, row):
+    return [Wanted("", 1, unit_length(index.vectors([row]))[0])]
+
+
+def best_of(index, vector):
+    """Rows, best first, of the songs that are there."""
+    scores = index.vectors(range(3000)) @ vector
+    scores[index.parts[0].removed] = -2
+    return np.argsort(-scores)[: len(index)].tolist()
+
+
+def test_more_answers_than_usual_are_the_best_and_all_that_there_are(index):
+    wanted, searcher = wanted_like(index, 5), Searcher(index)
+    best = best_of(index, wanted[0].vector)
+    for top in (500, 3000, 5000):
+        rows = [hit.row for hit in searcher.search(wanted, top)]
+        assert len(rows) == min(top, 3000) and set(rows) == set(best[:top])
+
+
+def test_few_songs_of_an_artist_are_looked_for_among_all(index):
+    searcher = Searcher(index)
+    assert len(searcher.search(wanted_like(index, 5), 20, Rules((), 1))) == 20
+    assert len(searcher.search(wanted_like(index, 5), 50, Rules((), 1))) == 30
+    assert len(searcher.radio(wanted_like(index, 5), 25)) == 25
+
+
+@pytest.mark.parametrize("n_removed", [90, 150, 1000, 2995, 3000])
+def test_songs_behind_many_that_were_taken_out(index, n_removed):
+    wanted = wanted_like(index, 5)
+    index.parts[0].removed = np.sort(best_of(index, wanted[0].vector)[:n_removed])
+    hits = Searcher(index).search(wanted, 10)
+    assert {hit.row for hit in hits} == set(best_of(index, wanted[0].vector)[:10])
+
+
+def test_the_usual_query_is_one_look(index, looks):
+    index.parts[0].removed = np.arange(0, 3000, 3)  # which asks for as many more
+    assert len(Searcher(index).search(wanted_like(index, 5), 10)) == 10
+    assert looks == [300]
+
+
+def test_more_lists_are_read_for_more_answers(index, looks, monkeypatch):
+    monkeypatch.setattr(nearest, "MOST_CANDIDATES", 1)
+    monkeypatch.setattr(nearest, "USUAL", 10)
+    vector = wanted_like(index, 5)[0].vector
+    rows, _ = nearest.Nearest(index.parts[0]).find(vector, 100)
+    assert len(rows) >= 1000 and looks == [2000]
+    assert len(set(best_of(index, vector)[:100]) - set(rows.tolist())) <= 2
 
 
 def test_parts_of_one_size_share_what_was_learnt(tmp_path, monkeypatch):

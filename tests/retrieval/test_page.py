@@ -82,6 +82,9 @@ def test_less_like_a_song(port):
         ({"words": "sad", "top": "0"}, "top must be"),
         ({"words": "sad", "top": "101"}, "top must be"),
         ({"words": "sad", "top": "all"}, "top must be"),
+        ({"words": "sad", "top": "9" * 5000}, "top must be"),
+        ({"words": "sad:1_0"}, "weighs nothing"),
+        ({"like": "~\0"}, "is no song here"),
     ],
 )
 def test_what_cannot_be_answered_gets_one_sentence(port, asked, says):
@@ -97,6 +100,17 @@ def test_a_word_that_is_no_tag_is_told(tmp_path):
         assert answer["notes"] == ["“blue” is no tag; its word vector says what it means"]
         status, answer = search(port, "rainy")
         assert status == 400 and "'rainy' is no tag, and has no word vector" in answer["error"]
+
+
+def test_ids_that_look_like_weights_and_tags_with_commas():
+    songs = [IndexedSong(song_id) for song_id in ("a:0", "b:-1", "c")]
+    with served(make_index(3, songs, tags=["r&b, soul", "soul", "sad"])) as port:
+        for song in songs:
+            status, answer = search(port, like=song.song_id)
+            assert (status, answer["labels"]) == (200, [f"like {song.song_id}"])
+            assert search(port, "sad", like=f"{song.song_id}:-1")[0] == 200
+        _, answer = search(port, "r&b, soul:2, sad")
+        assert answer["labels"] == ["r&b, soul:2", "sad"] and answer["notes"] == []
 
 
 def test_audio_whole_and_in_ranges(port, index):
@@ -198,6 +212,7 @@ def test_mistakes_of_the_command(tmp_path):
     assert_user_error(wrong(folder, "--port", "99999"), "port 99999")
     assert_user_error(wrong(folder, "--port", "web"), "--port must be a whole number")
     assert_user_error(wrong(folder, "--host", "no.such.invalid"), "no.such.invalid")
+    assert_user_error(wrong(folder, "--host", ""), "--host is empty")
     assert_user_error(wrong(tmp_path / "none"), "cannot be read")
     (folder / "index.json").write_text("{}")
     assert_user_error(wrong(folder), "is no index, or is damaged")

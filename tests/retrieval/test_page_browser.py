@@ -11,6 +11,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
+from index_samples import make_index
 from page_samples import BAD_TAG, served, sounding_index
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -158,6 +159,29 @@ def test_by_keyboard_alone(browser, address):
     canvas.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_UP, "+", Keys.ENTER)
     until(browser, lambda _: one(browser, "#playing audio").get_property("currentTime") > 0)
     assert one(browser, "#here").text == one(browser, "#playing audio").accessible_name
+
+
+def test_tags_with_commas(browser):
+    with served(make_index(4, tags=["r&b, soul", "soul", "jazz"])) as port:
+        open_page(browser, f"http://127.0.0.1:{port}/?words=soul:-1")
+        wait_for(browser, "only what to keep away from")
+        button(browser, "r&b, soul").click()
+        wait_for(browser, "4 songs for soul:-1, r&b, soul.")
+        words = one(browser, "#words")
+        assert words.get_property("value") == "soul:-1, r&b, soul"
+        for typed, expected in {
+            "jazz, r&b, s": ["jazz, r&b, soul"],
+            "soul": ["r&b, soul", "soul"],
+        }.items():
+            words.clear()
+            words.send_keys(typed)
+            options = all_of(browser, "#tags option")
+            assert [option.get_attribute("value") for option in options] == expected
+        labels = boxes(browser)
+        tag = next(box for box in labels if box["tag"] == "r&b, soul")
+        for _ in range(2):  # asked for already
+            click_on_map(browser, tag["x"] + tag["width"] / 2, tag["y"] + tag["height"] / 2)
+            wait_for(browser, "4 songs for soul:-1, r&b, soul.")
 
 
 def boxes(browser):

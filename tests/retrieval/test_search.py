@@ -8,7 +8,7 @@ import pytest
 from errors import UserError
 from index_samples import make_index, make_model, write_vectors
 from retrieval.index_writing import EmbeddedSongs, remove_songs, write_index
-from retrieval.search import Rules, Searcher, split_weight, words_in
+from retrieval.search import Rules, Searcher
 from retrieval.song_index import IndexedSong, read_index, unit_length
 
 
@@ -23,32 +23,6 @@ def ids(index, hits):
 
 def near(index, words="", top=10, rules=None, **asked):
     return ids(index, find(index, words, top, rules, **asked))
-
-
-@pytest.mark.parametrize(
-    ("query", "words"),
-    [
-        ("sad", ["sad"]),
-        (" smooth  jazz ,sad,, ", ["smooth jazz", "sad"]),
-        (",", []),
-        ("", []),
-    ],
-)
-def test_words_in_a_query(query, words):
-    assert words_in(query) == words
-
-
-def test_weights_in_a_query():
-    for text, split in {
-        "jazz:2": ("jazz", 2),
-        "a:b:-0.5": ("a:b", -0.5),
-        "a:b": ("a:b", 1),
-        ":2": (":2", 1),
-        "a:nan": ("a:nan", 1),
-    }.items():
-        assert split_weight(text) == split
-    with pytest.raises(UserError, match="weighs nothing"):
-        split_weight("jazz:0")
 
 
 def test_a_tag_finds_its_songs_first_and_ties_keep_their_order():
@@ -69,11 +43,29 @@ def test_case_does_not_matter_unless_two_tags_differ_by_it():
     assert near(make_index(2, tags=["a", "a:2"]), "a:2", 1) == ["S1"]  # a tag comes first
 
 
+def test_a_tag_may_have_commas():
+    index = make_index(n_songs=4, tags=["r&b, soul", "soul", "jazz", "sad"])
+    assert near(index, "R&B,soul", 1) == ["S0"] and near(index, "soul", 1) == ["S1"]
+    hits = find(index, "jazz, r&b, soul:2", 4, without="r&b, soul, sad")
+    assert len(hits[0].by_part) == 4
+
+
+def test_only_the_ratios_of_weights_matter():
+    index = make_index(n_songs=4)
+    usual = find(index, "jazz:2, sad", without="Blues:-3")
+    for scale in ("e38", "e307", "e-46", "e-320", "0" * 200):
+        scaled = find(index, f"jazz:2{scale}, sad:1{scale}", without=f"Blues:-3{scale}")
+        assert [hit.score for hit in scaled] == pytest.approx([hit.score for hit in usual])
+    four = find(index, "jazz:1e308, sad:1e308", like=["S0:1e308", "S1:1e308"])
+    assert four[0].score == pytest.approx(np.mean(four[0].by_part), abs=1e-5) and four[0].score > 0
+
+
 def test_the_score_is_the_weighted_mean_of_similarities():
     index = make_index(n_songs=4)
     words = {"jazz": 2, "sad": 1, "Blues": -1}
     alone = [{hit.row: hit.score for hit in find(index, word, 4)} for word in words]
     hits = find(index, "jazz:2, sad", 4, without="Blues")
+    assert find(index, "jazz:2, sad", 4, without="Blues:-1") == hits  # the sign is understood
     for hit in hits:
         each = [found[hit.row] for found in alone]
         assert hit.by_part == pytest.approx(each, abs=1e-5)
@@ -134,12 +126,48 @@ def test_a_song_is_no_answer_to_itself_nor_are_its_copies(tmp_path):
     assert not {"S0", "S4"} & {*near(index, "jazz", like=["S0:-1"])}
 
 
+def test_a_file_that_is_not_in_the_index_leaves_out_its_copies_alone(tmp_path, monkeypatch):
+    file = tmp_path / "track1.wav"
+    file.touch()
+    songs = [IndexedSong("track1.wav", digest="d1"), IndexedSong("track2.wav", digest="d2")]
+    index = make_index(2, songs)
+    for digest, left in {"d3": ["track1.wav", "track2.wav"], "d2": ["track1.wav"]}.items():
+        heard = IndexedSong(file.name, "", file.stem, str(file), digest), index.vectors([0])[0]
+        monkeypatch.setattr("retrieval.embedding.embed_file", lambda *_, heard=heard: heard)
+        assert near(index, like=[str(file)]) == left
+        assert Searcher(index).wanted(like=[str(file)])[0].label == "like track1"
+
+
+def test_ids_that_look_like_weights_and_names_of_no_file():
+    index = make_index(3, [IndexedSong("a:0"), IndexedSong("b:-1"), IndexedSong("b")])
+    for takes_files in (True, False):
+        wanted = Searcher(index).wanted(like=["a:0", "b:-1", "b:-1:2"], takes_files=takes_files)
+        assert [one.label for one in wanted] == ["like a:0", "like b:-1", "like b:-1"]
+        assert [one.weight for one in wanted] == [1, 1, 2]
+    with pytest.raises(UserError, match=r"'\\udcff.mp3' is no song id"):
+        find(index, like=["\udcff.mp3"])
+
+
+def test_names_of_files_are_not_looked_at_unless_they_may_be(tmp_path):
+    file = tmp_path / "a.wav"
+    file.touch()
+    index = make_index(1, [IndexedSong("S0", audio=str(file))])
+    assert Searcher(index).wanted(like=[str(file)])
+    for name in (str(file), "~\0", "\udcff"):
+        with pytest.raises(UserError, match="is no song here: look for songs by words"):
+            Searcher(index).wanted(like=[name], takes_files=False)
+
+
 def test_songs_that_are_not_there(tmp_path):
     index = make_index()
     with pytest.raises(UserError, match=r"'S9' is no song id .* such as 'S0', or an audio file"):
         find(index, like=["S9"])
-    for nothing in ({}, {"without": "sad"}, {"like": ["S0:-1"]}):
-        with pytest.raises(UserError, match="no WORDS and no --like"):
+    for nothing, says in (
+        ({}, "no WORDS and no --like"),
+        ({"without": "sad"}, "no WORDS and no --like"),
+        ({"words": "sad:-1", "like": ["S0:-1"]}, "only what to keep away from"),
+    ):
+        with pytest.raises(UserError, match=says):
             find(index, **nothing)
     (tmp_path / "a.wav").touch()
     with pytest.raises(UserError, match=r"a\.wav is not in the index, and none\.ckpt, which"):

@@ -38,8 +38,11 @@ def test_the_table():
 def test_tags_asked_for_come_first_and_many_are_counted():
     index = make_index(1, tags=[*TAGS, "live", "loud"])
     index.parts[0].song_tags = index.parts[0].song_tags | 255
-    table = hits_table(index, *found(index, "SAD"))
-    assert table.endswith("sad, Blues, jazz, smooth jazz and 2 more")
+    for words in ("SAD", "sad:2"):
+        table = hits_table(index, *found(index, words))
+        assert table.endswith("sad, Blues, jazz, smooth jazz and 2 more")
+    table = hits_table(index, *found(index, "loud:2", without="sad"))
+    assert table.endswith("loud, Blues, jazz, smooth jazz and 2 more")
 
 
 def test_written_as_table_and_playlist(tmp_path, capsys):

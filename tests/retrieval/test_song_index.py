@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from errors import UserError
 from index_samples import make_index, make_model, make_songs
 from modules import projection_head
-from retrieval import index_writing
+from retrieval import index_writing, song_index
 from retrieval.embedding import plain_layers
 from retrieval.index_writing import (
     add_songs,
@@ -43,6 +43,7 @@ def test_read_as_written(tmp_path, has_tags):
     assert [index.row_of(song.song_id) for song in NAMES] == [0, 1, 2]
     assert index.row_of("/c.mp3", "audio") == 2
     assert index.row_of("Ann") is None and index.row_of("") is None
+    assert index.row_of("\udcff") is None and index.row_of("\ud800", "audio") is None
     assert [song.name for song in NAMES] == ["Ann - Björn", "A", "C"]
 
 
@@ -62,7 +63,7 @@ def test_songs_added_and_taken_out(tmp_path, monkeypatch):
     folder = tmp_path / "songs.index"
     index = make_index(3, NAMES, folder=folder)
     assert [len(part) for part in index.parts] == [2, 1]
-    add_songs(folder, make_songs(index.model, 2, [IndexedSong("D"), IndexedSong("E")]))
+    add_songs(folder, index.model, make_songs(index.model, 2, [IndexedSong("D"), IndexedSong("E")]))
     index = read_index(folder)
     assert ids(index) == ["A", "B", "C", "D", "E"] and index.song(4).song_id == "E"
     remove_songs(folder, ["A", "E"])
@@ -85,9 +86,9 @@ def test_small_parts_become_one(tmp_path, monkeypatch):
     assert merge_parts(folder) == 0
     for name in "ABCD":
         more = make_songs(index.model, 1, [IndexedSong(name)], has_tags=name != "B")
-        add_songs(folder, more)
+        add_songs(folder, index.model, more)
     remove_songs(folder, ["A"])
-    before = read_index(folder)
+    before = read_index(folder)  # whose names are read after its files have gone
     asked = {name: before.row_of(name) for name in ("S4", "B", "C", "D", "S1")}
     assert merge_parts(folder) == 4
     index = read_index(folder)
@@ -108,7 +109,7 @@ def test_small_parts_become_one(tmp_path, monkeypatch):
 def test_a_writer_that_is_stopped_changes_nothing(tmp_path, monkeypatch, step):
     folder = tmp_path / "songs.index"
     index = make_index(1, NAMES[:1], folder=folder)
-    add_songs(folder, make_songs(index.model, 2, NAMES[1:]))
+    add_songs(folder, index.model, make_songs(index.model, 2, NAMES[1:]))
 
     def stop(*_):
         raise KeyboardInterrupt
@@ -116,14 +117,14 @@ def test_a_writer_that_is_stopped_changes_nothing(tmp_path, monkeypatch, step):
     with monkeypatch.context() as patch:
         patch.setattr(index_writing, step, stop)
         for write in (
-            lambda: add_songs(folder, make_songs(index.model, 1)),
+            lambda: add_songs(folder, index.model, make_songs(index.model, 1)),
             lambda: merge_parts(folder),
             lambda: write_index(folder, index.model, make_songs(index.model, 1)),
         ):
             with pytest.raises(KeyboardInterrupt):
                 write()
             assert ids(read_index(folder)) == ["A", "B", "C"]
-    add_songs(folder, make_songs(index.model, 1))
+    add_songs(folder, index.model, make_songs(index.model, 1))
     assert ids(read_index(folder)) == ["A", "B", "C", "S0"]
     assert len(list(folder.iterdir())) == 5  # nothing half-written is left
 
@@ -146,12 +147,29 @@ def assert_refused(folder, sentence: str) -> None:
         read_index(folder)
 
 
+def test_an_index_that_is_merged_as_it_is_opened(tmp_path, monkeypatch):
+    monkeypatch.setattr(index_writing, "PART_SONGS", 4)
+    folder = tmp_path / "songs.index"
+    index = make_index(2, folder=folder)
+    add_songs(folder, index.model, make_songs(index.model, 1, [IndexedSong("A")]))
+    opens, merges = song_index._open, iter([merge_parts])
+
+    def open_late(*arguments):
+        for merge in merges:
+            merge(folder)
+        return opens(*arguments)
+
+    monkeypatch.setattr(song_index, "_open", open_late)
+    assert ids(read_index(folder)) == ["S0", "S1", "A"]
+
+
 def test_what_is_no_index_is_told(tmp_path):
     folder = tmp_path / "songs.index"
     assert_refused(folder, "cannot be read .No such file")
-    assert_refused(tmp_path, "cannot be read .No such file")
+    assert_refused(tmp_path, "is no index, or is damaged")
     folder.write_bytes(b"PK of an older format")
-    assert_refused(folder, "is no index, or one of an older format")
+    with pytest.raises(UserError, match="is no index, which is a folder, unless of an older"):
+        read_index(folder)
     for content in ("nothing of the kind", "[1]", "{}", "null"):
         (tmp_path / ABOUT).write_text(content)
         assert_refused(tmp_path, "is no index, or is damaged")
@@ -172,7 +190,7 @@ def test_damage_anywhere_is_noticed(tmp_path):
         file.write_bytes(whole[: len(whole) // 2])
         assert_refused(index.folder, "is no index, or is damaged")
         file.unlink()
-        assert_refused(index.folder, "cannot be read .No such file")
+        assert_refused(index.folder, "is no index, or is damaged")
         file.write_bytes(whole)
     assert ids(read_index(index.folder)) == before
 

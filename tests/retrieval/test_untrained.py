@@ -147,6 +147,21 @@ def test_from_a_folder_to_its_songs(wheel, music, tmp_path, trusting):
     assert_user_error(two, "give MODEL_PATH DATA_PATH INDEX, or --audio FOLDER INDEX")
 
 
+def test_another_album_of_the_same_names(wheel, music, tmp_path, trusting):
+    at, album = tmp_path / "my.index", tmp_path / "CD2"
+    album.mkdir()
+    soundfile.write(album / "1.wav", chords(3.5, 16000, seed=9), 16000)
+    assert retrieve("index", "--audio", music, at, "--wheel", wheel).returncode == 0
+    done = retrieve("index", "--audio", album, at, "--wheel", wheel, "--add")
+    assert done.returncode == 0, done.stderr
+    assert "1 songs added\n5 songs, to be searched" in done.stdout
+    assert "their song ids begin with their folder: CD2/1.wav\n" in done.stdout
+    found = retrieve("search", at, "sad", "--like", "CD2/1.wav")
+    assert len(found.stdout.splitlines()) == 5 and found.returncode == 0
+    again = retrieve("index", "--audio", album, at, "--wheel", wheel, "--add")
+    assert_user_error(again, "the index has every audio file in", "none to add")
+
+
 def test_another_wheel_is_refused(wheel, music, tmp_path):
     done = retrieve("index", "--audio", music, tmp_path / "my.index", "--wheel", wheel)
     assert_user_error(done, "has another SHA-256")
