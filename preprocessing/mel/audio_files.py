@@ -16,12 +16,13 @@ import numpy as np
 import soundfile
 import soxr
 
-from preprocessing.mel.sndfile import UNKNOWN, AudioError, Blocks, GaveUp, sndfile_blocks
+from preprocessing.mel.sndfile import UNKNOWN, AudioError, Blocks, GaveUp, muted, sndfile_blocks
 
 READABLE = (  # endings of the usual formats; files of rarer ones are tried where they are named
     *("wav", "flac", "ogg", "oga", "opus", "mp3", "aiff", "aif", "aifc", "au", "snd", "caf"),
     *("w64", "rf64", "mp2", "m4a", "m4b", "mp4", "aac", "webm", "mka", "wma", "wv", "ape", "tta"),
 )
+MOST_HOURS, LEAST_BYTES = 3, 1000  # what is longer has so many bytes a second: 8 kbit/s
 Made = TypeVar("Made")
 
 
@@ -50,18 +51,19 @@ def read_audio(
     Raises
     ------
     AudioError
-        The file cannot be read or decoded, is empty, or has no sensible sample rate.
+        The file cannot be read or decoded, is empty, has no sensible sample rate, or holds hours of
+        next to nothing.
     """
     notes: list[str] = []
     try:
-        return make(_resampled(sndfile_blocks(file, notes), sample_rate)), "; ".join(notes)
+        return make(_sound(file, sndfile_blocks(file, notes), sample_rate)), "; ".join(notes)
     except GaveUp as error:
         first = error
     from preprocessing.mel.ffmpeg import ffmpeg_blocks  # only where it is needed
 
     try:
         blocks = ffmpeg_blocks(file, notes, first.seconds)
-        return make(_resampled(blocks, sample_rate)), "; ".join(notes)
+        return make(_sound(file, blocks, sample_rate)), "; ".join(notes)
     except GaveUp as second:
         raise AudioError(_reason(file, first, second)) from None
 
@@ -73,6 +75,22 @@ def _reason(file: Path, first: GaveUp, second: GaveUp) -> str:
     if ending in READABLE:
         return f"not readable as {ending}: {second if str(first) == UNKNOWN else first}"
     return f"{ending or 'this'} is no format that can be read: convert it to wav, flac or mp3"
+
+
+def _sound(file: Path, blocks: Blocks, sample_rate: int) -> Iterator[np.ndarray]:
+    """Samples at one rate, for as long as may be true of a file of that size.
+
+    Days of silence take some kilobytes, and what is made of sound takes memory by its length.
+    """
+    n_samples, most = 0, 3600 * MOST_HOURS * sample_rate
+    for samples in _resampled(blocks, sample_rate):
+        n_samples += len(samples)
+        if n_samples > most and LEAST_BYTES * n_samples > sample_rate * file.stat().st_size:
+            raise AudioError(
+                f"more than {MOST_HOURS} hours at under {LEAST_BYTES} bytes a second, which is "
+                "hardly music: cut it into songs"
+            )
+        yield samples
 
 
 def _resampled(blocks: Blocks, sample_rate: int) -> Iterator[np.ndarray]:
@@ -90,7 +108,8 @@ def _resampled(blocks: Blocks, sample_rate: int) -> Iterator[np.ndarray]:
 def can_be_read(file: Path) -> bool:
     """Whether one of the decoders knows the format of a file; its sound is not looked at."""
     try:
-        soundfile.info(file)
+        with muted():
+            soundfile.info(file)
     except (soundfile.SoundFileError, TypeError, OSError):  # TypeError: raw samples, no header
         from preprocessing.mel.ffmpeg import has_sound
 

@@ -35,6 +35,8 @@ _FORMATS = (
 )
 _WITHOUT_LENGTH = ("aac", "ac3", "eac3", "mp3", "dts", "amr", "mpeg", "mpegts")  # an estimate
 _GAP = 0.05  # seconds between frames that are more than the rounding of their times
+_MANY = 8  # channels, from which on PyAV 18.1 crashes over frames that keep each one apart
+_MOST_DAMAGE = 2  # places for a frame that is decoded; programs that are called mp3 have more
 _LEAST_READ = 0.7  # part of its bytes that packets must make up, else something is left over
 
 
@@ -57,7 +59,7 @@ def ffmpeg_blocks(file: Path, notes: list[str], heard: float = 0.0) -> Blocks:
     AudioError
         The sample rate is not sensible.
     GaveUp
-        Nothing can be decoded, or less than the first decoder has read.
+        Nothing can be decoded, or less than the first decoder has read; or nearly all is damage.
     """
     if av is None:
         raise GaveUp("PyAV, which may read it, is missing: pip install av")
@@ -132,10 +134,13 @@ def _part_blocks(stream: BinaryIO, notes: list[str]) -> Blocks:
             rate = frame.sample_rate
             check_rate(rate)
             seconds += frame.samples / rate
+            read["frames"] += 1
             if frame.time is not None:
                 start = frame.time if start is None else start
                 end = frame.time + frame.samples / rate
             yield rate, mean_of_channels(_channels(frame))
+        if read["damaged"] > _MOST_DAMAGE * read["frames"]:
+            raise GaveUp(UNKNOWN)
         if read["damaged"] or end - (start or 0.0) > seconds + _GAP:
             notes.append(f"damaged in {read['damaged'] or 'some'} places, which were left out")
         note_length(notes, max(seconds, _claimed_seconds(container, sound)), seconds)
@@ -153,11 +158,20 @@ def _frames(
             packet = next(packets)
             read["bytes"] += packet.size
             if packet.stream is sound:
-                yield from packet.decode()
+                yield from map(_convertible, packet.decode())
         except StopIteration:
             return
         except _DAMAGE:
             read["damaged"] += 1
+
+
+def _convertible(frame: "av.AudioFrame") -> "av.AudioFrame":
+    """A frame that numpy can have: itself, but for many channels and for 64-bit integers."""
+    is_apart = frame.format.is_planar and frame.layout.nb_channels >= _MANY
+    if not is_apart and frame.format.name not in ("s64", "s64p"):
+        return frame
+    (converted,) = av.AudioResampler("flt", frame.layout, frame.sample_rate).resample(frame)
+    return converted
 
 
 def _channels(frame: "av.AudioFrame") -> np.ndarray:

@@ -8,6 +8,8 @@ import contextlib
 import io
 import os
 import re
+import sys
+import threading
 from collections.abc import Iterator
 from functools import reduce
 from pathlib import Path
@@ -34,6 +36,7 @@ _NUMBER_BYTES = {"PCM_U8": 1, "PCM_S8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4
     "ULAW": 1,
     "ALAW": 1,
 }
+_ONE_AT_A_TIME = threading.Lock()  # else one thread might keep for good what another has muted
 _WHOLE_FILES = (b"RIFF", b"RF64", b"FORM")  # a file that was joined to the end, and no chunk
 
 Blocks = Iterator[tuple[int, np.ndarray]]  # sample rate in Hz, and samples (n,) float32
@@ -115,11 +118,28 @@ def _opened(file: Path) -> Iterator[int]:
 
 def _sound(descriptor: int) -> soundfile.SoundFile:
     try:
-        return soundfile.SoundFile(descriptor, closefd=False)
+        with muted():
+            return soundfile.SoundFile(descriptor, closefd=False)
     except soundfile.SoundFileError as error:
         if "SF_INFO" in str(error):
             raise GaveUp("sample rate or number of channels of 0") from None
         raise GaveUp(UNKNOWN) from None
+
+
+@contextlib.contextmanager
+def muted() -> Iterator[None]:
+    """Keep from the terminal what libsndfile's mp3 decoder prints of damage, past Python."""
+    if sys.__stderr__ is None:  # closed from the beginning: 2 may be the file that is read
+        yield
+        return
+    with _ONE_AT_A_TIME, open(os.devnull, "wb") as nowhere:
+        stderr = os.dup(2)
+        try:
+            os.dup2(nowhere.fileno(), 2)
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
 
 
 def mono_blocks(sound: soundfile.SoundFile) -> Iterator[np.ndarray]:
@@ -145,7 +165,8 @@ def mean_of_channels(channels: np.ndarray) -> np.ndarray:
 def _decode(sound: soundfile.SoundFile, buffer: np.ndarray) -> np.ndarray:
     """Return the part of `buffer` that could be filled."""
     try:
-        return sound.read(out=buffer)
+        with muted():
+            return sound.read(out=buffer)
     except soundfile.SoundFileError as error:
         raise AudioError(f"damaged: {one_line(error)}") from None
 

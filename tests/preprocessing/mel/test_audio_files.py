@@ -1,5 +1,8 @@
 """Decoding, mixing and resampling: every format, any length of block, and damaged files."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 import soundfile
@@ -7,7 +10,7 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audio_samples import chords, write_damaged
+from audio_samples import chords, encoded, write_damaged
 from preprocessing.mel import sndfile
 from preprocessing.mel.audio_files import AudioError, can_be_read, find_audio, read_audio
 
@@ -68,6 +71,43 @@ def test_a_file_cut_short_gives_what_it_holds(tmp_path):
     samples = read(tmp_path / "a.wav")
     assert 0.9 < len(samples) / 22050 < 1.1
     np.testing.assert_array_equal(samples, song[: len(samples), 0])
+
+
+def write_quiet(file: Path, hours: float) -> Path:
+    """Write a second of sound and hours of silence: 12 KB an hour."""
+    quiet = np.zeros(round(hours * 3600) * 1000, dtype=np.float32)
+    quiet[:1000] = chords(1, 1000)[:, 0]
+    soundfile.write(file, quiet, 1000)
+    return file
+
+
+def test_hours_of_next_to_nothing_are_refused(tmp_path):
+    """What is made of them would take far more memory than the file has bytes."""
+    file = write_quiet(tmp_path / "a.flac", 3.1)
+    with pytest.raises(AudioError, match="more than 3 hours at under 1000 bytes a second"):
+        read_audio(file, 1000, lambda blocks: sum(map(len, blocks)))
+
+
+@pytest.mark.parametrize(("name", "hours"), [("a.flac", 2.9), ("a.wav", 3.1)])
+def test_hours_that_are_short_or_have_the_bytes_are_read(tmp_path, name, hours):
+    file = write_quiet(tmp_path / name, hours)
+    n_samples, note = read_audio(file, 1000, lambda blocks: sum(map(len, blocks)))
+    assert n_samples == hours * 3600 * 1000 and note == ""
+
+
+def test_decoders_do_not_write_to_the_terminal(tmp_path, capfd):
+    content = bytearray(encoded(chords(3, 44100, 2), 44100, "mp3"))
+    for place in np.random.default_rng(0).integers(0, len(content), size=200):
+        content[place] ^= 255
+    (tmp_path / "a.mp3").write_bytes(content)
+    can_be_read(tmp_path / "a.mp3")
+    try:
+        read(tmp_path / "a.mp3")
+    except AudioError as error:
+        assert str(error)
+    assert capfd.readouterr().err == ""
+    os.write(2, b"back")
+    assert capfd.readouterr().err == "back"
 
 
 def test_damaged_files_are_told_apart(tmp_path):

@@ -1,8 +1,12 @@
 """The formats that only FFmpeg reads; and damage of any kind to files of either decoder."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -41,6 +45,76 @@ def test_formats_that_libsndfile_has_not(tmp_path, ending):
         n = min(len(samples), len(expected))
         assert np.corrcoef(samples[:n], expected[:n])[0, 1] > 0.98
     assert isinstance(song_mel(file), np.ndarray)
+
+
+ROOT = Path(ffmpeg.__file__).parents[2]
+READ = """
+import pathlib, sys
+from preprocessing.mel.audio_files import read_audio
+print(read_audio(pathlib.Path(sys.argv[1]), 48000, lambda blocks: sum(map(len, blocks)))[0])
+"""
+TONE = chords(1, 48000)  # (48000, 1)
+
+
+def write_channels(file: Path, codec: str, layout: str, **options: str) -> Path:
+    """Write a second of 48 kHz of which each channel is louder than the one before."""
+    channels = TONE * np.linspace(0.5, 1, av.AudioLayout(layout).nb_channels, dtype=np.float32)
+    frame = av.AudioFrame.from_ndarray(channels.reshape(1, -1), "flt", layout)
+    frame.sample_rate, frame.pts = 48000, 0
+    with av.open(str(file), "w") as output:
+        stream = output.add_stream(codec, rate=48000, layout=layout, options=options)
+        stream.codec_context.open()
+        size = stream.codec_context.frame_size or 1024
+        resampler = av.AudioResampler(stream.codec_context.format, layout, 48000, size)
+        for part in (*resampler.resample(frame), *resampler.resample(None)):
+            output.mux(stream.encode(part))
+        output.mux(stream.encode(None))
+    return file
+
+
+MANY = [
+    *(("wv", "wavpack", layout) for layout in ("6.1", "7.1", "22.2", "12 channels")),
+    *(("m4a", "aac", "7.1"), ("mka", "libopus", "7.1")),
+]
+
+
+@pytest.mark.parametrize(("ending", "codec", "layout"), MANY)
+def test_many_channels(tmp_path, ending, codec, layout):
+    file = write_channels(tmp_path / f"a.{ending}", codec, layout)
+    reading = [sys.executable, "-c", READ, str(file)]  # apart: it might crash
+    done = subprocess.run(reading, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) == pytest.approx(48000, abs=1100)
+    samples, _ = read_sound(file, tmp_path)
+    expected = soxr.resample(0.75 * TONE[:, 0], 48000, 22050)
+    n = min(len(samples), len(expected))
+    assert np.std(samples[:n]) == pytest.approx(np.std(expected[:n]), rel=0.1)
+    assert np.corrcoef(samples[:n], expected[:n])[0, 1] > 0.95
+
+
+@pytest.mark.parametrize("ending", ["wav", "mka"])
+def test_numbers_of_64_bits(tmp_path, ending):
+    file = write_channels(tmp_path / f"a.{ending}", "pcm_s64le", "stereo")
+    samples, note = read_sound(file, tmp_path)
+    expected = soxr.resample(0.75 * TONE[:, 0], 48000, 22050)
+    np.testing.assert_allclose(samples, expected, atol=1e-6)
+    assert note == ""
+
+
+def test_what_is_nearly_all_damage_is_no_sound(tmp_path):
+    """Here and there a program has bytes that look like the beginning of a frame."""
+    rng = np.random.default_rng(0)
+    looks = b"".join(b"\xff\xfb\x90\x64" + rng.bytes(413) for _ in range(100))
+    (tmp_path / "a.mp3").write_bytes(bytes(500) + looks)
+    assert "not readable as mp3: damaged, or of another format" in song_mel(tmp_path / "a.mp3")
+
+
+def test_half_a_song_is_a_song(tmp_path):
+    content = bytearray(write_by_ffmpeg(tmp_path / "a.m4a", "aac", MORE).read_bytes())
+    half = slice(len(content) // 3, len(content) // 3 + len(content) // 2)
+    content[half] = bytes(len(content) // 2)
+    samples, note = read_sound(bytes(content), tmp_path)
+    assert "damaged in" in note and 0.9 < len(samples) / 22050 < 2
 
 
 @pytest.mark.parametrize("ending", ["m4a", "webm", "wv"])
