@@ -4,6 +4,9 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO, TextIO
+
+from errors import UserError
 
 try:
     import resource
@@ -12,6 +15,7 @@ except ImportError:  # a system without limits of this kind
 
 HEADROOM = 2**29  # bytes
 PER_BYTE = 64  # of memory for a byte of a file: a short string in a pickle takes as much
+LONGEST_LINE = 2**24  # bytes of a table: a packed one of 1 MB may hold a line of gigabytes
 
 
 def allowed_memory() -> float:
@@ -42,3 +46,50 @@ def memory_bounded_by(file: Path) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def bounded_lines(stream: TextIO, path: Path) -> Iterator[str]:
+    """Yield the lines of a text; raise `UserError` for one that no table has."""
+    number = 1
+    while line := stream.readline(LONGEST_LINE):
+        if len(line) == LONGEST_LINE and not line.endswith("\n"):
+            raise _too_long(path, number)
+        yield line
+        number += 1
+
+
+class BoundedLines:
+    """A stream for who reads it in blocks, as pandas does; refuses what `bounded_lines` does.
+
+    Parameters
+    ----------
+    stream : binary stream
+        What is read.
+    path : Path
+        Its file, for messages.
+    """
+
+    def __init__(self, stream: BinaryIO, path: Path):
+        self._stream, self._path = stream, path
+        self._ends = {b"\n": 0, b"\r": 0}  # how many so far: a Mac of old ends lines by \r alone
+        self._n_begun = 0  # bytes of the line that follows
+
+    def __iter__(self) -> Iterator[bytes]:  # without it pandas takes this for no stream
+        return iter(self._stream)
+
+    def read(self, size: int = -1) -> bytes:
+        """Return the next `size` bytes."""
+        block = self._stream.read(size)
+        for sign in self._ends:
+            self._ends[sign] += block.count(sign)
+        end = max(map(block.rfind, self._ends))
+        self._n_begun = len(block) - 1 - end + (self._n_begun if end < 0 else 0)
+        if self._n_begun >= LONGEST_LINE:
+            raise _too_long(self._path, 1 + (self._ends[b"\n"] or self._ends[b"\r"]))
+        return block
+
+
+def _too_long(path: Path, number: int) -> UserError:
+    return UserError(
+        f"{path} has more than {LONGEST_LINE // 2**20} MB in line {number}: correct or replace it"
+    )

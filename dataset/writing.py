@@ -107,10 +107,20 @@ def _remove_left_over(directory: Path) -> None:
 
 
 def write_tsv(path: Path, rows: Iterable[Sequence]) -> None:
-    """Write rows as tab-separated UTF-8 text without header."""
+    """Write rows as tab-separated UTF-8 text without header.
+
+    Raises
+    ------
+    ValueError
+        A field holds a tab or a line break, which whoever reads the file would take for the end of
+        it: readers of raw data bring texts to one line.
+    """
     with open(path, "w", encoding="utf-8", newline="\n") as stream:
         for row in rows:
-            stream.write("\t".join(str(field) for field in row) + "\n")
+            line = "\t".join(str(field) for field in row)
+            if line.count("\t") >= max(len(row), 1) or "\n" in line or "\r" in line:
+                raise ValueError(f"{path.name}: a tab or line break within a field of {row!r}")
+            stream.write(line + "\n")
 
 
 def write_pickle(path: Path, content: dict) -> None:

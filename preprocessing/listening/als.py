@@ -5,8 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 from implicit.als import AlternatingLeastSquares
+from implicit.recommender_base import ModelFitError
 from threadpoolctl import threadpool_limits
 
+from errors import UserError
 from preprocessing.listening.triplets import Plays
 
 
@@ -48,21 +50,39 @@ def learn_factors(plays: Plays, options: AlsOptions) -> Factors:
     -------
     Factors
         float32 vectors of Euclidean length 1 (0 for a song with a zero factor), see `unit_length`.
+
+    Raises
+    ------
+    UserError
+        Alpha or the penalty is so large that float32 does not hold what comes of it.
     """
     confidence = plays.user_song
     np.log1p(confidence.data, out=confidence.data)
-    confidence.data *= options.alpha
+    with np.errstate(over="ignore"):  # told below
+        confidence.data *= options.alpha
     confidence.data += 1
-    with threadpool_limits(1, "blas"):  # implicit has threads of its own, one a song
-        model = AlternatingLeastSquares(
-            factors=options.factors,
-            regularization=options.regularization,
-            iterations=options.iterations,
-            random_state=options.seed,
-            use_gpu=False,
-        )
-        model.fit(sp.csr_matrix(confidence))
-    return Factors(list(plays.song_ids), unit_length(model.item_factors))
+    return Factors(list(plays.song_ids), unit_length(_item_factors(confidence, options)))
+
+
+def _item_factors(confidence: sp.csr_array, options: AlsOptions) -> np.ndarray:
+    """The factors (S, C) of the songs, of any length."""
+    model = AlternatingLeastSquares(
+        factors=options.factors,
+        regularization=options.regularization,
+        iterations=options.iterations,
+        random_state=options.seed,
+        use_gpu=False,
+    )
+    # implicit has threads of its own, one a song
+    with threadpool_limits(1, "blas"), np.errstate(all="ignore"):
+        try:
+            model.fit(sp.csr_matrix(confidence))
+        except ModelFitError:
+            raise UserError(
+                f"with --alpha={options.alpha:g} and --regularization={options.regularization:g} "
+                "the factors are too large or small for float32: give lower ones"
+            ) from None
+    return model.item_factors
 
 
 def unit_length(vectors: np.ndarray) -> np.ndarray:

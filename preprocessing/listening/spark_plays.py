@@ -13,6 +13,7 @@ import numpy as np
 from dataset.files import user_path
 from errors import UserError
 from preprocessing.listening.als import AlsOptions, Factors, unit_length
+from preprocessing.listening.triplets import MOST_PLAYS
 
 try:
     from pyspark.ml.recommendation import ALS
@@ -148,7 +149,8 @@ def read_on_spark(session: SparkSession, address: str) -> SparkPlays:
     Raises
     ------
     UserError
-        Nothing is there, it is empty or not of this form.
+        Nothing is there, it is empty or not of this form, or its counts of a pair add up to more
+        than a float has.
     """
     rows = _read_rows(session, address)
     n_parts = 2 + _checked_count(rows, address) // ROWS_A_PART
@@ -158,7 +160,19 @@ def read_on_spark(session: SparkSession, address: str) -> SparkPlays:
     pairs = rows.withColumnsRenamed({"user": "user_id", "song": "song_id"})
     pairs = pairs.join(users, "user_id").join(songs, "song_id")
     count = F.sum("count").cast("float").alias("count")
-    return SparkPlays(pairs.groupBy("user", "song").agg(count).persist(), songs, n_parts)
+    pairs = pairs.groupBy("user", "song").agg(count).persist()
+    _check_sums(pairs, songs, address)
+    return SparkPlays(pairs, songs, n_parts)
+
+
+def _check_sums(pairs: DataFrame, songs: DataFrame, address: str) -> None:
+    """Raise `UserError` for counts of a pair that add up to more than a float has."""
+    too_many = pairs.where(F.col("count") == F.lit(float("inf"))).join(songs, "song").head()
+    if too_many is not None:
+        raise UserError(
+            f"the counts of {address} add up to more than {MOST_PLAYS:.1e} plays of the song "
+            f"{too_many.song_id!r} by one user: correct them"
+        )
 
 
 def _read_rows(session: SparkSession, address: str) -> DataFrame:

@@ -5,7 +5,10 @@ codes before the next chunk is read, so that a row costs 12 bytes (user, song, c
 file is read, and 8 in the matrix; `benchmarks/step3_memory.py` measures the whole.
 """
 
+import contextlib
+import math
 import os
+import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -16,12 +19,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+from pandas.io.common import get_handle
 
+from dataset.bounded import BoundedLines
 from dataset.files import ITEM_INDEX, normal_form, read_tsv, require_file
 from errors import UserError
 from progress import progress
 
 CHUNK_ROWS = 250_000
+MOST_PLAYS = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,8 @@ def read_triplets(path: Path) -> Plays:
     Raises
     ------
     UserError
-        The file is missing, empty, damaged, or not of this form.
+        The file is missing, empty, damaged, or not of this form, or its counts of a pair add up to
+        more than float32 has.
     """
     users, songs = _Codes(), _Codes()
     parts: dict[str, list[np.ndarray]] = {"user": [], "song": [], "count": []}
@@ -90,7 +97,14 @@ def read_triplets(path: Path) -> Plays:
     # each list is dropped as soon as its array stands
     rows, columns, counts = (np.concatenate(parts.pop(name)) for name in list(parts))
     user_song = sp.coo_array((counts, (rows, columns)), shape=shape).tocsr()
-    return Plays(song_ids=songs.names(), user_song=user_song)
+    plays = Plays(song_ids=songs.names(), user_song=user_song)
+    if not math.isfinite(user_song.data.max()):
+        song = plays.song_ids[user_song.indices[user_song.data.argmax()]]
+        raise UserError(
+            f"the counts of {path} add up to more than {MOST_PLAYS:.1e} plays of the song {song!r} "
+            "by one user: correct them"
+        )
+    return plays
 
 
 def read_item_index(directory: Path) -> list[str]:
@@ -141,7 +155,8 @@ def triplet_chunks(path: Path) -> Iterator[pd.DataFrame]:
     }
     try:
         with (
-            pd.read_csv(path, **options) as reader,
+            _opened(path) as stream,
+            pd.read_csv(stream, **options) as reader,
             progress(
                 None, f"reading {path.name}", unit=" rows", unit_scale=True, leave=False
             ) as bar,
@@ -159,8 +174,16 @@ def triplet_chunks(path: Path) -> Iterator[pd.DataFrame]:
 
 _UNREADABLE = (  # whatever pandas and what decompresses raise
     *(pd.errors.ParserError, ValueError, OSError, EOFError, ImportError),
-    *(LZMAError, zlib.error, zipfile.BadZipFile),
+    *(LZMAError, zlib.error, zipfile.BadZipFile, tarfile.TarError),
+    RuntimeError,  # an encrypted zip, and one of another compression
 )
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[BoundedLines]:
+    """Open a file as pandas does, unpacked as its name says."""
+    with get_handle(path, "rb", compression="infer", is_text=False) as opened:
+        yield BoundedLines(opened.handle, path)
 
 
 def _check_first_line(path: Path) -> None:
@@ -170,9 +193,12 @@ def _check_first_line(path: Path) -> None:
     try:
         # as one field: pandas needs a minute and 1.3 GB for a row of a million columns
         options = {"sep": "\x1f", "header": None, "nrows": 1, "dtype": str, "na_filter": False}
-        first = pd.read_csv(path, quoting=3, **options).iloc[0, 0].split("\t")
+        with _opened(path) as stream:
+            first = pd.read_csv(stream, quoting=3, **options).iloc[0, 0].split("\t")
     except _UNREADABLE as error:
-        raise UserError(f"{path} cannot be read ({error}): correct or replace it") from None
+        raise UserError(
+            f"{path} cannot be read ({' '.join(str(error).split())}): correct or replace it"
+        ) from None
     if len(first) != 3:
         raise UserError(
             f"{path} has {len(first)} columns in its first row: it must have three, separated by "
@@ -195,12 +221,22 @@ def _check_names(chunk: pd.DataFrame, path: Path) -> None:
 
 def counts_of(column: pd.Series, path: Path) -> np.ndarray:
     """Return a column of play counts as float32, checked to be positive."""
-    counts = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float32)
+    counts = _numbers(column)
     bad = ~(np.isfinite(counts) & (counts > 0))
     if bad.any():
         row = int(column.index[np.flatnonzero(bad)[0]]) + 1
+        count = str(column.iloc[int(bad.argmax())])[:50]
         raise UserError(
-            f"{path} has the count {str(column.iloc[int(bad.argmax())])!r} in row {row}: counts "
-            "must be numbers above 0"
+            f"{path} has the count {count!r} in row {row}: counts must be numbers above 0 and at "
+            f"most {MOST_PLAYS:.1e}"
         )
     return counts
+
+
+def _numbers(column: pd.Series) -> np.ndarray:
+    """Return a column as float32: NaN for what is no number, infinity for what is too large."""
+    try:
+        with np.errstate(over="ignore"):
+            return pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float32)
+    except OverflowError:  # a whole number of hundreds of digits, beyond any float
+        return _numbers(column.where(column.astype(str).str.len() <= 308, math.inf))

@@ -176,8 +176,10 @@ def _write_report(
         for source in sources
         if source in reasons
     ]
+    no_breaks = str.maketrans("\t\r\n", "   ")  # which a folder's name may have
     with staged(data_path) as stage:
-        write_tsv(stage / files.report, rows)
+        lines = ([str(field).translate(no_breaks) for field in row] for row in rows)
+        write_tsv(stage / files.report, lines)
         write_times(stage, data_path, sources, files)
 
 

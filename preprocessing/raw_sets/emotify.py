@@ -12,6 +12,7 @@ import soundfile
 
 from dataset.files import Song, some
 from errors import UserError
+from preprocessing.mel.sndfile import muted
 from preprocessing.raw_sets.raw_set import RawSet, plain
 from preprocessing.raw_sets.tables import SPREADSHEET, read_table
 
@@ -90,7 +91,7 @@ def _file(track: int) -> str:
 def _song(track: int, audio: Path) -> Song:
     """A song with artist and title as its file names them."""
     try:
-        with soundfile.SoundFile(audio / _file(track)) as sound:
+        with muted(), soundfile.SoundFile(audio / _file(track)) as sound:
             says = sound.copy_metadata()
     except soundfile.SoundFileError:
         raise UserError(f"{audio / _file(track)} cannot be opened: {GET_AGAIN}") from None

@@ -17,9 +17,10 @@ from typing import Any
 
 import pandas as pd
 
+from dataset.bounded import bounded_lines
 from dataset.files import SPLITS, Song, read_tsv, some
 from errors import UserError, one_line
-from preprocessing.raw_sets.raw_set import RawSet, folder_of_audio
+from preprocessing.raw_sets.raw_set import RawSet, folder_of_audio, is_name, plain
 from preprocessing.tags.cleaning import TAG_LISTS
 
 HOME = "the MTG-Jamendo dataset, https://github.com/MTG/mtg-jamendo-dataset (folder data)"
@@ -160,7 +161,7 @@ def _read_file(file: File, tracks: dict[str, Track], of_split: set[str]) -> None
             )
         track.part = track.part or file.part
         for tag in tags:
-            category, _, name = tag.partition("---")
+            category, _, name = map(plain, tag.partition("---"))
             if not name:
                 raise UserError(
                     f"{file.path} has {tag!r} instead of category---tag in line {line}: get it "
@@ -176,7 +177,7 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     opened: Any = {".xz": lzma.open, ".gz": gzip.open}.get(path.suffix, open)
     try:
         with opened(path, "rt", encoding="utf-8", newline="\n") as lines:
-            for number, line in enumerate(lines, start=1):
+            for number, line in enumerate(bounded_lines(lines, path), start=1):
                 row = line.rstrip("\r\n").split("\t")
                 if number == 1 and row != HEADER:
                     raise UserError(
@@ -186,6 +187,11 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
                     raise UserError(
                         f"{path} has {len(row)} fields in line {number}, where {len(HEADER)} or "
                         f"more must be: get it again from {HOME}"
+                    )
+                if not (is_name(row[0]) and is_name(row[3])):
+                    raise UserError(
+                        f"{path} has {row[0]!r} and {row[3]!r} as TRACK_ID and PATH in line "
+                        f"{number}, which must be names on one line: get it again from {HOME}"
                     )
                 if number > 1:
                     yield number, row

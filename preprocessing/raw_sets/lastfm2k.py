@@ -12,7 +12,7 @@ import pandas as pd
 from dataset.files import TRIPLETS, Song, some
 from dataset.writing import write_tsv
 from errors import UserError
-from preprocessing.raw_sets.raw_set import RawSet
+from preprocessing.raw_sets.raw_set import RawSet, require_names
 from preprocessing.raw_sets.tables import LATIN, PLAIN, Form, read_table
 
 HOME = "the HetRec 2011 Last.fm set of GroupLens, https://grouplens.org/datasets/hetrec-2011/"
@@ -68,19 +68,27 @@ def tagger_scores(taggings: pd.DataFrame) -> pd.DataFrame:
 
 def _read_plays(path: Path) -> pd.DataFrame:
     """Read (user, artist, play count) rows; counts must be whole and positive."""
-    plays = read_table(path, ["userID", "artistID", "weight"], GET_AGAIN)
-    wrong = plays[~plays["weight"].str.fullmatch("0*[1-9][0-9]*")]
+    plays = _read_rows(path, ["userID", "artistID", "weight"])
+    wrong = plays[~plays["weight"].str.fullmatch("0*[1-9][0-9]{0,37}")]  # a float32 has 38
     if len(wrong):
         raise UserError(
-            f"{path} has the play count {wrong['weight'].iloc[0]!r} in line {wrong.index[0]}, "
-            f"which is no positive whole number: {GET_AGAIN}"
+            f"{path} has the play count {wrong['weight'].iloc[0][:50]!r} in line {wrong.index[0]}, "
+            f"which is no positive whole number of at most 38 digits: {GET_AGAIN}"
         )
     return plays
 
 
 def _read_taggings(path: Path) -> pd.DataFrame:
     header = ["userID", "artistID", "tagID", "day", "month", "year"]
-    return read_table(path, header, GET_AGAIN)[["userID", "artistID", "tagID"]]
+    return _read_rows(path, header)[["userID", "artistID", "tagID"]]
+
+
+def _read_rows(path: Path, header: list[str]) -> pd.DataFrame:
+    """Read a file of which user did what with which artist."""
+    rows = read_table(path, header, GET_AGAIN)
+    for column in ("userID", "artistID"):
+        require_names(rows[column], path, GET_AGAIN)
+    return rows
 
 
 def _names(path: Path, header: list[str], form: Form = PLAIN) -> dict[str, str]:

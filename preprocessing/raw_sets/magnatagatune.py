@@ -15,7 +15,7 @@ import pandas as pd
 
 from dataset.files import Song
 from errors import UserError
-from preprocessing.raw_sets.raw_set import RawSet, folder_of_audio, plain
+from preprocessing.raw_sets.raw_set import RawSet, folder_of_audio, plain, require_names
 from preprocessing.raw_sets.tables import QUOTED, read_table
 
 HOME = "the MagnaTagATune set, https://mirg.city.ac.uk/codeapps/the-magnatagatune-dataset"
@@ -56,7 +56,10 @@ def read_magnatagatune(raw: Path) -> RawSet:
 
 def _read(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     """Read one of the two files; its index is the clip id, which must stand once."""
-    table = read_table(path, columns, GET_AGAIN, QUOTED).set_index("clip_id")
+    table = read_table(path, columns, GET_AGAIN, QUOTED)
+    for column in {"clip_id", "mp3_path"}.intersection(columns):
+        require_names(table[column], path, GET_AGAIN)
+    table = table.set_index("clip_id")
     if table.index.has_duplicates:
         clip = table.index[table.index.duplicated()][0]
         raise UserError(f"{path} lists the clip {clip} twice: {GET_AGAIN}")
@@ -73,8 +76,11 @@ def _annotations(clip_tags: pd.DataFrame, path: Path) -> pd.DataFrame:
             f"{path} has {clip_tags.iat[clip, tag]!r} instead of 0 or 1 for the tag "
             f"{clip_tags.columns[tag]!r} of the clip {clip_tags.index[clip]}: {GET_AGAIN}"
         )
+    plain_tags = clip_tags.columns.map(plain)
+    if "" in plain_tags:
+        raise UserError(f"{path} has a column without a tag in its header: {GET_AGAIN}")
     clips, tags = np.nonzero(bears)
-    songs, names = clip_tags.index[clips], clip_tags.columns[tags]
+    songs, names = clip_tags.index[clips], plain_tags[tags]
     return pd.DataFrame({"song": songs, "tag": names, "score": 100.0})
 
 

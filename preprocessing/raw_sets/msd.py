@@ -12,7 +12,7 @@ from pathlib import Path
 from dataset.files import ITEM_FACTORS, ITEM_INDEX, Song
 from errors import UserError
 from preprocessing.listening.taste_profile import read_published
-from preprocessing.raw_sets.raw_set import RawSet
+from preprocessing.raw_sets.raw_set import RawSet, require_names
 from preprocessing.raw_sets.tables import read_table
 
 HOME = (
@@ -32,6 +32,7 @@ def read_msd(raw: Path) -> RawSet:
     """
     track_ids = read_published(raw).song_ids
     songs = read_table(raw / "songs.tsv", ["track_id", "song_id", "artist", "title"], GET_AGAIN)
+    require_names(songs["track_id"], raw / "songs.tsv", GET_AGAIN)
     known = {
         track: Song(track, legible(artist), legible(title))
         for track, artist, title in zip(
@@ -45,6 +46,7 @@ def read_msd(raw: Path) -> RawSet:
             f"{missing[0]}): take all files from one copy of {HOME}"
         )
     annotations = read_table(raw / "raw_tags.tsv", ["track_id", "tag"], GET_AGAIN)
+    require_names(annotations["track_id"], raw / "raw_tags.tsv", GET_AGAIN)
     annotations = annotations.rename(columns={"track_id": "song"}).assign(score=100.0)
     return RawSet(
         name="msd",

@@ -11,6 +11,7 @@ import functools
 import re
 import sqlite3
 from collections import defaultdict
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from errors import UserError, one_line
 from preprocessing.listening.taste_profile import read_published
 from preprocessing.listening.triplets import counts_of, songs_of_triplets, triplet_chunks
 from preprocessing.raw_sets.msd import GET_AGAIN, HOME, carry_over, legible
-from preprocessing.raw_sets.raw_set import RawSet
+from preprocessing.raw_sets.raw_set import RawSet, is_name
 from preprocessing.raw_sets.tables import read_text
 
 TAGS = "lastfm_tags.db"
@@ -87,6 +88,7 @@ def read_tags_of_lastfm(path: Path) -> pd.DataFrame:
         raise UserError(
             f"{path} is not the SQLite file of the Last.fm set ({one_line(error)}): {GET_AGAIN}"
         ) from None
+    _require_tracks(tracks.values(), path)
     table = pd.DataFrame(
         {
             "song": pd.Series(rows["tid"]).map(tracks),
@@ -99,6 +101,16 @@ def read_tags_of_lastfm(path: Path) -> pd.DataFrame:
             f"{path} has a tag without a track, a name or a score from 0 to 100: {GET_AGAIN}"
         )
     return table.astype({"song": object, "tag": object})
+
+
+def _require_tracks(tracks: Iterable[str | None], path: Path) -> None:
+    """Raise `UserError` for a track that cannot be a field of our files."""
+    wrong = next((track for track in tracks if track is not None and not is_name(track)), None)
+    if wrong is not None:
+        raise UserError(
+            f"{path} has the track {wrong!r}, which must be a name without tab, line break or "
+            f"other control characters: {GET_AGAIN}"
+        )
 
 
 # ---------------------------------------------------------------- which song is which track
@@ -117,6 +129,11 @@ def _read_tracks(path: Path) -> dict[str, Song]:
                 f"and title with <SEP> between them: {GET_AGAIN}"
             )
         track, _, artist, title = fields
+        if not is_name(track):
+            raise UserError(
+                f"{path} has {track!r} as a track in line {number}, which must be a name without "
+                f"tab or other control characters: {GET_AGAIN}"
+            )
         tracks[track] = Song(track, legible(artist), legible(title))
     return tracks
 
@@ -125,6 +142,7 @@ def _tracks_of_songs(path: Path, mismatches: Path) -> dict[str, list[str]]:
     """Read the tracks of each song: a line is a song, then none, one or several tracks."""
     lines = read_tsv(existing_file(path, GET_AGAIN), None)
     pairs = [(song, track) for song, *tracks in lines for track in tracks if track]
+    _require_tracks((track for _, track in pairs), path)
     wrong = _wrong_pairs(mismatches)
     trusted = [pair for pair in pairs if pair not in wrong]
     print(f"pairs of song and track: {len(pairs)}, without mismatches {len(trusted)}")

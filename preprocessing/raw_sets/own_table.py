@@ -24,6 +24,7 @@ from preprocessing.raw_sets.tables import SPREADSHEET, read_table
 REQUIRED = ("file", "tags")
 OPTIONAL = ("artist", "title", "category")
 BETWEEN_TAGS = "|"
+TOO_MANY = 1e38  # plays: step 3 counts them in float32
 _CORRECT_TABLE = "correct the table (UTF-8, columns file and tags; --help says more)"
 _CORRECT_LISTENERS = (
     "give rows of user, file, count, with or without a header that names these columns"
@@ -64,7 +65,8 @@ def read_own_table(
     table = read_table(path, REQUIRED, _CORRECT_TABLE, SPREADSHEET)
     _tell_unused(table)
     _tell_other_separator(table["tags"], tag_separator)
-    table["file"] = [_checked_file(file, line, path) for line, file in table["file"].items()]
+    table["audio"] = [_checked_file(file, line, path) for line, file in table["file"].items()]
+    table["file"] = table["audio"].map(normal_form)
     _check_once(table["file"], path, tag_separator)
     table = _existing(table, path, skip_missing)
     _check_format(table["audio"], path)
@@ -119,7 +121,7 @@ def plain_path(file: str, folder: Path) -> str:
     file = file.strip()
     if "\\" in file and not os.path.exists(folder / file):
         file = file.replace("\\", "/")
-    return normal_form(PurePosixPath(file).as_posix())
+    return PurePosixPath(file).as_posix()
 
 
 def name_on_disk(file: str, folder: Path) -> str:
@@ -129,14 +131,15 @@ def name_on_disk(file: str, folder: Path) -> str:
     found = Path()
     for part in PurePosixPath(file).parts:
         there = os.path.exists(folder / found / part)
-        found /= part if there else _names_in(folder / found).get(part, part)
+        found /= part if there else _names_in(folder / found).get(normal_form(part), part)
     return found.as_posix()
 
 
 @functools.cache
 def _names_in(folder: Path) -> dict[str, str]:
     """Names in a folder by their normal form."""
-    return {normal_form(name): name for name in os.listdir(folder)} if folder.is_dir() else {}
+    is_folder = os.path.isdir(folder)  # pathlib's raises an error for too long a name
+    return {normal_form(name): name for name in os.listdir(folder)} if is_folder else {}
 
 
 def _check_once(files: pd.Series, path: Path, tag_separator: str) -> None:
@@ -153,7 +156,7 @@ def _check_once(files: pd.Series, path: Path, tag_separator: str) -> None:
 def _existing(table: pd.DataFrame, path: Path, skip_missing: bool) -> pd.DataFrame:
     """Return the rows whose file exists; raise `UserError` for others, if not to be skipped."""
     _names_in.cache_clear()
-    table["audio"] = [name_on_disk(file, path.parent) for file in table["file"]]
+    table["audio"] = [name_on_disk(file, path.parent) for file in table["audio"]]
     exists = table["audio"].map(lambda file: os.path.isfile(path.parent / file))
     missing = table["file"][~exists].tolist()
     if len(missing) == len(table):
@@ -164,8 +167,8 @@ def _existing(table: pd.DataFrame, path: Path, skip_missing: bool) -> pd.DataFra
     if missing and not skip_missing:
         raise UserError(
             f"{path} names {len(missing)} of {len(table)} files that do not exist "
-            f"({some(missing, 3)}): correct their paths, which start from the folder of the "
-            "table, or leave them out with --skip_missing"
+            f"({some(missing, 3)}), the first in line {exists.idxmin()}: correct their paths, "
+            "which start from the folder of the table, or leave them out with --skip_missing"
         )
     if missing:
         print(f"files that do not exist, left out: {len(missing)} ({some(missing)})")
@@ -263,7 +266,7 @@ def read_listeners(path: Path, songs: Collection[str], folder: Path) -> list[Pla
     songs = set(songs)
     plays, unknown = [], set()
     for user, file, count in _rows(path):
-        song = plain_path(file, folder)
+        song = normal_form(plain_path(file, folder))
         if song in songs:
             plays.append((user, song, count))
         else:
@@ -289,8 +292,9 @@ def _rows(path: Path) -> Iterator[Play]:
     for line, user, file, count in table.itertuples(name=None):
         user = plain(user)
         plays = _number(count)
-        if not (user and 0 < plays < math.inf):
-            what = f"the count {count!r}, which is no number above 0" if user else "no user"
+        if not (user and 0 < plays < TOO_MANY):
+            bad = f"the count {count[:50]!r}, which is no number above 0 and below {TOO_MANY:g}"
+            what = bad if user else "no user"
             raise UserError(f"{path} has {what}, in line {line}: {_CORRECT_LISTENERS}")
         yield user, file, f"{plays:.10g}"
 

@@ -27,7 +27,9 @@ from preprocessing.next_step import print_next
 from preprocessing.tags.categories import most_common_categories
 from preprocessing.tags.cleaning import categories_of
 
-INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")  # not U+200C and U+200D, which join letters
+CONTROL = re.compile("[\x00-\x1f\x7f]")
+# not U+200C and U+200D, which join letters, nor the control characters that are white space
+INVISIBLE = re.compile("[\x00-\x08\x0e-\x1b\x7f\u00ad\u200b\u2060\ufeff]")
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def write_dataset(raw_set: RawSet, data_path: Path, choose_tags: Callable, optio
     song_ids = {song.song_id for song in raw_set.songs}
     annotations = _in_normal_form(raw_set.annotations)
     table, report = choose_tags(annotations, song_ids, options)
-    songs = [Song(s, normal_form(a), normal_form(t), audio) for s, a, t, audio in raw_set.songs]
+    songs = [Song(s, _one_field(a), _one_field(t), audio) for s, a, t, audio in raw_set.songs]
     categories = _categories(table)
     earlier = read_about(data_path).get("steps", {}).get("step0", {})
     facts = {"set": raw_set.name, **raw_set.facts, **vars(options), "rules": report}
@@ -117,12 +119,32 @@ def write_dataset(raw_set: RawSet, data_path: Path, choose_tags: Callable, optio
 def _in_normal_form(annotations: pd.DataFrame) -> pd.DataFrame:
     """Write tags and categories in the one form in which they are compared."""
     texts = [name for name in ("tag", "cleaned", "category") if name in annotations]
-    return annotations.assign(**{name: annotations[name].map(normal_form) for name in texts})
+    return annotations.assign(**{name: annotations[name].map(_one_field) for name in texts})
+
+
+def _one_field(text: str) -> str:
+    """Text in normal form that fits a field; where it does, it stays as its set has it."""
+    return normal_form(plain(text) if CONTROL.search(text) else text)
 
 
 def plain(text: str) -> str:
     """Text on one line, single blanks between words, without characters that nobody sees."""
     return " ".join(INVISIBLE.sub("", text).split())
+
+
+def is_name(text: str) -> bool:
+    """Whether an id or a path can be one: something, all of it visible, within one field."""
+    return bool(text.strip()) and not CONTROL.search(text)
+
+
+def require_names(names: pd.Series, path: Path, way_out: str) -> None:
+    """Raise `UserError` for an id or path that `is_name` denies; the index is its line."""
+    wrong = names[[not is_name(name) for name in names]]
+    if len(wrong):
+        raise UserError(
+            f"{path} has {wrong.iloc[0]!r} as {names.name} in line {wrong.index[0]}, which must be "
+            f"a name without tab, line break or other control characters: {way_out}"
+        )
 
 
 def folders(raw: str, data_path: str, home: str) -> tuple[Path, Path]:

@@ -33,18 +33,18 @@ class Form:
     by_hand : bool
         Whether it comes from a spreadsheet: capitals and spaces in the header do not count, nor
         do empty columns and rows, nor a first line such as sep=;; UTF-16 with its mark is read.
-    encoding : str
-        Encoding of the text.
+    else_latin : bool
+        Whether it is Latin-1 where it is no UTF-8.
     """
 
     quoting: dict = field(default_factory=lambda: {"quoting": csv.QUOTE_NONE})
     delimiters: str = "\t"
     by_hand: bool = False
-    encoding: str = "utf-8-sig"
+    else_latin: bool = False
 
 
 PLAIN = Form()  # quotation marks are letters like any other
-LATIN = Form(encoding="latin-1")
+LATIN = Form(else_latin=True)
 QUOTED = Form({"quoting": csv.QUOTE_MINIMAL})
 SPREADSHEET = Form({"strict": True, "skipinitialspace": True}, "\t;,", by_hand=True)
 
@@ -148,12 +148,14 @@ def _without_empty_columns(table: pd.DataFrame) -> pd.DataFrame:
 def read_text(path: Path, way_out: str, form: Form = PLAIN) -> str:
     """Read a text file; raise `UserError` if it is missing or in another encoding."""
     content = existing_file(path, way_out).read_bytes()
-    encoding = form.encoding
+    encoding = "utf-8-sig"
     if form.by_hand and content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         encoding = "utf-16"  # which Excel calls Unicode text
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError:
+        if form.else_latin:  # after UTF-8: any bytes at all are Latin-1
+            return content.decode("latin-1")
         name = encoding.removesuffix("-sig")
         raise UserError(f"{path} is not {name} text{_looks_like(content)}: {way_out}") from None
     return SEP_LINE.sub("", text) if form.by_hand else text

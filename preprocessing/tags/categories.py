@@ -6,6 +6,7 @@ import pandas as pd
 
 from dataset.files import CATEGORIES, normal_form, read_tsv
 from dataset.writing import write_tsv
+from errors import UserError
 
 
 def most_common_categories(annotations: pd.DataFrame) -> dict[str, str]:
@@ -33,6 +34,11 @@ def add_categories(
     """Write to `stage` the `tag_categories.tsv` of `directory` with the tags that it lacks.
 
     What it holds stays as it is.
+
+    Raises
+    ------
+    UserError
+        A tag or a category has a line break within: it was written by hand or by another program.
     """
     file = directory / CATEGORIES
     rows = read_tsv(file, 2) if file.is_file() else []
@@ -43,4 +49,10 @@ def add_categories(
     if added:
         added_tags = {tag for tag, _ in added}
         kept = [row for row in rows if row[0] not in added_tags]
+        broken = [name for row in (*kept, *added) for name in row if "\r" in name]
+        if broken:
+            raise UserError(
+                f"{directory} has {broken[0]!r} as a tag or a category, with a line break within: "
+                "run step 0 again, or correct its tables"
+            )
         write_tsv(stage / CATEGORIES, iter([*kept, *added]))

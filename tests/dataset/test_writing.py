@@ -9,7 +9,7 @@ import pytest
 from commands import ROOT
 from dataset.files import existing_directory
 from dataset.moving import alone
-from dataset.writing import staged, writable_file
+from dataset.writing import staged, writable_file, write_tsv
 from errors import UserError
 
 
@@ -161,3 +161,12 @@ def test_writable_file(tmp_path):
     ):
         with pytest.raises(UserError, match=sentence):
             writable_file(path)
+
+
+@pytest.mark.parametrize("field", ["a\tb", "a\n", "\ra", "\t"])
+def test_a_field_that_would_be_two_is_a_mistake(tmp_path, field):
+    write_tsv(tmp_path / "a.tsv", [("a", 1, ""), ("\x85\u2028",), ()])
+    assert (tmp_path / "a.tsv").read_bytes() == "a\t1\t\n\x85\u2028\n\n".encode()
+    for row in [(field,), ("x", field, 3)]:
+        with pytest.raises(ValueError, match=r"a\.tsv: a tab or line break within a field"):
+            write_tsv(tmp_path / "a.tsv", [row])

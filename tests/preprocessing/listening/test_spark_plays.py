@@ -128,6 +128,7 @@ def test_factors_find_the_planted_scenes_and_come_again(spark, scenes):
 @pytest.mark.parametrize(
     "content, message",
     [
+        (b"ann\ty\t9\n" + b"ann\tx\t3e38\n" * 2, r"3.4e\+38 plays of the song 'x' by one user"),
         (b"", "is empty"),
         (b"\n\n", "is empty"),
         (b"user\tsong\tcount\n", "has the row 'user.*count'"),

@@ -196,6 +196,13 @@ def test_same_seed_same_factors_and_every_option_counts():
     assert learnt(factors=5).shape == (90, 5)
 
 
+@pytest.mark.parametrize("change", [{"alpha": 1e38}, {"regularization": 1e300}])
+@pytest.mark.filterwarnings("error")
+def test_numbers_beyond_float32_are_explained(change):
+    with pytest.raises(UserError, match=r"--alpha=.* and --regularization=.* give lower ones"):
+        learnt(**change)
+
+
 def write_triplets(file: Path, prefix: str = "TR") -> None:
     """Listening data of songs 0 to 39; the dataset has 0 to 8."""
     matrix = blocks(n_songs=40).tocoo()

@@ -2,7 +2,11 @@
 
 import bz2
 import gzip
+import io
 import lzma
+import struct
+import tarfile
+import zipfile
 from collections import Counter
 
 import numpy as np
@@ -106,6 +110,11 @@ def test_at_least_may_leave_nothing(tmp_path):
         (b"ann\tx\t1\nann\t\t1\n", "no song in row 2"),
         (b"ann\tx\t1\n\t\xc3\xa9\t1\n", "no user in row 2"),
         (b"ann\tx\t1\n\xff\ty\t1\n", "utf-8"),
+        (b"ann\tx\t" + b"9" * 400 + b"\n", f"count '{'9' * 50}' in row 1"),
+        (b"ann\tx\t1.5\nann\ty\t" + b"9" * 400 + b"\nann\tz\t2\n", "in row 2"),
+        (b"ann\ty\t9\nann\tx\t3e38\n" * 2, "more than 3.4e.38 plays of the song 'x' by one user"),
+        (b"ann\tx\t1\n" + bytes(2**24), "more than 16 MB in line 2"),
+        (bytes(2**24), "more than 16 MB in line 1"),
     ],
 )
 def test_damaged_files_are_explained(tmp_path, content, message):
@@ -115,6 +124,28 @@ def test_damaged_files_are_explained(tmp_path, content, message):
     assert "\n" not in str(caught.value)
 
 
+def zipped(method: int, flags: int) -> bytes:
+    """A zip whose directory and header say that it is packed so, with these flags."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("t.tsv", ROWS)
+    content = bytearray(packed.getvalue())
+    for mark, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        place = content.index(mark) + at
+        content[place : place + 4] = struct.pack("<HH", flags, method)
+    return bytes(content)
+
+
+def tarred() -> bytes:
+    """A tar of rows."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        member = tarfile.TarInfo("t.tsv")
+        member.size = 100 * len(ROWS)
+        archive.addfile(member, io.BytesIO(100 * ROWS))
+    return packed.getvalue()
+
+
 @pytest.mark.parametrize(
     "name, content",
     [
@@ -122,6 +153,11 @@ def test_damaged_files_are_explained(tmp_path, content, message):
         ("t.xz", b"ann\tx\t1\n"),
         ("t.bz2", b"ann\tx\t1\n"),
         ("t.gz", gzip.compress(ROWS * 90000)[:-30]),
+        ("t.zip", zipped(9, 0)),  # Deflate64
+        ("t.zip", zipped(0, 1)),  # encrypted
+        ("t.tar", ROWS),
+        ("t.tar", tarred()[:700]),
+        ("t.tar.gz", gzip.compress(ROWS)),
     ],
 )
 def test_damaged_compression_is_explained(tmp_path, name, content):

@@ -9,7 +9,7 @@ import pytest
 
 from commands import ROOT, run_here
 from dataset.files import read_about, read_categories, read_tsv
-from preprocessing.raw_sets.jamendo import NAME
+from preprocessing.raw_sets.jamendo import HOME, NAME
 from preprocessing.tags.cleaning import TAG_LISTS
 from real_data import real_data
 from step0_runs import done_well, files_of, from_shell, refused, step0, write_lines
@@ -146,6 +146,10 @@ def test_a_split_that_is_not_there(raw, tmp_path):
         (f"{HEADER}\n{track(1, 'genre---')}\n".encode(), ["'genre---'"]),
         (f"{HEADER}\n{track(1, AGE, artist=9)}\n".encode(), ["contradicts", "track_0000001"]),
         (b"\xff\xfe\n", ["cannot be read"]),
+        (f"{HEADER}\n{track(1, 'genre---' + chr(0))}\n".encode(), ["'genre---\\x00'", "line 2"]),
+        (f"{HEADER}\n\ta\tb\t1.mp3\t2\t{AGE}\n".encode(), ["'' and '1.mp3' as", "in line 2"]),
+        (f"{HEADER}\nt\ta\tb\t1\r.mp3\t2\t{AGE}\n".encode(), ["'1\\r.mp3'", "in line 2"]),
+        (f"{HEADER}\n".encode() + bytes(2**24), ["more than 16 MB in line 2"]),
     ],
 )
 def test_a_bad_file_is_explained(raw, tmp_path, content, words):
@@ -154,8 +158,21 @@ def test_a_bad_file_is_explained(raw, tmp_path, content, words):
             file.unlink()
     (raw / "autotagging_instrument.tsv").write_bytes(content)
     done = step0("jamendo", raw, tmp_path / "data")
-    assert refused(done, "github.com/MTG/mtg-jamendo-dataset", *words)
+    way_out = "correct or replace it" if "more than" in words[0] else HOME
+    assert refused(done, way_out, *words)
     assert not (tmp_path / "data").exists()
+
+
+def test_a_tag_has_one_spelling(raw, tmp_path):
+    for file in raw.iterdir():
+        file.unlink()
+    tags = ["genre---rock", "genre---rock ", "genre---ro\0ck", "genre---hip\rhop"]
+    write_lines(raw / "autotagging.tsv", [HEADER, track(1, *tags)])
+    done_well(step0("jamendo", raw, tmp_path / "data"))
+    assert [row[:3] for row in tags_of(tmp_path / "data")] == [
+        ("1", "hip hop", "hip hop"),
+        ("1", "rock", "rock"),
+    ]
 
 
 def test_damaged_packed_files_and_contradicting_parts(raw, tmp_path):

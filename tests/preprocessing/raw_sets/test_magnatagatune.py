@@ -114,6 +114,21 @@ def test_step_1_uses_it(raw, tmp_path):
             ["clip_id\trock\tmp3_path", "2\t1\t0/a.mp3", "2\t0\t0/b.mp3"],
             ["the clip 2 twice"],
         ),
+        (
+            "annotations_final.csv",
+            ["clip_id\trock\tmp3_path", "\t1\t0/a.mp3"],
+            ["'' as clip_id in line 2"],
+        ),
+        (
+            "annotations_final.csv",
+            ["clip_id\trock\tmp3_path", '2\t1\t"0/a\tb.mp3"'],
+            ["'0/a\\tb.mp3' as mp3_path in line 2"],
+        ),
+        (
+            "annotations_final.csv",
+            ["clip_id\trock\t\tmp3_path", "2\t1\t1\t0/a.mp3"],
+            ["a column without a tag"],
+        ),
         ("clip_info_final.csv", ["clip_id\tartist", "2\tx"], ["header", "title"]),
         ("clip_info_final.csv", [quoted(*INFO.split()), *[info(2, "", "")] * 2], ["2 twice"]),
     ],
@@ -125,3 +140,11 @@ def test_a_bad_file_is_explained(raw, tmp_path, name, lines, words):
     done = step0("magnatagatune", raw, tmp_path / "data")
     assert refused(done, raw / name, "mirg.city.ac.uk", *words)
     assert not (tmp_path / "data").exists()
+
+
+def test_tags_are_plain(raw, tmp_path):
+    rows = [quoted("clip_id", "no  voice ", "drum\0", "mp3_path"), quoted(2, 1, 1, "0/a.mp3")]
+    write_lines(raw / "annotations_final.csv", rows)
+    done_well(step0("magnatagatune", raw, tmp_path / "data"))
+    tags = [row[1:3] for row in read_tsv(tmp_path / "data/msd500/track_tags.tsv", 5)]
+    assert tags == [["no voice"] * 2, ["drum"] * 2]

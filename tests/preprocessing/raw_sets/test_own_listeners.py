@@ -50,6 +50,7 @@ def test_listeners_of_other_songs_are_told(music, tmp_path):
         ("u,rock/a.wav,3\nu,rock/b.mp3,0\n", ["'0'", "no number above 0", "line 2"]),
         ("u,rock/a.wav,nan\n", ["'nan'"]),
         ("u,rock/a.wav,inf\n", ["'inf'"]),
+        (f"u,rock/a.wav,{'9' * 60}\n", [f"'{'9' * 50}'", "below 1e+38", "line 1"]),
         ("u;rock/a.wav;1,234\n", ["'1,234'", "line 1"]),
         ("u;rock/a.wav;1,2,3\n", ["'1,2,3'"]),
         (",rock/a.wav,1\n", ["no user", "line 1"]),

@@ -117,6 +117,23 @@ def test_a_file_in_two_forms_is_one_file(music, tmp_path):
     assert refused(step0("table", music / "t.csv", tmp_path / "d"), "in lines 2 and 3")
 
 
+def test_the_very_file_that_is_named(music, tmp_path):
+    for name in (NFC, NFD):
+        write_lines(music / f"{name}.wav", [])
+    for name in (NFC, NFD):
+        write_lines(music / "t.csv", ["file,tags", f"{name}.wav,x"])
+        done_well(step0("table", music / "t.csv", tmp_path / "d", "--min_songs", 1))
+        assert read_songs(tmp_path / "d")[0][::3] == (f"{NFC}.wav", f"{name}.wav")
+
+
+def test_too_long_a_name_is_no_file(music, tmp_path):
+    long = f"{'x' * 300}/a.wav"
+    write_lines(music / "t.csv", ["file,tags", "rock/a.wav,x", f"{long},x"])
+    run = ("table", music / "t.csv", tmp_path / "d", "--min_songs", 1)
+    assert refused(step0(*run), "1 of 2 files that do not exist", "the first in line 3")
+    assert "left out: 1" in done_well(step0(*run, "--skip_missing"))
+
+
 @pytest.mark.parametrize(
     ("lines", "told"),
     [

@@ -1,9 +1,11 @@
 """Categories of tags that annotations name."""
 
 import pandas as pd
+import pytest
 
 from dataset.files import read_tsv
 from dataset.writing import write_tsv
+from errors import UserError
 from preprocessing.tags.categories import add_categories, most_common_categories
 
 
@@ -33,3 +35,8 @@ def test_what_stands_there_stays(tmp_path):
 def test_nothing_to_add_writes_nothing(tmp_path):
     add_categories(tmp_path, tmp_path, ["rock"], frame(("rock", "")))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_line_break_within_is_explained(tmp_path):
+    with pytest.raises(UserError, match=r"has 'ro.*ck' as a tag or a category"):
+        add_categories(tmp_path, tmp_path, ["ro\rck"], frame(("ro\rck", "genre")))
