@@ -100,7 +100,13 @@ def _start(function: Callable[[Any], Any], preload: Sequence[str]) -> _Worker:
     context.set_forkserver_preload(list(preload))
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(function, theirs), daemon=True)
-    process.start()
+    # The server that it is forked from takes over what is blocked: Ctrl-C, which reaches all
+    # processes, would end in its traceback while it loads libraries.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     theirs.close()
     return _Worker(process, ours)
 
