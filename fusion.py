@@ -125,27 +125,28 @@ class MaskedFusion(nn.Module):
         songs : Tensor of float, shape (V, 256)
         truth : Tensor of float, shape (T, V)
         """
-        of_tags, of_songs = (x.detach().float().split(self.widths, dim=-1) for x in (tags, songs))
+        of_tags, of_songs = (x.detach().double().split(self.widths, dim=-1) for x in (tags, songs))
         pairs = zip(of_tags, of_songs, strict=True)
         cosines = torch.stack([F.normalize(tag) @ song.T for tag, song in pairs], dim=1)
         known = torch.stack([part.norm(dim=-1) for part in of_songs])
         n_known = known.sum(dim=0).clamp(min=1)  # (n, V) -> (V,)
-        weight, bias = torch.zeros_like(self.gate.weight), torch.zeros_like(self.gate.bias)
-        scale = torch.tensor(10.0, device=songs.device)  # of cosines that become logits
+        weight, bias = (torch.zeros_like(one.double()) for one in self.gate.parameters())
+        scale = torch.full_like(bias[0], 10.0)  # of cosines that become logits
         learnt = [one.requires_grad_() for one in (weight, bias, scale)]
-        search = torch.optim.LBFGS(learnt, max_iter=100, line_search_fn="strong_wolfe")
+        search = torch.optim.LBFGS(learnt, max_iter=1000, line_search_fn="strong_wolfe")
 
         def loss() -> Tensor:
             search.zero_grad()
-            shares = self._shares(tag_vectors, weight, bias)  # (T, n)
+            shares = self._shares(tag_vectors.double(), weight, bias)  # (T, n)
             found = (shares / shares.norm(dim=1, keepdim=True))[:, None] @ cosines
             logits = scale * found.squeeze(1) / n_known.sqrt()  # (T, V)
             errors = -(logits.log_softmax(dim=1) * truth).sum()
-            (errors + RIDGE * weight.square().sum()).backward()
-            return errors
+            penalised = errors + RIDGE * weight.square().sum()
+            penalised.backward()
+            return penalised
 
         search.step(loss)
-        self.gate.weight.data, self.gate.bias.data = weight.detach(), bias.detach()
+        self.gate.weight.data, self.gate.bias.data = weight.detach().float(), bias.detach().float()
 
 
 def vector_head(n_inputs: int, n_outputs: int = 256) -> nn.Sequential:

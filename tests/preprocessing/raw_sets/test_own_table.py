@@ -265,7 +265,7 @@ def test_bad_arguments_on_the_command_line(music, tmp_path):
     assert refused(step0("table", music / "table.csv", data, "--min_songs=0"), "--min_songs")
     assert refused(step0("table", music / "table.csv", data, "--skip_missing=x"), "--skip_missing")
     assert refused(step0("table", music / "table.csv", data, "--skip_mising"), "skip_mising")
-    assert refused(step0("table", music, data), f"{music} is missing")
+    assert refused(step0("table", music, data), f"{music} is a directory")
     assert not data.exists()
 
 
