@@ -285,6 +285,9 @@ def read_index(folder: Path) -> SongIndex:
 
 def _open(folder: Path, about: dict[str, Any]) -> SongIndex:
     """Open what `index.json` names; raise any error if its parts do not fit each other."""
+    texts = [*about["tags"], about["vectors_file"], about["checkpoint"]]
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("something else for a text")
     name, size, checksum = about["model"]
     check_file(folder / name, size, checksum)
     with memory_bounded_by(folder / name), np.load(folder / name) as arrays:

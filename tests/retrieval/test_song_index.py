@@ -196,7 +196,15 @@ def test_damage_anywhere_is_noticed(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("tags", ["jazz"]), ("parts", []), ("model", ["no.npz", 1, 1]), ("tags", 5)]
+    ("name", "value"),
+    [
+        ("tags", ["jazz"]),
+        ("parts", []),
+        ("model", ["no.npz", 1, 1]),
+        ("tags", 5),
+        ("tags", [5]),
+        ("checkpoint", 5),
+    ],
 )
 def test_a_list_that_does_not_fit(tmp_path, name, value):
     index = make_index(folder=tmp_path / "songs.index")
