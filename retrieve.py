@@ -70,14 +70,14 @@ def index(
     folder = None if audio is None else user_path(audio)
     if folder and not folder.is_dir():
         raise UserError(f"{folder} is not a directory: give --audio a folder of audio files")
-    from retrieval.index_writing import add_songs, index_folder, songs_in, write_index
+    from retrieval.index_writing import add_songs, index_folder, write_index
     from retrieval.nearest import KINDS, SAID
     from retrieval.song_index import read_index
 
     one_of("--index", by, KINDS)
     into = index_folder(user_path(index))
     old = read_index(into) if flag("--add", add) else None
-    known = songs_in(old.parts) if old else ()
+    known = old.songs() if old else ()
     if folder and not of_model:
         from retrieval.untrained import index_untrained
 

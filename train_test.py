@@ -81,11 +81,11 @@ def _fit(options: Options, devices: dict, last: Path | None, data: RetrievalData
         print(f"\nstopped in epoch {trainer.current_epoch}: {_way_on(folder)}", file=sys.stderr)
         raise
     best = trainer.checkpoint_callbacks[0]
-    found = f"best validation MAP {float(best.best_model_score or 0):.4f} in {best.best_model_path}"
-    print(
-        f"trained to epoch {trainer.current_epoch} in {time.monotonic() - started:.0f} s; "
-        f"{found if best.best_model_path else 'there is no best.ckpt'}"
-    )
+    found = "there is no best.ckpt"
+    if best.best_model_path:
+        found = f"best validation MAP {float(best.best_model_score):.4f} in {best.best_model_path}"
+    seconds = time.monotonic() - started
+    print(f"trained to epoch {trainer.current_epoch} in {seconds:.0f} s; {found}")
 
 
 def _way_on(folder: Path) -> str:

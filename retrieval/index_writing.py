@@ -8,7 +8,7 @@ import contextlib
 import json
 import os
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -147,7 +147,7 @@ def _check_same_model(index: SongIndex, model: TagModel) -> None:
 def _lacking(index: SongIndex, songs: EmbeddedSongs) -> EmbeddedSongs:
     """Leave out the songs that an index has, and say so."""
     names = [normal_form(song.song_id) for song in songs.songs]
-    known = set(names).intersection(map(normal_form, index.song_ids()))
+    known = set(names) & {normal_form(song.song_id) for song in index.songs()}
     if not known:
         return songs
     rows = [row for row, name in enumerate(names) if name not in known]
@@ -196,13 +196,6 @@ def merge_parts(folder: Path, kind: str = "auto") -> int:
         return len(index.parts) - len(about["parts"])
 
 
-def songs_in(parts: Iterable[Part]) -> Iterator[IndexedSong]:
-    """Read the names of all songs of parts, but those taken out, in their order."""
-    for part in parts:
-        for row in np.delete(np.arange(len(part)), part.removed).tolist():
-            yield part.song(row)
-
-
 def _songs_of(parts: Sequence[Part], n_tags: int) -> EmbeddedSongs:
     """Read the songs of parts, but those taken out; where tags are not known, none."""
     rows = [np.delete(np.arange(len(part)), part.removed) for part in parts]
@@ -216,7 +209,7 @@ def _songs_of(parts: Sequence[Part], n_tags: int) -> EmbeddedSongs:
     ]
     return EmbeddedSongs(
         np.concatenate([part.embeddings[kept] for part, kept in both]),
-        list(songs_in(parts)),
+        [song for part in parts for song in part.songs()],
         np.concatenate(song_tags) if has_tags else None,
     )
 

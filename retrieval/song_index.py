@@ -148,6 +148,11 @@ class Part:
         line = self._text[self.lines[row] : self.lines[row + 1]].decode("utf-8")
         return IndexedSong(*line.removesuffix("\n").split("\t"))
 
+    def songs(self) -> Iterator[IndexedSong]:
+        """Read the lines of all songs, but those taken out."""
+        for row in np.delete(np.arange(len(self)), self.removed).tolist():
+            yield self.song(row)
+
     def vectors(self, rows: np.ndarray) -> np.ndarray:
         """Embeddings of songs: float16 (k, E)."""
         found = self.embeddings[rows]
@@ -242,11 +247,10 @@ class SongIndex:
                 return int(start) + row
         return None
 
-    def song_ids(self) -> Iterator[str]:
-        """All song ids, but those of songs taken out."""
+    def songs(self) -> Iterator[IndexedSong]:
+        """Read all songs, but those taken out, in their order."""
         for part in self.parts:
-            for row in np.delete(np.arange(len(part)), part.removed).tolist():
-                yield part.song(row).song_id
+            yield from part.songs()
 
 
 # ---------------------------------------------------------------- reading

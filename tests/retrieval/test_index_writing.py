@@ -10,7 +10,7 @@ import pytest
 from errors import UserError
 from index_samples import TAGS, make_index, make_model, make_songs
 from retrieval import index_writing
-from retrieval.index_writing import add_songs, merge_parts, remove_songs, songs_in
+from retrieval.index_writing import add_songs, merge_parts, remove_songs
 from retrieval.song_index import IndexedSong, read_index
 
 
@@ -19,7 +19,7 @@ def songs(*song_ids: str) -> list[IndexedSong]:
 
 
 def ids(folder) -> list[str]:
-    return [song.song_id for song in songs_in(read_index(folder).parts)]
+    return [song.song_id for song in read_index(folder).songs()]
 
 
 def test_songs_that_another_command_has_added_meanwhile(tmp_path, capsys):
@@ -63,6 +63,6 @@ def test_names_are_read_but_of_songs_taken_out(tmp_path, monkeypatch):
     names = [IndexedSong("A", "Ann", "Björn", "/a.mp3", "d1"), *songs("B", "C", "D")]
     index = make_index(4, names, folder=tmp_path / "i")
     remove_songs(index.folder, ["B"])
-    assert list(songs_in(read_index(index.folder).parts)) == [names[0], *names[2:]]
+    assert list(read_index(index.folder).songs()) == [names[0], *names[2:]]
     assert merge_parts(index.folder) == 0  # the whole part stays, the other one is written anew
-    assert list(songs_in(read_index(index.folder).parts)) == [*names[2:], names[0]]
+    assert list(read_index(index.folder).songs()) == [*names[2:], names[0]]

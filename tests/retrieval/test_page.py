@@ -179,7 +179,7 @@ def test_playlist(port):
 def test_map(port, index):
     status, places = ask(port, "/map")
     assert status == 200
-    assert [song[3] for song in places["songs"]] == list(index.song_ids())
+    assert [song[3] for song in places["songs"]] == [song.song_id for song in index.songs()]
     assert [tag[2] for tag in places["tags"]] == index.model.tags
 
 

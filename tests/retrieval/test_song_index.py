@@ -29,7 +29,7 @@ NAMES = [
 
 
 def ids(index):
-    return list(index.song_ids())
+    return [song.song_id for song in index.songs()]
 
 
 @pytest.mark.parametrize("has_tags", [True, False])
