@@ -75,8 +75,8 @@ def checkpoint_file(path: str | Path) -> Path:
         path /= "best.ckpt"
     if not path.is_file():
         raise UserError(
-            f"{path} is missing: give --model_load_path, or MODEL_PATH of retrieve.py, the checkpoint "
-            "that --mode TRAIN wrote"
+            f"{path} is missing: give --model_load_path, or MODEL_PATH of retrieve.py, the "
+            "checkpoint that --mode TRAIN wrote"
         )
     return path
 
