@@ -1,5 +1,6 @@
 """Command lines: running a command, telling its errors, checking the arguments it was given."""
 
+import argparse
 import contextlib
 import errno
 import functools
@@ -7,16 +8,17 @@ import inspect
 import io
 import math
 import os
+import shlex
 import signal
 import sys
 import threading
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from dataset.bounded import allowed_memory
 from dataset.files import user_path
-from errors import UserError
+from errors import UserError, one_line
 
 Command = Callable[..., object]
 LEAST_MEMORY = 400 * 2**20  # bytes: with less, OpenBLAS asks again for ever as scipy is loaded
@@ -113,6 +115,38 @@ def _refused_by_the_machine(error: Exception) -> str:
     return f"{error.filename} cannot be used ({error.strerror}): see to that and start again"
 
 
+class OptionParser(argparse.ArgumentParser):
+    """Parser whose errors are `UserError`s, and which reads more options from `@FILE`."""
+
+    def __init__(self, **arguments):
+        super().__init__(allow_abbrev=False, **arguments)
+
+    def parse_known_args(self, args=None, namespace=None):
+        """As of the parent, with the options that stand in files."""
+        given = sys.argv[1:] if args is None else args
+        return super().parse_known_args([*_with_files(given)], namespace)
+
+    def error(self, message: str):
+        """Raise `UserError`."""
+        raise UserError(f"{message} (--help lists the options)")
+
+
+def _with_files(arguments: Sequence[str]) -> Iterator[str]:
+    """Arguments, and in place of each `@FILE` the options in it, where `#` begins a comment."""
+    for one in arguments:
+        if not one.startswith("@"):
+            yield one
+            continue
+        try:
+            text = user_path(one[1:]).read_text("utf-8")
+            yield from shlex.split(text, comments=True)
+        except (OSError, ValueError) as error:  # as which no UTF-8 and an open quote come out
+            raise UserError(
+                f"{one} cannot be read ({one_line(error)}): behind @ stands a file of options in "
+                "UTF-8, such as @recipes/paper.args"
+            ) from error
+
+
 def fire_commands(commands: dict[str, Command], argv: list[str] | None = None) -> None:
     """Run one of `commands` from the command line with Fire.
 
@@ -144,13 +178,28 @@ def fire_commands(commands: dict[str, Command], argv: list[str] | None = None) -
             fire.Fire(noted, command=argv)
     except FireExit as leave:
         if leave.code:  # one sentence instead of Fire's page of usage
-            problem = leave.trace.elements[-1].ErrorAsStr()
+            problem = _plainly(leave.trace.elements[-1].ErrorAsStr(), commands)
             print(f"error: {problem} (--help shows the arguments)", file=sys.stderr)
         else:
             print(said.getvalue(), file=sys.stderr, end="")
         sys.exit(leave.code)
     for call in understood:
         run_or_explain(call)
+
+
+_PLAIN = {
+    "The function received no value for the required argument: ": "{} is missing",
+    "Could not consume arg: ": "{} is not understood",
+    "Cannot find key: ": "there is no command {}: the commands are {}",
+}
+
+
+def _plainly(problem: str, commands: dict[str, Command]) -> str:
+    """What Fire says, in words of a command line."""
+    for begin, plain in _PLAIN.items():
+        if problem.startswith(begin):
+            return plain.format(problem.removeprefix(begin), ", ".join(commands))
+    return problem
 
 
 def _noted(

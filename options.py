@@ -5,12 +5,12 @@ Nothing is imported that takes long: `--help` answers at once.
 
 import argparse
 import re
-import shlex
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from typing import Any
 
+from command_line import OptionParser
 from dataset.files import song_inputs
 from errors import UserError
 
@@ -251,21 +251,6 @@ IDLE_OPTIONS = {  # which do nothing in a mode
     | {"n_epochs", "early_stopping", "resume", "model_save_path", "compile", "wheel"}
     | {"neptune_project", "neptune_api_key"},
 }
-
-
-class OptionParser(argparse.ArgumentParser):
-    """Parser whose errors are `UserError`s, and which reads more options from `@FILE`."""
-
-    def __init__(self, **arguments):
-        super().__init__(allow_abbrev=False, fromfile_prefix_chars="@", **arguments)
-
-    def convert_arg_line_to_args(self, arg_line: str) -> list[str]:
-        """Options in a line of a file, where `#` begins a comment."""
-        return shlex.split(arg_line, comments=True)
-
-    def error(self, message: str):
-        """Raise `UserError`."""
-        raise UserError(f"{message} (--help lists the options)")
 
 
 def parse_options(argv: list[str] | None = None) -> dict[str, Any]:

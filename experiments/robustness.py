@@ -17,13 +17,12 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from command_line import run_or_explain
+from command_line import OptionParser, run_or_explain
 from dataset.files import existing_directory, read_about, read_npy, read_strings, user_path
 from dataset.wheels import fetch_wheel
 from encoders.musicnn_package import WHEEL
 from experiments.runs import write_report
 from experiments.tables import markdown
-from options import OptionParser
 from preprocessing.features.song_layers import musicnn_mel, network_of, song_means
 from preprocessing.mel.audio_files import read_audio
 from preprocessing.mel.sources import audio_sources

@@ -9,10 +9,11 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from command_line import OptionParser
 from dataset.writing import json_text, staged
 from errors import UserError
 from experiments.tables import Found, results_section
-from options import MODEL_OPTIONS, OptionParser, Options, merge_options, parse_options
+from options import MODEL_OPTIONS, Options, merge_options, parse_options
 from train_test import test, train
 
 BALANCED_WEIGHTED = ["--is_balanced", "--is_weighted"]  # the paper's best

@@ -98,15 +98,15 @@ def test_understood_arguments_arrive_as_python_values(steps, capsys, arguments, 
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ("run data 100 --sed 3", "--sed"),
+        ("run data 100 --sed 3", "--sed is not understood"),
         ("run data 100 --bogus", "--bogus"),
-        ("run data", "top_n"),
-        ("run", "data_path"),
+        ("run data", "top_n is missing"),
+        ("run", "data_path is missing"),
         ("run data --seed 1", "top_n"),
-        ("fail data stray", "stray"),
+        ("fail data stray", "stray is not understood"),
         ("fail data - run data 1", "'-' is not understood"),
         ("fail data -- --interactive", "'--' is not understood"),
-        ("walk data", "walk"),
+        ("walk data", "no command walk: the commands are run, fail"),
     ],
 )
 def test_nothing_runs_before_all_arguments_are_understood(steps, capsys, arguments, complaint):

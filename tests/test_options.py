@@ -83,9 +83,20 @@ def test_more_options_are_read_from_a_file(tmp_path):
     )
     given = parse_options([f"@{recipe}", "--lr", "0.5"])
     assert given == {"lr": 0.5, "is_balanced": True, "w2v_type": "my words"}
-    for wrong, part in ((f"@{tmp_path}/none.args", "none.args"), ("@", "No such file")):
-        with pytest.raises(UserError, match=part):
-            parse_options([wrong])
+
+
+@pytest.mark.parametrize("content", [None, b"--lr 0.1 # \xff", b"--w2v_type 'my words"])
+def test_a_file_that_holds_no_options_is_refused(tmp_path, content):
+    file = tmp_path / "mine.args"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(UserError, match=r"mine\.args cannot be read .*recipes/paper\.args"):
+        parse_options([f"@{file}"])
+
+
+def test_a_file_of_options_without_a_name_is_refused():
+    with pytest.raises(UserError, match=r"^@ cannot be read"):
+        parse_options(["@"])
 
 
 def test_choices_are_what_the_model_knows():
