@@ -18,7 +18,7 @@ from dataset.files import normal_form
 from dataset.moving import alone
 from dataset.writing import staged
 from errors import UserError, one_line
-from retrieval.leftovers import next_number, remove_unnamed, written_parts
+from retrieval.leftovers import is_an_indexs, next_number, remove_unnamed
 from retrieval.nearest import build_nearest
 from retrieval.song_index import (
     ABOUT,
@@ -76,14 +76,18 @@ def index_folder(path: Path) -> Path:
         )
     with staged(path):  # what a writer left that was killed goes with it
         pass
-    is_new = path.is_dir() and not (path / ABOUT).is_file()
-    if is_new and set(path.iterdir()) - set(written_parts(path)):
-        raise UserError(f"{path} is a folder that holds something else: give INDEX a new name")
+    if path.is_dir() and not is_an_indexs(path):
+        try:
+            read_index(path)
+        except UserError:
+            raise UserError(
+                f"{path} is a folder that holds something else: give INDEX a new name"
+            ) from None
     return path
 
 
 def write_index(folder: Path, model: TagModel, songs: EmbeddedSongs, kind: str = "auto") -> None:
-    """Write an index anew; one that is there stays until the new one is whole.
+    """Write an index anew; one that is there, or what is left of it, stays until this is whole.
 
     Parameters
     ----------
@@ -97,7 +101,6 @@ def write_index(folder: Path, model: TagModel, songs: EmbeddedSongs, kind: str =
         How neighbours are looked for, see `nearest.build_nearest`.
     """
     with _written(folder):
-        remove_unnamed(folder, _read_about(folder) if (folder / ABOUT).is_file() else None)
         name = f"model-{next_number(folder)}.npz"
         with staged(folder) as stage:
             arrays: dict[str, Any] = {"tag_vectors": model.tag_vectors, **model.layers}

@@ -5,7 +5,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from retrieval.song_index import EMBEDDINGS, LINES, NEAREST, SONG_TAGS, SONGS
+from retrieval.song_index import ABOUT, EMBEDDINGS, LINES, NEAREST, SONG_TAGS, SONGS
+from retrieval.song_map import MAP
 
 PART_FILES = {EMBEDDINGS, SONGS, LINES, SONG_TAGS, NEAREST}
 
@@ -15,9 +16,15 @@ def written_parts(folder: Path) -> list[Path]:
     return [one for one in _numbered(folder) if _is_part(one) or _is_model(one)]
 
 
-def remove_unnamed(folder: Path, about: dict[str, Any] | None) -> None:
+def is_an_indexs(folder: Path) -> bool:
+    """Whether a folder holds nothing that an index has not; the index may be damaged."""
+    others = set(folder.iterdir()) - {folder / MAP, *written_parts(folder)}
+    return not others or (others == {folder / ABOUT} and _is_about(folder / ABOUT))
+
+
+def remove_unnamed(folder: Path, about: dict[str, Any]) -> None:
     """Remove the parts that `index.json` does not name, as a writer leaves them that was killed."""
-    named = {about["model"][0], *(part["name"] for part in about["parts"])} if about else set()
+    named = {about["model"][0], *(part["name"] for part in about["parts"])}
     for path in written_parts(folder):
         if path.name not in named:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -45,3 +52,12 @@ def _is_model(path: Path) -> bool:
         return False
     with open(path, "rb") as stream:
         return stream.read(45)[30:] == b"tag_vectors.npy"  # 30 bytes are before the first name
+
+
+def _is_about(path: Path) -> bool:
+    """Whether a file is `index.json`, perhaps cut, or left empty as the machine went down."""
+    if not path.is_file():
+        return False
+    with open(path, "rb") as stream:
+        begin = stream.read(100)
+    return b'"song_index_format"' in begin or not begin.strip(b"\0")

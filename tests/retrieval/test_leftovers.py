@@ -1,6 +1,7 @@
 """Folders of an index hold parts that a killed writer left, and what others have named so."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -59,5 +60,40 @@ def test_parts_of_a_killed_writer_are_known_and_go(tmp_path):
     shutil.copytree(folder / "part-2", folder / "part-9")
     leftovers.remove_unnamed(folder, {"model": ["model-1.npz"], "parts": [{"name": "part-9"}]})
     assert sorted(one.name for one in folder.iterdir()) == ["model-1.npz", "part-9"]
-    leftovers.remove_unnamed(folder, None)
-    assert not list(folder.iterdir())
+
+
+def cut(file) -> None:
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+@pytest.mark.parametrize("damage", [cut, Path.unlink, lambda file: file.write_bytes(b"")])
+@pytest.mark.parametrize(
+    "name", ["index.json", "part-2/embeddings.npy", "part-2/songs.tsv", "part-2/tags.npy"]
+)
+def test_a_damaged_index_is_made_anew_in_its_place(tmp_path, name, damage):
+    index = make_index(folder=tmp_path / "songs.index")
+    model = index.model
+    (index.folder / "map.npz").write_bytes(b"of the page")
+    damage(index.folder / name)
+    with pytest.raises(UserError, match="damaged"):
+        read_index(index.folder)
+    assert index_folder(index.folder) == index.folder
+    write_index(index.folder, model, make_songs(model, 2))
+    assert len(read_index(index.folder)) == 2
+    assert names(index.folder) & {"model-1.npz", "part-2"} == set()
+
+
+def test_a_folder_whose_index_json_is_of_others_is_refused(tmp_path):
+    for content in ("{}", "[1]", '{"index": "of a web site"}'):
+        (tmp_path / "index.json").write_text(content)
+        with pytest.raises(UserError, match="holds something else: give INDEX a new name"):
+            index_folder(tmp_path)
+
+
+def test_a_damaged_index_beside_things_of_others_stays(tmp_path):
+    folder = make_index(folder=tmp_path / "songs.index").folder
+    (folder / "notes.txt").write_text("precious")
+    assert index_folder(folder) == folder
+    cut(folder / "part-2/songs.tsv")
+    with pytest.raises(UserError, match="holds something else: give INDEX a new name"):
+        index_folder(folder)
