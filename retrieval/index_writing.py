@@ -148,7 +148,7 @@ def _check_same_model(index: SongIndex, model: TagModel) -> None:
 
 
 def _lacking(index: SongIndex, songs: EmbeddedSongs) -> EmbeddedSongs:
-    """Leave out the songs that an index has, and say so."""
+    """Leave out the songs whose ids an index has, and say so."""
     names = [normal_form(song.song_id) for song in songs.songs]
     known = set(names) & {normal_form(song.song_id) for song in index.songs()}
     if not known:
@@ -156,10 +156,13 @@ def _lacking(index: SongIndex, songs: EmbeddedSongs) -> EmbeddedSongs:
     rows = [row for row, name in enumerate(names) if name not in known]
     if not rows:
         raise UserError(
-            f"another command has added all of the songs to {index.folder} meanwhile: there is "
-            "none to add"
+            f"another command has added songs by all of these ids to {index.folder} meanwhile: "
+            "add again if they are other files"
         )
-    print(f"{len(names) - len(rows)} songs left out: another command has added them meanwhile")
+    print(
+        f"{len(names) - len(rows)} songs left out: another command has added songs by their ids "
+        "meanwhile; add again if they are other files"
+    )
     return songs.only(rows)
 
 

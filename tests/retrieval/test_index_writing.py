@@ -28,14 +28,14 @@ def test_songs_that_another_command_has_added_meanwhile(tmp_path, capsys):
     chosen = make_songs(index.model, 4, names)
     assert add_songs(index.folder, index.model, chosen) == 2
     said = capsys.readouterr().out
-    assert said == "2 songs left out: another command has added them meanwhile\n"
+    assert said.startswith("2 songs left out: another command has added songs by their ids")
     now = read_index(index.folder)
     assert ids(index.folder)[2:] == ["C", "D"]
     assert now.tags_of(3) == [TAGS[3]] and now.vectors([3])[0] == pytest.approx(
         chosen.embeddings[3], abs=1e-3
     )
     before = (index.folder / "index.json").read_bytes()
-    with pytest.raises(UserError, match=r"has added all of the songs to .* none to add"):
+    with pytest.raises(UserError, match=r"by all of these ids .* add again if they are other"):
         add_songs(index.folder, index.model, chosen)
     assert (index.folder / "index.json").read_bytes() == before
     remove_songs(index.folder, ["C"])  # what was taken out can come back
