@@ -181,7 +181,7 @@ def fire_commands(commands: dict[str, Command], argv: list[str] | None = None) -
             problem = _plainly(leave.trace.elements[-1].ErrorAsStr(), commands)
             print(f"error: {problem} (--help shows the arguments)", file=sys.stderr)
         else:
-            print(said.getvalue(), file=sys.stderr, end="")
+            print("NAME" + said.getvalue().partition("NAME")[2], end="")  # before, the command
         sys.exit(leave.code)
     for call in understood:
         run_or_explain(call)
@@ -207,8 +207,12 @@ def _noted(
 ) -> Callable[..., object]:
     """Return a function of the same signature that adds the call to `calls` instead."""
 
-    from fire.decorators import SetParseFn, SetParseFns
+    from fire import decorators
     from fire.parser import DefaultParseValue
+
+    decorators.FIRE_METADATA = (
+        "_fire_metadata"  # without the _ each --help has a group of that name
+    )
 
     @functools.wraps(function)
     def note(*args, **kwargs) -> None:
@@ -220,7 +224,8 @@ def _noted(
     parameters = inspect.signature(function).parameters.values()
     parser = {one.name: str if one.name in texts else DefaultParseValue for one in parameters}
     rest = [parser[one.name] for one in parameters if one.kind is one.VAR_POSITIONAL]
-    return SetParseFn(*rest or [DefaultParseValue])(SetParseFns(**parser)(note))
+    parsed = decorators.SetParseFns(**parser)(note)
+    return decorators.SetParseFn(*rest or [DefaultParseValue])(parsed)
 
 
 # ---------------------------------------------------------------- what Fire made of the arguments

@@ -131,9 +131,11 @@ def test_help_runs_nothing(steps, capsys, arguments):
 def test_help_shows_what_the_function_says(steps, capsys):
     with pytest.raises(SystemExit):
         steps.run("run --help")
-    shown = "".join(capsys.readouterr())
+    shown, errors = capsys.readouterr()  # on standard output, for `| less`
     for part in ("Choose tags.", "DATA_PATH", "TOP_N", "--seed", "--is_subset"):
         assert part in shown
+    assert shown.startswith("NAME\n") and errors == ""
+    assert "GROUP" not in shown and "FIRE" not in shown
 
 
 def test_no_command_lists_the_commands(steps, capsys):
