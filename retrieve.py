@@ -11,12 +11,12 @@ python -u retrieve.py serve INDEX [--port 7860]
 """
 
 import sys
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from command_line import Command, fire_commands, flag, one_of, whole_number
-from dataset.files import user_path
+from command_line import Command, fire_commands, flag, one_of, run_or_explain, whole_number
+from dataset.files import counted, user_path
 from errors import UserError
+from retrieval.console import answer_lines, arguments_of
 
 if TYPE_CHECKING:
     from retrieval.search import Searcher
@@ -53,8 +53,8 @@ def index(
     add : bool
         Add the songs that an index lacks to it, instead of making it anew.
     by : str
-        How neighbours are looked for, also --index: flat (all songs are compared), hnsw, ivfpq, or
-        auto, which is flat up to 100,000 songs and ivfpq beyond.
+        How neighbours are looked for, on the command line --index: flat (all songs are compared),
+        hnsw, ivfpq, or auto, which is flat up to 100,000 songs and ivfpq beyond.
     wheel : str, optional
         With INDEX alone: the package of musicnn, musicnn-0.1.0-py3-none-any.whl; by default it is
         fetched from PyPI, once, 29 MB.
@@ -89,11 +89,11 @@ def index(
 
         model, songs = index_songs(given, folder, known)
     if old:
-        print(f"{add_songs(into, model, songs, by)} songs added")
+        print(f"{counted(add_songs(into, model, songs, by), 'song')} added")
     else:
         write_index(into, model, songs, by)
     made = read_index(into)
-    print(f"{len(made)} songs, to be searched for {len(model.tags)} tags")
+    print(f"{counted(len(made), 'song')}, to be searched for {len(model.tags)} tags")
     words = model.vectors_file or "no word vectors found: give them to search with --vectors"
     print(f"and for other words ({words})")
     print("; ".join(SAID[kind] for kind in sorted({part.about["kind"] for part in made.parts})))
@@ -101,13 +101,21 @@ def index(
 
 
 def remove(index: str, *songs: str) -> None:
-    """Take songs out of an index, by their ids."""
+    """Take songs out of an index.
+
+    Parameters
+    ----------
+    index : str
+        The index.
+    songs : str
+        Their ids, as `search --to FILE.tsv` writes them.
+    """
     if not songs:
         raise UserError("no SONG given: remove INDEX SONG...")
     from retrieval.index_writing import remove_songs
 
     remove_songs(user_path(index), songs)
-    print(f"{len(set(songs))} songs taken out of {index}")
+    print(f"{counted(len(set(songs)), 'song')} taken out of {index}")
 
 
 def merge(index: str, by: str = "auto") -> None:
@@ -118,13 +126,14 @@ def merge(index: str, by: str = "auto") -> None:
     index : str
         The index.
     by : str
-        How neighbours are looked for, as for `index`.
+        How neighbours are looked for, on the command line --index: flat, hnsw, ivfpq, or auto.
     """
     from retrieval.index_writing import merge_parts
     from retrieval.nearest import KINDS
 
     n_less = merge_parts(user_path(index), one_of("--index", by, KINDS))
-    print(f"{index} has {n_less} parts less" if n_less else f"{index} is in as few parts as may be")
+    less = f"{index} has {counted(n_less, 'part')} less"
+    print(less if n_less else f"{index} is in as few parts as may be")
 
 
 def search(
@@ -149,7 +158,7 @@ def search(
     index : str
         What `retrieve.py index` wrote.
     words : str
-        Tags, or any words that have a word vector.
+        Tags, or any words that have a word vector, with weights if they are not to count alike.
     top : int
         How many songs.
     to : str, optional
@@ -158,9 +167,10 @@ def search(
         File of word vectors for words that are not tags, the same as the model was trained with;
         by default where they were when the index was made. Any, for an index without a model.
     like : str
-        A song to be near: its id, or an audio file; may stand several times.
+        A song to be near: its id, or an audio file, and perhaps a weight, DEMO00003:0.5; may stand
+        several times.
     without : str
-        Words to keep away from, also --not; may stand several times.
+        Words to keep away from, and perhaps weights, also --not; may stand several times.
     only_tag : str
         A tag that all answers bear; may stand several times.
     artist_limit : int
@@ -178,25 +188,27 @@ def search(
 
     file = None if to is None else result_file(to)
     searcher = _searcher(index, vectors)
-    rules = Rules(searcher.words.in_query(only_tag), limit, is_diverse)
+    only = searcher.words.in_query(only_tag)
+    rules = Rules(only, limit, is_diverse)
 
     def answer(query: str) -> None:
         wanted = searcher.wanted(query, like.splitlines(), without)
         hits = searcher.search(wanted, n_songs, rules)
         if file is not None:
             write_hits(searcher.index, wanted, hits, file)
-        print(hits_table(searcher.index, wanted, hits))
+        print(hits_table(searcher.index, wanted, hits, only))
 
     if words or like:
         answer(" ".join(words))
     else:
-        _answer_lines(answer)
+        answer_lines(answer)
 
 
 def radio(
     index: str,
     *words: str,
     like: str = "",
+    without: str = "",
     length: int = 20,
     to: str | None = None,
     vectors: str | None = None,
@@ -205,25 +217,35 @@ def radio(
 
     Parameters
     ----------
-    index, words, to, vectors
-        As for `search`.
+    index : str
+        What `retrieve.py index` wrote.
+    words : str
+        Words to be near as well, as for `search`.
     like : str
         A song to begin near: its id, or an audio file; may stand several times.
+    without : str
+        Words to keep away from, also --not.
     length : int
         How many songs.
+    to : str, optional
+        File for the songs: a playlist (.m3u8, .m3u) or a table (.tsv).
+    vectors : str, optional
+        File of word vectors for words that are not tags, as for `search`.
     """
     n_songs = whole_number("--length", length, 1)
     from retrieval.showing import hits_table, result_file, write_hits
 
     file = None if to is None else result_file(to)
     searcher = _searcher(index, vectors)
-    wanted = searcher.wanted(" ".join(words), like.splitlines())
+    wanted = searcher.wanted(" ".join(words), like.splitlines(), without)
     hits = searcher.radio(wanted, n_songs)
     if file is not None:
         write_hits(searcher.index, wanted, hits, file)
     print(hits_table(searcher.index, wanted, hits))
     if len(hits) < n_songs:
-        print(f"{len(hits)} songs, as no artist comes twice")
+        is_short = len(searcher.search(wanted, n_songs)) <= len(hits)
+        why = "the index has no more" if is_short else "no artist comes twice"
+        print(f"{counted(len(hits), 'song')}, as {why}")
 
 
 def export(
@@ -238,16 +260,25 @@ def export(
 
     Parameters
     ----------
-    model_path, data_path, w2v_type, is_subset, gpu_id
-        As for `index`.
+    model_path : str
+        A checkpoint of main.py or its folder.
+    data_path : str
+        The dataset directory that it was trained on.
     to : str
         The folder to write.
+    w2v_type : str, optional
+        For a checkpoint of the paper's authors: NAME of the word vectors, NAME_emb.pkl.
+    is_subset : bool
+        For such a checkpoint: it was trained on the smaller set (sub_*).
+    gpu_id : str
+        GPU number, or cpu; without a GPU the CPU is used.
     """
     given = _model_options(model_path, data_path, w2v_type, is_subset, gpu_id)
     from retrieval.export import export_model
 
     n_songs = export_model(given, user_path(to))
-    print(f"branches, a card and the embeddings of {n_songs} songs written to {to}")
+    embedded = f"the embeddings of {counted(n_songs, 'song')}"
+    print(f"branches, a card and {embedded} written to {to}")
 
 
 def serve(
@@ -257,13 +288,15 @@ def serve(
 
     Parameters
     ----------
-    index, vectors
-        As for `search`.
+    index : str
+        What `retrieve.py index` wrote.
     port : int
         Where the page is, http://127.0.0.1:PORT/; 0 for any that is free.
     host : str
         Address to listen on: by default only this machine reaches the page, with 0.0.0.0 all do
         that reach the machine.
+    vectors : str, optional
+        File of word vectors for words that are not tags, as for `search`.
     """
     whole_number("--port", port, 0)
     from retrieval.page import serve_page
@@ -287,49 +320,9 @@ def _searcher(index: str, vectors: str | None) -> "Searcher":
     return Searcher(read_index(user_path(index)), user_path(vectors) if vectors else None)
 
 
-def _answer_lines(answer: Callable[[str], None]) -> None:
-    """Answer each line of standard input; what cannot be answered does not stop the others."""
-    lines = sys.stdin or ()  # closed, where nothing can be asked
-    is_terminal = bool(sys.stdin) and sys.stdin.isatty()
-    prompt = "words (Ctrl-D ends): " if is_terminal else ""
-    n_failed = 0
-    print(prompt, end="", flush=True)
-    for query in lines:
-        try:
-            if query.strip():
-                answer(query)
-        except UserError as error:
-            n_failed += 1
-            print(f"error: {error}", file=sys.stderr)
-        print(f"\n{prompt}", end="", flush=True)
-    if n_failed and not is_terminal:
-        sys.exit(2)
-
-
-def arguments_of(argv: list[str]) -> list[str]:
-    """Return arguments as Fire takes them, which keeps only the last of an option given twice.
-
-    What may stand several times is joined, a line each; --not and --index get names that Python
-    allows.
-    """
-    names = {"--not": "--without", "--index": "--by"}
-    several = ("--like", "--without", "--only_tag")
-    rest: list[str] = []
-    given: dict[str, list[str]] = {}
-    left = iter(argv)
-    for word in left:
-        name, equals, value = word.partition("=")
-        name = names.get(name, name.replace("-", "_").replace("__", "--", 1))
-        if word.startswith("--") and name in several:
-            given.setdefault(name, []).append(value if equals else next(left, ""))
-        else:
-            rest.append(f"{name}{equals}{value}" if word.startswith("--") else word)
-    return rest + [f"{name}={chr(10).join(values)}" for name, values in given.items()]
-
-
 COMMANDS: dict[str, Command] = {
     one.__name__: one for one in (index, remove, merge, search, radio, serve, export)
 }
 
 if __name__ == "__main__":
-    fire_commands(COMMANDS, arguments_of(sys.argv[1:]))
+    run_or_explain(lambda: fire_commands(COMMANDS, arguments_of(sys.argv[1:])))

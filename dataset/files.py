@@ -10,6 +10,7 @@ plain data only, and `dataset.directory` checks every shape and cross-reference.
 
 import json
 import os
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
@@ -85,6 +86,20 @@ def some(names: Sequence, most: int = 5) -> str:
     """List the first names of a sequence, for messages: 'a, b, c and 12 more'."""
     shown = ", ".join(str(name) for name in names[:most])
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+
+
+def counted(n: int, what: str) -> str:
+    """How many of something, for messages: '1 song', '2 songs'."""
+    return f"{n} {what}" if n == 1 else f"{n} {what}s"
+
+
+# not U+200C and U+200D, which join letters, nor the control characters that are white space
+_INVISIBLE = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u200b\u2060\ufeff]")
+
+
+def plain(text: str) -> str:
+    """Text on one line, single blanks between words, without characters that nobody sees."""
+    return " ".join(_INVISIBLE.sub("", text).split())
 
 
 def normal_form(text: str) -> str:

@@ -1,5 +1,6 @@
 """A folder of audio files, whatever hears them, to the songs of an index."""
 
+import functools
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,11 +10,25 @@ import numpy as np
 from dataset.files import normal_form, some
 from errors import UserError
 from preprocessing.mel.audio_files import READABLE, find_audio
+from preprocessing.mel.ffmpeg import names_in_tags
 from preprocessing.mel.sources import digest_of
 from preprocessing.mel.worker_pool import map_in_order
 from progress import progress
 from retrieval.index_writing import EmbeddedSongs
 from retrieval.song_index import IndexedSong, unit_length
+
+
+class Decoded(NamedTuple):
+    """What is read of a file: what `Hearing.decode` gives, and the names in the file's tags."""
+
+    what: np.ndarray | str
+    artist: str = ""
+    title: str = ""
+
+    @property
+    def nbytes(self) -> int:
+        """Its size while it waits for its turn, see `map_in_order`."""
+        return getattr(self.what, "nbytes", 0)
 
 
 class Hearing(NamedTuple):
@@ -22,7 +37,7 @@ class Hearing(NamedTuple):
     Attributes
     ----------
     decode : callable
-        File -> array, or the reason why there is none; runs in other processes.
+        File -> ndarray, or the reason why there is none; runs in other processes.
     embed : callable
         That array -> ndarray of float32, shape (E,), of any length; runs here.
     n_processes : int
@@ -66,7 +81,7 @@ def embed_folder(
         )
     if not files:
         raise UserError(f"{folder} has no audio file ({', '.join(READABLE)}): give another folder")
-    song_ids = new_ids(files, folder, known)
+    n_files, song_ids = len(files), new_ids(files, folder, known)
     if not song_ids:
         raise UserError(f"the index has every audio file in {folder}: there is none to add")
     files = list(song_ids)
@@ -75,12 +90,11 @@ def embed_folder(
         told = [f"{file} ({why})" for file, why in reasons.items()]
         print(f"{len(reasons)} of {len(files)} files left out: {some(told, 3)}")
     if not found:
-        raise UserError(f"none of the {len(files)} audio files in {folder} can be read")
-    rows = [
-        IndexedSong(song_ids[file], audio=str(file.resolve()), digest=digest_of(file))
-        for file in found
-    ]
-    return EmbeddedSongs(unit_length(np.stack(list(found.values()))), rows, None)
+        which = "others of the" if len(files) < n_files else "of the"
+        raise UserError(f"none {which} {n_files} audio files in {folder} can be read")
+    rows = [song._replace(song_id=song_ids[file]) for file, (song, _) in found.items()]
+    vectors = np.stack([vector for _, vector in found.values()])
+    return EmbeddedSongs(unit_length(vectors), rows, None)
 
 
 def new_ids(files: list[Path], folder: Path, known: Iterable[IndexedSong]) -> dict[Path, str]:
@@ -132,19 +146,28 @@ def _longer_id(file: Path, folder: Path, song_id: str, taken: dict[str, str]) ->
 
 def hear_files(
     hearing: Hearing, files: list[Path]
-) -> tuple[dict[Path, np.ndarray], dict[Path, str]]:
-    """Embeddings (E,) of the files that can be read, and why the others cannot."""
+) -> tuple[dict[Path, tuple[IndexedSong, np.ndarray]], dict[Path, str]]:
+    """Songs without ids, and embeddings (E,), of the files that can be read; why others cannot."""
     found = {}
     reasons = {file: "name is not UTF-8 on one line" for file in files if not _fits_a_table(file)}
     files = [file for file in files if file not in reasons]
-    decoded = map_in_order(hearing.decode, files, hearing.n_processes, preload=[hearing.preload])
-    decoded = progress(decoded, "embedding", len(files), unit=" songs")
-    for file, array in zip(files, decoded, strict=True):
-        if isinstance(array, np.ndarray):
-            found[file] = hearing.embed(array)
+    read = functools.partial(_read, hearing.decode)
+    each = map_in_order(read, files, hearing.n_processes, preload=[hearing.preload])
+    each = progress(each, "embedding", len(files), unit=" songs")
+    for file, one in zip(files, each, strict=True):
+        if isinstance(one, Decoded) and isinstance(one.what, np.ndarray):
+            place, digest = str(file.resolve()), digest_of(file)
+            song = IndexedSong("", one.artist, one.title, place, digest)
+            found[file] = song, hearing.embed(one.what)
         else:
-            reasons[file] = str(array)
+            reasons[file] = str(one.what if isinstance(one, Decoded) else one)
     return found, reasons
+
+
+def _read(decode: Callable[[Path], np.ndarray | str], file: Path) -> Decoded:
+    """What a file holds, and its names; runs in other processes, for damage may end them."""
+    what = decode(file)
+    return Decoded(what) if isinstance(what, str) else Decoded(what, *names_in_tags(file))
 
 
 def _fits_a_table(file: Path) -> bool:

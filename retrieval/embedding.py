@@ -18,7 +18,6 @@ from errors import UserError
 from mel_chunks import spread_chunks
 from model import RetrievalModel
 from options import Options, merge_options
-from preprocessing.mel.sources import digest_of
 from released_checkpoint import read_released
 from retrieval.audio_folder import Hearing, embed_folder, hear_files
 from retrieval.index_writing import EmbeddedSongs
@@ -213,8 +212,9 @@ def embed_file(model: TagModel, file: Path) -> tuple[IndexedSong, np.ndarray]:
     found, reasons = hear_files(hearing, [file])
     if reasons:
         raise UserError(f"{file} cannot be read ({reasons[file]}): give --like another file")
-    song = IndexedSong(file.name, "", file.stem, str(file.resolve()), digest_of(file))
-    return song, unit_length(found[file][None])[0]
+    song, vector = found[file]
+    song = song._replace(song_id=file.name, title=song.title or file.stem)
+    return song, unit_length(vector[None])[0]
 
 
 def _hearing_again(model: TagModel, path: Path, file: Path) -> Hearing:

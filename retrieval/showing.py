@@ -1,9 +1,11 @@
 """What was found, shown as a table, or written as a table or a playlist."""
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from dataset.files import plain, some
 from dataset.writing import staged, writable_file, write_tsv
 from errors import UserError
 from retrieval.search import Hit, Wanted
@@ -11,22 +13,39 @@ from retrieval.song_index import SongIndex
 from retrieval.words import key
 
 N_TAGS_SHOWN = 4  # of a song
+MOST_SHOWN = 60  # letters of a name
 TABLE, PLAYLISTS = ".tsv", (".m3u", ".m3u8")
 
 
-def hits_table(index: SongIndex, wanted: Sequence[Wanted], hits: Sequence[Hit]) -> str:
-    """Text table of the songs found; a column for each part of the query if there are several."""
-    labels = [one.label for one in wanted]
+def hits_table(
+    index: SongIndex,
+    wanted: Sequence[Wanted],
+    hits: Sequence[Hit],
+    only_tags: Sequence[str] = (),
+) -> str:
+    """Text table of the songs found; a column for each part of the query if there are several.
+
+    The last column has a song's tags, those asked for first; where none are known its id, if that
+    is not its name.
+    """
+    labels = [_shown(one.label) for one in wanted]
     several = labels if len(labels) > 1 else []
-    rows = [["", "score", *several, "song", *(["tags"] if index.has_tags else [])]]
+    asked = {key(word) for word in (*only_tags, *(one.word for one in wanted if one.weight > 0))}
+    rows = [["", "score", *several, "song", "tags" if index.has_tags else "id"]]
     for rank, hit in enumerate(hits, 1):
+        song = index.song(hit.row)
         scores = [hit.score, *hit.by_part] if several else [hit.score]
-        row = [str(rank), *(f"{score:.3f}" for score in scores), index.song(hit.row).name]
-        rows.append([*row, *_tags_of(index, wanted, hit.row)])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        song_id = "" if song.name == song.song_id else plain(song.song_id)
+        last = _tags_of(index, asked, hit.row) if index.has_tags else song_id
+        rows.append([str(rank), *(f"{score:.3f}" for score in scores), _shown(song.name), last])
+    if not (index.has_tags or any(row[-1] for row in rows[1:])):
+        rows = [row[:-1] for row in rows]
+    widths = [
+        max(len(cell) + _wider(cell) for cell in column) for column in zip(*rows, strict=True)
+    ]
     pads: list[Any] = [str.rjust] * (2 + len(several)) + [str.ljust] * 2  # numbers, then words
     padded = (
-        (pad(cell, n) for pad, cell, n in zip(pads, row, widths, strict=False))  # tags may lack
+        (pad(cell, n - _wider(cell)) for pad, cell, n in zip(pads, row, widths, strict=False))
         for row in rows
     )
     notes = (
@@ -38,14 +57,21 @@ def hits_table(index: SongIndex, wanted: Sequence[Wanted], hits: Sequence[Hit]) 
     return "\n".join([*notes, *("  ".join(cells).rstrip() for cells in padded)])
 
 
-def _tags_of(index: SongIndex, wanted: Sequence[Wanted], row: int) -> list[str]:
-    """The tags that a song bears, in one cell: those asked for first, and the number of others."""
-    if not index.has_tags:
-        return []
-    asked = {key(one.word) for one in wanted if one.weight > 0}
-    tags = sorted(index.tags_of(row), key=lambda tag: key(tag) not in asked)
-    more = len(tags) - N_TAGS_SHOWN
-    return [", ".join(tags[:N_TAGS_SHOWN]) + (f" and {more} more" if more > 0 else "")]
+def _tags_of(index: SongIndex, asked: set[str], row: int) -> str:
+    """The tags that a song bears: those asked for first, and the number of others."""
+    return some(sorted(index.tags_of(row), key=lambda tag: key(tag) not in asked), N_TAGS_SHOWN)
+
+
+def _shown(name: str) -> str:
+    """A name for a terminal: nothing in it that steers that, and not longer than a line."""
+    name = plain(name)
+    return name if len(name) <= MOST_SHOWN else f"{name[: MOST_SHOWN - 1]}…"
+
+
+def _wider(text: str) -> int:
+    """How many places more than letters: a Chinese one takes two, an accent of its own none."""
+    n_wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    return n_wide - sum(unicodedata.category(letter) in ("Mn", "Me", "Cf") for letter in text)
 
 
 def result_file(path: str) -> Path:

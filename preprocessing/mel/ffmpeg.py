@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from dataset.files import plain
 from preprocessing.mel.sndfile import (
     UNKNOWN,
     Blocks,
@@ -84,6 +85,20 @@ def has_sound(file: Path) -> bool:
             return bool(container.streams.audio)
     except (GaveUp, OSError):
         return False
+
+
+def names_in_tags(file: Path) -> tuple[str, str]:
+    """Artist and title that the tags of a file name, each on one line; '' for what they do not."""
+    if av is None:
+        return "", ""
+    try:
+        with open(file, "rb") as stream, _opened(stream) as container:
+            said: dict[str, str] = {}
+            for tags in (*(one.metadata for one in container.streams.audio), container.metadata):
+                said |= {name.lower(): text for name, text in tags.items()}  # in Ogg a stream's
+    except (GaveUp, *_DAMAGE):
+        return "", ""
+    return plain(said.get("artist") or said.get("album_artist", "")), plain(said.get("title", ""))
 
 
 def _opened(stream: BinaryIO) -> "av.container.InputContainer":

@@ -10,10 +10,10 @@ from pathlib import Path
 import pandas as pd
 import soundfile
 
-from dataset.files import Song, some
+from dataset.files import Song, plain, some
 from errors import UserError
 from preprocessing.mel.sndfile import muted
-from preprocessing.raw_sets.raw_set import RawSet, plain
+from preprocessing.raw_sets.raw_set import RawSet
 from preprocessing.raw_sets.tables import SPREADSHEET, read_table
 
 HOME = "Emotify, https://github.com/sergi-andreu/ProjectMusicInformatics"

@@ -18,9 +18,9 @@ from typing import Any
 import pandas as pd
 
 from dataset.bounded import bounded_lines
-from dataset.files import SPLITS, Song, read_tsv, some
+from dataset.files import SPLITS, Song, plain, read_tsv, some
 from errors import UserError, one_line
-from preprocessing.raw_sets.raw_set import RawSet, folder_of_audio, is_name, plain
+from preprocessing.raw_sets.raw_set import RawSet, folder_of_audio, is_name
 from preprocessing.tags.cleaning import TAG_LISTS
 
 HOME = "the MTG-Jamendo dataset, https://github.com/MTG/mtg-jamendo-dataset (folder data)"

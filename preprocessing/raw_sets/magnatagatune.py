@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dataset.files import Song
+from dataset.files import Song, plain
 from errors import UserError
-from preprocessing.raw_sets.raw_set import RawSet, folder_of_audio, plain, require_names
+from preprocessing.raw_sets.raw_set import RawSet, folder_of_audio, require_names
 from preprocessing.raw_sets.tables import QUOTED, read_table
 
 HOME = "the MagnaTagATune set, https://mirg.city.ac.uk/codeapps/the-magnatagatune-dataset"

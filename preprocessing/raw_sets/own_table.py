@@ -14,11 +14,11 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from command_line import existing_file
-from dataset.files import CATEGORIES, SONGS, TRIPLETS, Song, normal_form, some
+from dataset.files import CATEGORIES, SONGS, TRIPLETS, Song, normal_form, plain, some
 from dataset.writing import write_tsv
 from errors import UserError
 from preprocessing.mel.audio_files import READABLE, can_be_read
-from preprocessing.raw_sets.raw_set import RawSet, plain
+from preprocessing.raw_sets.raw_set import RawSet
 from preprocessing.raw_sets.tables import SPREADSHEET, read_table
 
 REQUIRED = ("file", "tags")

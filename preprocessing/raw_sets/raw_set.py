@@ -17,6 +17,7 @@ from dataset.files import (
     TRIPLETS,
     Song,
     normal_form,
+    plain,
     read_about,
     user_path,
 )
@@ -28,8 +29,6 @@ from preprocessing.tags.categories import most_common_categories
 from preprocessing.tags.cleaning import categories_of
 
 CONTROL = re.compile("[\x00-\x1f\x7f]")
-# not U+200C and U+200D, which join letters, nor the control characters that are white space
-INVISIBLE = re.compile("[\x00-\x08\x0e-\x1b\x7f\u00ad\u200b\u2060\ufeff]")
 
 
 @dataclass(frozen=True)
@@ -125,11 +124,6 @@ def _in_normal_form(annotations: pd.DataFrame) -> pd.DataFrame:
 def _one_field(text: str) -> str:
     """Text in normal form that fits a field; where it does, it stays as its set has it."""
     return normal_form(plain(text) if CONTROL.search(text) else text)
-
-
-def plain(text: str) -> str:
-    """Text on one line, single blanks between words, without characters that nobody sees."""
-    return " ".join(INVISIBLE.sub("", text).split())
 
 
 def is_name(text: str) -> bool:

@@ -45,6 +45,42 @@ def test_tags_asked_for_come_first_and_many_are_counted():
     assert table.endswith("loud, Blues, jazz, smooth jazz and 2 more")
 
 
+def test_tags_that_all_answers_bear_come_first_too():
+    index = make_index(1, tags=[*TAGS, "live", "loud"])
+    index.parts[0].song_tags = index.parts[0].song_tags | 255
+    table = hits_table(index, *found(index, "jazz"), only_tags=["LOUD"])
+    assert table.endswith("jazz, loud, Blues, smooth jazz and 2 more")
+
+
+def test_ids_are_shown_where_no_tags_are_known_and_songs_have_names():
+    index = make_index(3, NAMES, has_tags=False)
+    lines = hits_table(index, *found(index, "jazz")).splitlines()
+    assert lines[0].split() == ["score", "song", "id"]
+    shown = {line.split()[-1] for line in lines[1:]}
+    assert shown == {"A", "B", "C"} and any("Ann - First" in line for line in lines)
+    nameless = make_index(2, [IndexedSong("A"), IndexedSong("B")], has_tags=False)
+    lines = hits_table(nameless, *found(nameless, "jazz")).splitlines()
+    assert [line.split()[-1] for line in lines] == ["song", "A", "B"]
+
+
+def test_names_of_any_script_keep_the_columns_and_steer_no_terminal():
+    strange = [
+        IndexedSong("A", "日本語の歌手", "ガ"),
+        IndexedSong("B", "Bjo\u0308rk", "Jo\u0301ga"),
+        IndexedSong("C", "\x1b[31mred", "\x1b]0;owned\x07"),
+        IndexedSong("D", "", "x" * 300),
+    ]
+    text = hits_table(index := make_index(4, strange), *found(index, "jazz"))
+    assert "\x1b" not in text and "\x07" not in text
+    lines = text.splitlines()
+    place = lines[0].index("tags")  # of a terminal, counted by hand: two for each of 7 letters
+    wide, accents = (next(one for one in lines if name in one) for name in ("日本", "rk -"))
+    assert wide[: wide.index("ガ") + 1].endswith("日本語の歌手 - ガ")
+    assert len(wide[: place - 7].rstrip()) < len(wide) and wide[place - 7 - 1] == " "
+    assert wide[place - 7 :].split(",")[0] in TAGS and accents[place + 2 :].split(",")[0] in TAGS
+    assert max(map(len, lines)) < 120 and "xxx…" in text
+
+
 def test_written_as_table_and_playlist(tmp_path, capsys):
     index = make_index(3, NAMES)
     wanted, hits = found(index, "Blues", 3)

@@ -4,8 +4,8 @@ import sqlite3
 
 import pytest
 
-from dataset.files import read_songs, read_tsv
-from preprocessing.raw_sets.raw_set import is_name, plain
+from dataset.files import plain, read_songs, read_tsv
+from preprocessing.raw_sets.raw_set import is_name
 from raw_samples import write_lastfm, write_msd
 from step0_runs import done_well, refused, step0, write_lines, write_own_music
 
@@ -41,7 +41,7 @@ def fields_of(file):
     return rows
 
 
-@pytest.mark.parametrize("char", ["\0", "\x07", "\x7f", "\u200b"])
+@pytest.mark.parametrize("char", ["\0", "\x07", "\x1b", "\x7f", "\x9b", "\u200b"])
 def test_plain_text_has_no_invisible_characters(char):
     assert plain(f"hip{char} {char} hop{char}\t x\n") == "hip hop x"
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dataset.files import plain
 from errors import UserError
-from preprocessing.raw_sets.raw_set import plain
 from preprocessing.tags.given_tags import GivenTags, spelling, take_tags
 
 
