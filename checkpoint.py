@@ -42,6 +42,7 @@ def open_trained(given: dict[str, Any]) -> Trained:
     UserError
         There is no checkpoint or dataset directory, one is damaged, or they do not fit each other.
     """
+    given = given | {"mode": "TEST"}
     path = checkpoint_file(given.get("model_load_path", NOT_GIVEN))
     released = read_released(path, merge_options(given).to_store())
     solver = build_solver(released or read_checkpoint(path), path)
@@ -103,7 +104,7 @@ def read_checkpoint(path: str | Path) -> dict:
             f"{path} is not a checkpoint, or is damaged: give one that --mode TRAIN wrote"
         ) from None
     version = checkpoint.get("tag_retrieval_format") if isinstance(checkpoint, dict) else None
-    is_known = version in (CHECKPOINT_FORMAT, CHECKPOINT_FORMAT - 1)
+    is_known = type(version) is int and version in (CHECKPOINT_FORMAT, CHECKPOINT_FORMAT - 1)
     if not is_known or not {"hyper_parameters", "state_dict"} <= set(checkpoint):
         raise UserError(
             f"{path} has checkpoint format {version}, this program reads {CHECKPOINT_FORMAT}: "
@@ -130,7 +131,7 @@ def _may_be(option: Field, saved: dict[str, Any]) -> bool:
 def _bring_up(saved: dict[str, Any]) -> None:
     """Say the song inputs of format 2, which had a length of CF vectors alone."""
     cf_dim = saved.pop("cf_dim", None)
-    names = song_inputs(saved["options"]["input_type"])
+    names = song_inputs(saved.get("options", {}).get("input_type", Options.input_type))
     saved["inputs"] = {name: cf_dim if name == "cf" else None for name in names}
 
 

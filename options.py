@@ -14,9 +14,6 @@ from command_line import OptionParser
 from dataset.files import song_inputs
 from errors import UserError
 
-DESCRIPTION = (
-    "Train a model on a dataset directory (--mode TRAIN) or test a checkpoint (--mode TEST)."
-)
 NOT_GIVEN = "."  # what the paper's code takes for an option left out
 
 
@@ -44,14 +41,7 @@ def whole_number(text: str, least: int = 0) -> int:
     return int(text)
 
 
-def positive_int(text: str) -> int:
-    """Read a whole number of at least 1."""
-    return whole_number(text, 1)
-
-
-def two_or_more(text: str) -> int:
-    """Read a whole number of at least 2."""
-    return whole_number(text, 2)
+positive_int, two_or_more = partial(whole_number, least=1), partial(whole_number, least=2)
 
 
 def seed_number(text: str) -> int:
@@ -256,7 +246,8 @@ IDLE_OPTIONS = {  # which do nothing in a mode
 def parse_options(argv: list[str] | None = None) -> dict[str, Any]:
     """Options as given: only those that stand on the command line, or in its `@FILE`."""
     parser = OptionParser(
-        description=DESCRIPTION,
+        description="Train a model on a dataset directory (--mode TRAIN) or test a checkpoint "
+        "(--mode TEST).",
         epilog="@FILE stands for the options in a file, such as @recipes/paper.args.",
         argument_default=argparse.SUPPRESS,
         prog="main.py",

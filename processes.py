@@ -57,13 +57,10 @@ def total(count: int) -> int:
     """Sum of a count over the processes."""
     if place()[1] == 1:
         return count
-    counts = torch.tensor([count], device=_device())
+    device = "cuda" if distributed.get_backend() == "nccl" else "cpu"
+    counts = torch.tensor([count], device=device)
     distributed.all_reduce(counts)
     return int(counts)
-
-
-def _device() -> str:
-    return "cuda" if distributed.get_backend() == "nccl" else "cpu"
 
 
 class _Sum(torch.autograd.Function):

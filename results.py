@@ -135,12 +135,8 @@ def format_results(results: dict, n_extremes: int = 5) -> str:
 
 
 def _row(label: str, *values: str | float | None) -> str:
-    cells = (value if isinstance(value, str) else _cell(value) for value in values)
+    cells = (f"{value:.4f}" if isinstance(value, float) else value or "-" for value in values)
     return f"{label:<32}" + "".join(f"{cell:>10}" for cell in cells).rstrip()
-
-
-def _cell(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
 
 
 def _json_number(value: float) -> float | None:

@@ -20,6 +20,7 @@ from retrieval.console import answer_lines, arguments_of
 
 if TYPE_CHECKING:
     from retrieval.search import Searcher
+    from retrieval.song_index import SongIndex
 
 
 def index(
@@ -71,7 +72,7 @@ def index(
     if folder and not folder.is_dir():
         raise UserError(f"{folder} is not a directory: give --audio a folder of audio files")
     from retrieval.index_writing import add_songs, index_folder, write_index
-    from retrieval.nearest import KINDS, SAID
+    from retrieval.nearest import KINDS
     from retrieval.song_index import read_index
 
     one_of("--index", by, KINDS)
@@ -96,7 +97,7 @@ def index(
     print(f"{counted(len(made), 'song')}, to be searched for {len(model.tags)} tags")
     words = model.vectors_file or "no word vectors found: give them to search with --vectors"
     print(f"and for other words ({words})")
-    print("; ".join(SAID[kind] for kind in sorted({part.about["kind"] for part in made.parts})))
+    _print_kinds(made)
     print(f"written to {into}")
 
 
@@ -130,10 +131,12 @@ def merge(index: str, by: str = "auto") -> None:
     """
     from retrieval.index_writing import merge_parts
     from retrieval.nearest import KINDS
+    from retrieval.song_index import read_index
 
     n_less = merge_parts(user_path(index), one_of("--index", by, KINDS))
     less = f"{index} has {counted(n_less, 'part')} less"
     print(less if n_less else f"{index} is in as few parts as may be")
+    _print_kinds(read_index(user_path(index)))
 
 
 def search(
@@ -311,6 +314,13 @@ def _model_options(
     given: dict = {"model_load_path": model_path, "data_path": data_path, "gpu_id": gpu_id}
     given |= {} if w2v_type is None else {"w2v_type": w2v_type}
     return given | ({"is_subset": True} if flag("--is_subset", is_subset) else {})
+
+
+def _print_kinds(made: "SongIndex") -> None:
+    """Tell how the neighbours are looked for in an index."""
+    from retrieval.nearest import SAID
+
+    print("; ".join(SAID[kind] for kind in sorted({part.about["kind"] for part in made.parts})))
 
 
 def _searcher(index: str, vectors: str | None) -> "Searcher":

@@ -90,14 +90,15 @@ def read_index(
     return songs
 
 
-def check_frames(directory: Path, index: list[StoredSong], n_mels: int) -> None:
-    """Raise `UserError` unless `mel.npy` is in form and holds all frames of the index."""
+def check_frames(directory: Path, index: list[StoredSong], n_mels: int) -> int:
+    """Where the frames begin in `mel.npy`; `UserError` unless it holds all frames of the index."""
     file = directory / FRAMES
-    total = index[-1].start + index[-1].n_frames
-    if data_offset(file, n_mels) + frame_bytes(total, n_mels) > file.stat().st_size:
+    total, begin = index[-1].start + index[-1].n_frames, data_offset(file, n_mels)
+    if begin + frame_bytes(total, n_mels) > file.stat().st_size:
         raise UserError(
             f"{file} is cut short, {INDEX} lists {total} frames: get it whole, or {START_AGAIN}"
         )
+    return begin
 
 
 def frame_bytes(n_frames: Any, n_mels: int) -> Any:

@@ -21,7 +21,6 @@ from dataset.mel_index import (
     INDEX,
     START_AGAIN,
     check_frames,
-    data_offset,
     frame_bytes,
     read_index,
     store_parts,
@@ -225,9 +224,8 @@ def _open_packed(directory: Path) -> PackedMels:
     n_mels = settings["n_mels"]
     songs: dict[str, tuple[int, int, int]] = {}  # number of frames, file, offset
     for number, (part, index) in enumerate(parts):
-        check_frames(part, index, n_mels)
         # The index counts: the header knows only what the last run that came to its end wrote.
-        begin = data_offset(part / FRAMES, n_mels)
+        begin = check_frames(part, index, n_mels)
         for song in index:
             place = song.n_frames, number, begin + frame_bytes(song.start, n_mels)
             songs.setdefault(song.song_id, place)

@@ -54,26 +54,47 @@ def _move(ready: Path, directory: Path) -> None:
 def alone(directory: Path) -> Iterator[None]:
     """Keep other commands from writing to a directory meanwhile; the lock ends with the process.
 
-    The directory is made if it is not there; what a killed command had ready comes into place.
+    The directory is made if it is not there, and goes again if nothing is written; what a killed
+    command had ready comes into place.
 
     Raises
     ------
     UserError
         Another command is at it.
     """
+    with made(directory):
+        descriptor = os.open(directory, os.O_RDONLY)
+        try:
+            if lock(descriptor) == "taken":
+                raise UserError(
+                    f"another command is writing to {directory}: wait for its end, or give another "
+                    "one"
+                )
+            finish_moves(directory)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def made(directory: Path) -> Iterator[None]:
+    """Make a directory and those above it; remove again what is left empty."""
+    created = [folder for folder in (directory, *directory.parents) if not folder.exists()]
     directory.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        yield
+    finally:
+        for folder in created:
+            with contextlib.suppress(OSError):  # not empty: all went well
+                folder.rmdir()
+
+
+def lock(descriptor: int) -> str:
+    """Lock a folder as long as this process lives: 'ours', 'taken', or there are 'no locks'."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        os.close(descriptor)
-        raise UserError(
-            f"another command is writing to {directory}: wait for its end, or give another one"
-        ) from None
-    except OSError:  # a file system without locks
-        pass
-    try:
-        finish_moves(directory)
-        yield
-    finally:
-        os.close(descriptor)
+        return "taken"
+    except OSError:
+        return "no locks"
+    return "ours"

@@ -1,7 +1,6 @@
 """Writing the files of a dataset directory, each command's whole or not at all."""
 
 import contextlib
-import fcntl
 import json
 import os
 import pickle
@@ -13,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from dataset.files import ABOUT, FORMAT_VERSION, SPLITS, read_about, user_path
-from dataset.moving import finish_moves, move_files
+from dataset.moving import finish_moves, lock, move_files
 from errors import UserError
 
 _STAGE = ".writing-"  # beginning of the names of temporary folders
@@ -80,20 +79,9 @@ def _make_stage(directory: Path) -> tuple[Path, int]:
         stage = Path(tempfile.mkdtemp(prefix=_STAGE, dir=directory))
         with contextlib.suppress(FileNotFoundError):
             descriptor = os.open(stage, os.O_RDONLY)
-            if _lock(descriptor) != "taken" and stage.exists():
+            if lock(descriptor) != "taken" and stage.exists():
                 return stage, descriptor
             os.close(descriptor)
-
-
-def _lock(descriptor: int) -> str:
-    """Lock a folder as long as this process lives: 'ours', 'taken', or there are 'no locks'."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return "taken"
-    except OSError:
-        return "no locks"
-    return "ours"
 
 
 def _remove_left_over(directory: Path) -> None:
@@ -101,7 +89,7 @@ def _remove_left_over(directory: Path) -> None:
     for stage in directory.glob(f"{_STAGE}*"):
         with contextlib.suppress(OSError):
             descriptor = os.open(stage, os.O_RDONLY)
-            if _lock(descriptor) == "ours":
+            if lock(descriptor) == "ours":
                 shutil.rmtree(stage, ignore_errors=True)
             os.close(descriptor)
 

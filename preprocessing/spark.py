@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from errors import UserError, one_line
-from preprocessing.mel.worker_pool import TaskFailed
+from errors import UserError
+from preprocessing.mel.worker_pool import attempt
 
 try:
     from py4j.protocol import Py4JError
@@ -117,10 +117,7 @@ def map_on_spark(
 def _call(function: Callable[[Any], Any], task: Any) -> Any:
     """What an executor does for a task."""
     _quiet()
-    try:
-        return function(task)
-    except Exception as error:
-        return TaskFailed(one_line(error))
+    return attempt(function, task)
 
 
 @functools.cache

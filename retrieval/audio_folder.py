@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dataset.files import normal_form, some
+from dataset.files import counted, normal_form, some
 from errors import UserError
 from preprocessing.mel.audio_files import READABLE, find_audio
 from preprocessing.mel.ffmpeg import names_in_tags
@@ -76,7 +76,7 @@ def embed_folder(
             for name, n in passed_over.most_common()
         ]
         print(
-            f"{passed_over.total()} files passed over, which are not named as audio: "
+            f"{counted(passed_over.total(), 'file')} passed over, not named as audio: "
             f"{some(endings, 8)}"
         )
     if not files:
@@ -90,8 +90,10 @@ def embed_folder(
         told = [f"{file} ({why})" for file, why in reasons.items()]
         print(f"{len(reasons)} of {len(files)} files left out: {some(told, 3)}")
     if not found:
-        which = "others of the" if len(files) < n_files else "of the"
-        raise UserError(f"none {which} {n_files} audio files in {folder} can be read")
+        what = f"none of the {n_files} audio files in {folder} can be read"
+        if len(files) < n_files:
+            what = f"the index has every audio file in {folder} that can be read: none to add"
+        raise UserError(what)
     rows = [song._replace(song_id=song_ids[file]) for file, (song, _) in found.items()]
     vectors = np.stack([vector for _, vector in found.values()])
     return EmbeddedSongs(unit_length(vectors), rows, None)
@@ -120,8 +122,8 @@ def new_ids(files: list[Path], folder: Path, known: Iterable[IndexedSong]) -> di
             longer.append(song_id)
     if longer:
         print(
-            f"{len(longer)} files have the names of other songs of the index, so their song ids "
-            f"begin with their folder: {some(longer, 3)}"
+            f"{counted(len(longer), 'file')} by the names of other songs of the index, so their "
+            f"song ids begin with their folder: {some(longer, 3)}"
         )
     return ids
 

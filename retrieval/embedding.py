@@ -68,7 +68,7 @@ def index_songs(
     UserError
         As `--mode TEST`; or the model embeds no audio, no file can be read, or no song is new.
     """
-    path, solver, options, dataset = open_trained(given | {"mode": "TEST"})
+    path, solver, options, dataset = open_trained(given)
     if audio is None:
         songs = embed_dataset(solver, options, dataset, known)
     else:

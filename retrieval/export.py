@@ -71,9 +71,11 @@ def export_model(given: dict[str, Any], folder: Path) -> int:
     UserError
         As `--mode TEST`; or `folder` holds something else, or cannot be written to.
     """
+    with staged(folder):  # raises UserError where nothing can be written
+        pass
     if folder.is_dir() and any(folder.iterdir()) and not (folder / SONG_BRANCH).is_file():
         raise UserError(f"{folder} is a folder that holds something else: give DIR a new name")
-    trained = open_trained(given | {"mode": "TEST"})
+    trained = open_trained(given)
     songs = embed_dataset(trained.solver, trained.options, trained.dataset)
     results = _results_of(trained.path)
     with staged(folder) as stage:

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from dataset.files import normal_form
+from dataset.files import counted, normal_form
 from dataset.moving import alone
 from dataset.writing import staged
-from errors import UserError, one_line
+from errors import UserError
 from retrieval.leftovers import is_an_indexs, next_number, remove_unnamed
 from retrieval.nearest import build_nearest
 from retrieval.song_index import (
@@ -32,6 +32,7 @@ from retrieval.song_index import (
     Part,
     SongIndex,
     TagModel,
+    checksum_of,
     read_index,
 )
 
@@ -131,20 +132,16 @@ def add_songs(folder: Path, model: TagModel, songs: EmbeddedSongs, kind: str = "
         The index was made by another model, or lacks none of the songs.
     """
     with _written(folder):
-        index, about = read_index(folder), _read_about(folder)
-        _check_same_model(index, model)
-        songs = _lacking(index, songs)
-        about["parts"] += _write_parts(folder, songs, kind, about["parts"])
-        _replace_about(folder, about)
+        index = read_index(folder)
+        if not index.model.is_same(model):
+            raise UserError(
+                f"{index.folder} was made by another model: add songs with that of "
+                f"{index.model.checkpoint}, or make the index anew"
+            )
+        songs, parts = _lacking(index, songs), index.about["parts"]
+        parts += _write_parts(folder, songs, kind, parts)
+        _replace_about(folder, index.about)
     return len(songs.songs)
-
-
-def _check_same_model(index: SongIndex, model: TagModel) -> None:
-    if not index.model.is_same(model):
-        raise UserError(
-            f"{index.folder} was made by another model: add songs with that of "
-            f"{index.model.checkpoint}, or make the index anew"
-        )
 
 
 def _lacking(index: SongIndex, songs: EmbeddedSongs) -> EmbeddedSongs:
@@ -160,8 +157,8 @@ def _lacking(index: SongIndex, songs: EmbeddedSongs) -> EmbeddedSongs:
             "add again if they are other files"
         )
     print(
-        f"{len(names) - len(rows)} songs left out: another command has added songs by their ids "
-        "meanwhile; add again if they are other files"
+        f"{counted(len(names) - len(rows), 'song')} left out: another command has added songs by "
+        "their ids meanwhile; add again if they are other files"
     )
     return songs.only(rows)
 
@@ -169,17 +166,16 @@ def _lacking(index: SongIndex, songs: EmbeddedSongs) -> EmbeddedSongs:
 def remove_songs(folder: Path, song_ids: Sequence[str]) -> None:
     """Take songs out of an index; `UserError` if it lacks one, and then none is taken out."""
     with _written(folder):
-        index, about = read_index(folder), _read_about(folder)
+        index = read_index(folder)
         for song_id in song_ids:
             row = index.row_of(song_id)
             if row is None:
                 raise UserError(f"{folder} has no song {song_id!r}: give song ids that it has")
-            number = int(np.searchsorted(index.starts, row, side="right")) - 1
-            removed = about["parts"][number]["removed"]
-            removed[:] = sorted({*removed, row - int(index.starts[number])})
+            part, row = index.place(row)
+            part.about["removed"] = sorted({*part.about["removed"], row})
         if len(index) == len(set(song_ids)):
             raise UserError(f"{folder} would be left without a song: remove the folder instead")
-        _replace_about(folder, about)
+        _replace_about(folder, index.about)
 
 
 def merge_parts(folder: Path, kind: str = "auto") -> int:
@@ -188,18 +184,23 @@ def merge_parts(folder: Path, kind: str = "auto") -> int:
     Returns
     -------
     int
-        How many parts there are less; 0 also if songs taken out are all that went.
+        How many parts there are less; 0 also if they are as many as before, but changed.
     """
     with _written(folder):
-        index, about = read_index(folder), _read_about(folder)
-        small = [part for part in index.parts if len(part) < PART_SONGS or len(part.removed)]
-        if not small or (len(small) == 1 and not len(small[0].removed)):
+        index = read_index(folder)
+        small = [one for one in index.parts if len(one) < PART_SONGS or _is_to_change(one, kind)]
+        if not small or (len(small) == 1 and not _is_to_change(small[0], kind)):
             return 0
         whole = [part.about for part in index.parts if part not in small]
         songs = _songs_of(small, len(index.model.tags))
-        about["parts"] = [*whole, *_write_parts(folder, songs, kind, whole)]
-        _replace_about(folder, about)
-        return len(index.parts) - len(about["parts"])
+        parts = [*whole, *_write_parts(folder, songs, kind, whole)]
+        _replace_about(folder, index.about | {"parts": parts})
+        return len(index.parts) - len(parts)
+
+
+def _is_to_change(part: Part, kind: str) -> bool:
+    """Whether a part has songs that were taken out, or its neighbours are looked for otherwise."""
+    return len(part.removed) > 0 or kind not in ("auto", part.about["kind"])
 
 
 def _songs_of(parts: Sequence[Part], n_tags: int) -> EmbeddedSongs:
@@ -221,11 +222,6 @@ def _songs_of(parts: Sequence[Part], n_tags: int) -> EmbeddedSongs:
 
 
 # ---------------------------------------------------------------- files
-
-
-def _read_about(folder: Path) -> dict[str, Any]:
-    read_index(folder)  # which tells what is wrong
-    return json.loads((folder / ABOUT).read_text(encoding="utf-8"))
 
 
 def _write_parts(
@@ -277,7 +273,8 @@ def _size_and_checksum(file: Path) -> list[int]:
 def _replace_about(folder: Path, about: dict[str, Any]) -> None:
     """Replace `index.json`, then remove what it does not name."""
     with staged(folder) as stage:
-        text = json.dumps(about, ensure_ascii=False, indent=1) + "\n"
+        checked = about | {"checksum": checksum_of(about)}
+        text = json.dumps(checked, ensure_ascii=False, indent=1) + "\n"
         (stage / ABOUT).write_text(text, encoding="utf-8")
         _size_and_checksum(stage / ABOUT)
     remove_unnamed(folder, about)
@@ -285,14 +282,11 @@ def _replace_about(folder: Path, about: dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def _written(folder: Path) -> Iterator[None]:
-    """Keep other writers away; tell of a disk that is full; leave no empty folder."""
+    """Keep other writers away; tell of a disk that is full."""
     try:
         with alone(folder):
             yield
     except OSError as error:
         raise UserError(
-            f"{folder} cannot be written ({one_line(error)}): see to that and index again"
+            f"{folder} cannot be written ({error.strerror or error}): see to that and start again"
         ) from None
-    finally:
-        with contextlib.suppress(OSError):  # not empty: all went well
-            folder.rmdir()

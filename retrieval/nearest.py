@@ -62,15 +62,16 @@ def build_nearest(
         # "np": no polysemous codes, which are not used here and take a minute to learn
         graph = faiss.index_factory(size, f"IVF{n_lists},PQ{SUBVECTORS}np", inner)
         graph.cp.seed, graph.cp.niter, graph.cp.max_points_per_centroid = 0, 8, 50
-    other = faiss.read_index(str(learnt)) if learnt else None
-    if kind == "ivfpq" and other and getattr(other, "nlist", 0) == graph.nlist:
+        graph.cp.min_points_per_centroid = graph.pq.cp.min_points_per_centroid = 1  # no warnings
+    other = faiss.read_index(str(learnt)) if learnt and kind == "ivfpq" else None
+    if other and getattr(other, "nlist", 0) == graph.nlist:
         other.reset()
         graph = other
     else:
         sample = np.random.default_rng(0).permutation(n)[: 50 * 4096]
         graph.train(embeddings[np.sort(sample)].astype(np.float32))
-    for first in range(0, n, 2**16):
-        graph.add(embeddings[first : first + 2**16].astype(np.float32))
+    for first in range(0, n, BLOCK):
+        graph.add(embeddings[first : first + BLOCK].astype(np.float32))
     faiss.write_index(graph, str(file))
     return kind
 

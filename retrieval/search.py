@@ -146,10 +146,11 @@ class Searcher:
         if found is None:
             raise UserError(
                 f"{name!r} is no song id of {self.index.folder}, and no file: give --like an id, "
-                f"such as {self.index.song(0).song_id!r}, or an audio file"
+                f"such as {next(self.index.songs()).song_id!r}, or an audio file"
             )
         song, vector = found
-        label = f"like {song.name}" if weight > 0 else f"not like {song.name}"
+        label = f"like {song.name}" + ("" if weight in (1, -1) else f":{abs(weight):g}")
+        label = label if weight > 0 else f"not {label}"
         return Wanted(label, weight, vector, song)
 
     def _song(self, name: str, takes_files: bool) -> tuple[IndexedSong, np.ndarray] | None:

@@ -144,9 +144,12 @@ class Part:
         return len(self.embeddings)
 
     def song(self, row: int) -> IndexedSong:
-        """Read the line of a song."""
-        line = self._text[self.lines[row] : self.lines[row + 1]].decode("utf-8")
-        return IndexedSong(*line.removesuffix("\n").split("\t"))
+        """Read the line of a song; `UserError` if it is damaged: only small files were checked."""
+        try:
+            line = self._text[self.lines[row] : self.lines[row + 1]].decode("utf-8")
+            return IndexedSong(*line.removesuffix("\n").split("\t"))
+        except (IndexError, TypeError, ValueError):
+            raise UserError(f"{self.folder / SONGS} is damaged: {HOW_TO_MAKE}") from None
 
     def songs(self) -> Iterator[IndexedSong]:
         """Read the lines of all songs, but those taken out."""
@@ -174,13 +177,14 @@ class Part:
         before = "\n" if field == "song_id" else "\t"
         # A name that is no UTF-8 has surrogates, of which no file of UTF-8 has the bytes.
         wanted = f"{before}{value}\t".encode(errors="surrogatepass")
-        place = 0  # the first line has no line break before it
-        while place >= 0:
+        place = -1  # the first line has no line break before it
+        while True:
             row = int(np.searchsorted(self.lines, place + 1, side="right")) - 1
             if row not in self.removed and getattr(self.song(row), field) == value:
                 return row
-            place = self._text.find(wanted, place + 1 if place else 0)
-        return None
+            place = self._text.find(wanted, place + 1)
+            if place < 0:
+                return None
 
 
 class SongIndex:
@@ -192,6 +196,8 @@ class SongIndex:
     ----------
     folder : Path
         Where it is.
+    about : dict
+        Content of `index.json`.
     model : TagModel
         What embeds words.
     parts : list of Part
@@ -200,8 +206,8 @@ class SongIndex:
         First row of each part, and the number of all rows.
     """
 
-    def __init__(self, folder: Path, model: TagModel, parts: list[Part]):
-        self.folder, self.model, self.parts = folder, model, parts
+    def __init__(self, folder: Path, about: dict[str, Any], model: TagModel, parts: list[Part]):
+        self.folder, self.about, self.model, self.parts = folder, about, model, parts
         self.starts = np.cumsum([0, *map(len, parts)])
 
     def __len__(self) -> int:
@@ -212,13 +218,14 @@ class SongIndex:
         """Whether it is known which songs bear which tags."""
         return any(part.song_tags is not None for part in self.parts)
 
-    def _place(self, row: int) -> tuple[Part, int]:
+    def place(self, row: int) -> tuple[Part, int]:
+        """The part that has a song, and its row there."""
         number = int(np.searchsorted(self.starts, row, side="right")) - 1
         return self.parts[number], row - int(self.starts[number])
 
     def song(self, row: int) -> IndexedSong:
         """Names and file of a song."""
-        part, row = self._place(row)
+        part, row = self.place(row)
         return part.song(row)
 
     def vectors(self, rows: Iterable[int]) -> np.ndarray:
@@ -233,7 +240,7 @@ class SongIndex:
 
     def tags_of(self, row: int) -> list[str]:
         """Tags that a song bears; none where that is not known."""
-        part, row = self._place(row)
+        part, row = self.place(row)
         if part.song_tags is None:
             return []
         bits = np.unpackbits(part.song_tags[row], count=len(self.model.tags))
@@ -289,6 +296,8 @@ def read_index(folder: Path) -> SongIndex:
 
 def _open(folder: Path, about: dict[str, Any]) -> SongIndex:
     """Open what `index.json` names; raise any error if its parts do not fit each other."""
+    if about.get("checksum", checksum_of(about)) != checksum_of(about):
+        raise ValueError("index.json was changed")
     texts = [*about["tags"], about["vectors_file"], about["checkpoint"]]
     if not all(isinstance(text, str) for text in texts):
         raise ValueError("something else for a text")
@@ -313,7 +322,13 @@ def _open(folder: Path, about: dict[str, Any]) -> SongIndex:
             raise ValueError("parts of other lengths")
     if len(model.tag_vectors) != n_tags or not parts:
         raise ValueError("parts of other lengths")
-    return SongIndex(folder, model, parts)
+    return SongIndex(folder, about, model, parts)
+
+
+def checksum_of(about: dict[str, Any]) -> int:
+    """CRC-32 of what `index.json` says, without itself; indexes of before have none."""
+    rest = {name: value for name, value in about.items() if name != "checksum"}
+    return zlib.crc32(json.dumps(rest, sort_keys=True).encode())
 
 
 def check_file(file: Path, size: int, checksum: int) -> None:

@@ -1,6 +1,7 @@
 """The map of an index: where songs and tags lie in two dimensions, computed once and kept there."""
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -85,10 +86,7 @@ def _digest(file: Path) -> str:
 
 def _kept(file: Path, made_of: str) -> SongMap | None:
     """The map in a file; None if there is none, or it is damaged or of the index before."""
-    try:
-        with memory_bounded_by(file), np.load(file) as arrays:
-            if str(arrays["made_of"]) == made_of:
-                return SongMap(*(arrays[name] for name in SongMap._fields))
-    except Exception:  # what is damaged raises nearly anything
-        return None
+    with suppress(Exception), memory_bounded_by(file), np.load(file) as arrays:  # it may be damaged
+        if str(arrays["made_of"]) == made_of:
+            return SongMap(*(arrays[name] for name in SongMap._fields))
     return None

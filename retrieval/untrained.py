@@ -78,16 +78,12 @@ def untrained_hearing(wheel: Path) -> Hearing:
     return Hearing(place, np.asarray, n_cores(), "preprocessing.features.song_layers")
 
 
-def _place_of(file: Path, wheel: Path) -> np.ndarray | str:
-    """Place (416,) of a song, of length 1, or the reason why there is none."""
+def _place_of(file: Path, wheel: Path) -> np.ndarray:
+    """Place (416,) of a song, of length 1."""
     # Torch takes seconds to import: only where it computes.
-    from preprocessing.features.song_layers import AudioError, musicnn_mel, network_of, song_means
+    from preprocessing.features.song_layers import musicnn_mel, network_of, song_means
 
-    try:
-        mel, _ = musicnn_mel(file)
-    except AudioError as error:
-        return str(error)
-    parts = []
+    mel, parts = musicnn_mel(file)[0], []
     for encoder in ENCODERS:
         network = network_of(wheel, encoder)
         norm, vector = network.norm_dense, song_means(mel, network)[0]

@@ -43,7 +43,9 @@ def split_weight(text: str) -> tuple[str, float]:
         return text, 1.0
     is_plain = re.fullmatch(r"[-+0-9.eE]+", number.strip())
     if weight == 0 or not (is_plain and math.isfinite(weight)):
-        raise UserError(f"{text!r} weighs nothing: give a plain number above or below zero")
+        raise UserError(
+            f"{text!r} has no weight that can be used: give a plain number above or below zero"
+        )
     return name.strip(), weight
 
 

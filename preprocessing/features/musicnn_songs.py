@@ -58,13 +58,10 @@ def write_musicnn(
         add_songs(data_path, sources, writer, compute, strict)
 
 
-def _from_audio(file: Path, encoder: str, wheel: Path) -> Made | str:
+def _from_audio(file: Path, encoder: str, wheel: Path) -> Made:
     # Torch takes seconds to import: only where it computes.
-    from preprocessing.features.song_layers import AudioError, musicnn_mel, network_of, song_means
+    from preprocessing.features.song_layers import musicnn_mel, network_of, song_means
 
-    try:
-        mel, note = musicnn_mel(file)
-    except AudioError as error:
-        return str(error)
+    mel, note = musicnn_mel(file)
     vector, _ = song_means(mel, network_of(wheel, encoder))
     return Made(vector, len(mel) * SECONDS_A_FRAME, digest_of(file), note)

@@ -13,7 +13,6 @@ import torch
 from dataset.mel_store import SETTINGS
 from encoders.musicnn import Musicnn, load_musicnn
 from encoders.musicnn_package import WINDOW
-from preprocessing.mel.audio_files import AudioError as AudioError
 from preprocessing.mel.mel_spectrogram import mel_and_note
 
 AT_ONCE = 2  # windows: what comes out of the widest layers then stays in the cache of a core

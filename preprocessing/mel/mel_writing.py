@@ -82,14 +82,11 @@ def write_from_published(data_path: Path) -> None:
     _print_same_audio(data_path)
 
 
-def _from_audio(file: Path, settings: dict[str, Any]) -> Made | str:
+def _from_audio(file: Path, settings: dict[str, Any]) -> Made:
     # Torch takes seconds to import: only where it computes.
-    from preprocessing.mel.mel_spectrogram import AudioError, mel_and_note
+    from preprocessing.mel.mel_spectrogram import mel_and_note
 
-    try:
-        mel, note = mel_and_note(file, settings)
-    except AudioError as error:
-        return str(error)
+    mel, note = mel_and_note(file, settings)
     return Made(mel, _seconds(mel, settings), digest_of(file), note)
 
 

@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from dataset.mel_index import FRAMES, INDEX, PARTS, StoredSong, index_line
-from errors import UserError, one_line
+from errors import UserError
 from preprocessing.mel.song_run import Kept, Made
 from preprocessing.mel.sources import Source
 from preprocessing.mel.store_writer import frames_header, to_disk
-from preprocessing.mel.worker_pool import TaskFailed, TaskMap
+from preprocessing.mel.worker_pool import TaskFailed, TaskMap, attempt
 
 LEAST_SONGS, MOST_SONGS = 8, 64  # of a part; the most are a minute of a core
 USUAL_PARTS = 64  # that fewer songs are shared out to
@@ -97,7 +97,7 @@ def _write(stage: Path, sources: list[Source], make: Make, n_mels: int) -> PartR
     with open(stage / FRAMES, "wb") as frames, open(stage / INDEX, "wb") as index:
         frames.write(frames_header(0, n_mels))
         for source in sources:
-            made = _made(make, source)
+            made = attempt(make, source.file)
             if not isinstance(made, Made):
                 results.append(made)
                 continue
@@ -112,10 +112,3 @@ def _write(stage: Path, sources: list[Source], make: Make, n_mels: int) -> PartR
         to_disk(frames)
         to_disk(index)
     return results
-
-
-def _made(make: Make, source: Source) -> Made | str | TaskFailed:
-    try:
-        return make(source.file)
-    except Exception as error:  # a damaged file raises nearly anything
-        return TaskFailed(one_line(error))

@@ -112,7 +112,7 @@ def published_sources(data_path: Path) -> list[Source]:
 # ---------------------------------------------------------------- still the same?
 
 
-def digest_of(file: Path) -> str:
+def digest_of(file: Path | str) -> str:
     """What stands for the content of a file, 32 hexadecimal digits (of SHA-256)."""
     with open(file, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:32]

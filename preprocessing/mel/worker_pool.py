@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, cast
 
 from command_line import one_of, whole_number
 from errors import one_line
+from preprocessing.mel.sndfile import AudioError
 
 # Calls a function on each task and yields the results in order: `map_in_order`, or on Spark.
 TaskMap = Callable[..., Generator[Any, None, None]]
@@ -130,9 +131,14 @@ def _serve(function: Callable[[Any], Any], pipe: Connection) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # decoders write warnings there, past Python
     with contextlib.suppress(EOFError, OSError):
         while True:
-            task = pipe.recv()
-            try:
-                result = function(task)
-            except Exception as error:
-                result = TaskFailed(one_line(error))
-            pipe.send(result)
+            pipe.send(attempt(function, pipe.recv()))
+
+
+def attempt(function: Callable[[Any], Any], task: Any) -> Any:
+    """What a function makes of a task; else why audio cannot be read, or a `TaskFailed`."""
+    try:
+        return function(task)
+    except AudioError as error:
+        return str(error)
+    except Exception as error:  # a damaged file raises nearly anything
+        return TaskFailed(one_line(error))

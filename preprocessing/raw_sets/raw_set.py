@@ -93,7 +93,9 @@ def write_dataset(raw_set: RawSet, data_path: Path, choose_tags: Callable, optio
     if raw_set.audio:
         facts["audio_path"] = _relative(raw_set.audio, data_path)
     try:
-        with staged(data_path) as stage, alone(data_path):
+        with staged(data_path):  # raises UserError where nothing can be written
+            pass
+        with alone(data_path), staged(data_path) as stage:
             (stage / TRACK_TAGS).parent.mkdir()
             write_tsv(stage / TRACK_TAGS, _track_tags(table, categories))
             typed = annotations[["song"]].assign(tag=annotations["tag"].map(plain))

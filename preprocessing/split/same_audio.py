@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 
 from dataset.files import SPLITS, normal_form, read_songs, some
 from dataset.mel_store import same_audio
-from preprocessing.mel.sources import audio_folder
+from preprocessing.mel.sources import audio_folder, digest_of
 
 PIECE = 2**16  # bytes from the middle of a file that tell nearly all files of one size apart
 
@@ -76,7 +76,7 @@ def _files(directory: Path, wanted: Iterable[str]) -> dict[str, str]:
 def _same_files(files: dict[str, str]) -> list[list[str]]:
     """Group songs whose files are the same: by size, then by a piece, then by the whole."""
     groups = [list(files)]
-    for key in (os.path.getsize, _piece, _content):
+    for key in (os.path.getsize, _piece, digest_of):
         groups = [alike for songs in groups for alike in _grouped(songs, files, key)]
     return groups
 
@@ -97,8 +97,3 @@ def _piece(file: str) -> bytes:
     with open(file, "rb") as stream:
         stream.seek(max(os.path.getsize(file) // 2 - PIECE // 2, 0))
         return hashlib.blake2b(stream.read(PIECE), digest_size=16).digest()
-
-
-def _content(file: str) -> bytes:
-    with open(file, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").digest()

@@ -15,20 +15,14 @@ _JOINING_WORDS = frozenset(
     ("a", "an", "and", "by", "for", "from", "in", "n", "of", "on", "or", "the", "to", "with", "&")
 )
 
-_DECADES = {
-    "20": "twenties",
-    "30": "thirties",
-    "40": "forties",
-    "50": "fifties",
-    "60": "sixties",
-    "70": "seventies",
-    "80": "eighties",
-    "90": "nineties",
-}
+_TENS = ("twen", "thir", "for", "fif", "six", "seven", "eigh", "nine")  # ...ties
 _SYNONYMS = (
     ("r&b", "rnb", "r'n'b", "r n b", "r b", "r and b", "rhythm and blues"),
     ("drum and bass", "dnb", "d'n'b", "d&b", "d and b"),
-    *((f"{n}s", f"19{n}s", f"{n}'s", f"'{n}s", f"19{n}'s", word) for n, word in _DECADES.items()),
+    *(
+        (f"{n}0s", f"19{n}0s", f"{n}0's", f"'{n}0s", f"19{n}0's", f"{ten}ties")
+        for n, ten in enumerate(_TENS, 2)
+    ),
     *((f"{n}s", f"20{n}s", f"{n}'s", f"'{n}s", f"20{n}'s") for n in ("00", "10")),
 )
 

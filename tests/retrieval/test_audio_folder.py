@@ -52,7 +52,7 @@ def test_songs_of_two_albums_by_one_name(hearing, tmp_path, capsys):
         "CD2/track2.wav": "CD2/track2.wav",
     }
     said = capsys.readouterr().out
-    assert "2 files have the names of other songs of the index" in said
+    assert "2 files by the names of other songs of the index" in said
     assert "begin with their folder: CD2/track1.wav, CD2/track2.wav\n" in said
     for folder in ("CD1", "CD2", ""):
         with pytest.raises(UserError, match=r"the index has every audio file in .*none to add"):
@@ -110,3 +110,27 @@ def test_a_link_to_a_name_that_no_table_holds(hearing, tmp_path, capsys):
     (tmp_path / "music" / "link.wav").symlink_to(tmp_path / "two\nlines.wav")
     assert list(added(hearing, tmp_path / "music", [])) == ["good.wav"]
     assert "link.wav (name is not UTF-8 on one line)" in capsys.readouterr().out
+
+
+def test_names_in_the_tags_of_files(hearing, tmp_path, monkeypatch):
+    write(tmp_path / "music", "a.wav", "b.wav")
+    tags = {"a.wav": ("Ann", "One"), "b.wav": ("", "")}
+    monkeypatch.setattr("retrieval.audio_folder.names_in_tags", lambda file: tags[file.name])
+    songs = embed_folder(hearing, tmp_path / "music").songs
+    assert [(one.song_id, one.artist, one.title) for one in songs] == [
+        ("a.wav", "Ann", "One"),
+        ("b.wav", "", ""),
+    ]
+    assert [one.name for one in songs] == ["Ann - One", "b.wav"]
+
+
+def test_where_nothing_new_can_be_read(hearing, tmp_path):
+    write(tmp_path / "music", "a.wav", "b.wav")
+    unheard = hearing._replace(decode=lambda file: "no sound")
+    with pytest.raises(UserError, match=r"none of the 2 audio files in .* can be read"):
+        embed_folder(unheard, tmp_path / "music")
+    known = embed_folder(hearing, tmp_path / "music").songs[:1]
+    with pytest.raises(
+        UserError, match=r"has every audio file in .* that can be read: none to add"
+    ):
+        embed_folder(unheard, tmp_path / "music", known)

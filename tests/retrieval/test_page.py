@@ -83,7 +83,7 @@ def test_less_like_a_song(port):
         ({"words": "sad", "top": "101"}, "top must be"),
         ({"words": "sad", "top": "all"}, "top must be"),
         ({"words": "sad", "top": "9" * 5000}, "top must be"),
-        ({"words": "sad:1_0"}, "weighs nothing"),
+        ({"words": "sad:1_0"}, "no weight that can be used"),
         ({"like": "~\0"}, "is no song here"),
     ],
 )

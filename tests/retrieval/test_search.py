@@ -142,7 +142,7 @@ def test_ids_that_look_like_weights_and_names_of_no_file():
     index = make_index(3, [IndexedSong("a:0"), IndexedSong("b:-1"), IndexedSong("b")])
     for takes_files in (True, False):
         wanted = Searcher(index).wanted(like=["a:0", "b:-1", "b:-1:2"], takes_files=takes_files)
-        assert [one.label for one in wanted] == ["like a:0", "like b:-1", "like b:-1"]
+        assert [one.label for one in wanted] == ["like a:0", "like b:-1", "like b:-1:2"]
         assert [one.weight for one in wanted] == [1, 1, 2]
     with pytest.raises(UserError, match=r"'\\udcff.mp3' is no song id"):
         find(index, like=["\udcff.mp3"])

@@ -209,5 +209,46 @@ def test_damage_anywhere_is_noticed(tmp_path):
 def test_a_list_that_does_not_fit(tmp_path, name, value):
     index = make_index(folder=tmp_path / "songs.index")
     about = json.loads((index.folder / ABOUT).read_text())
+    del about["checksum"]  # as of an index of before
+    (index.folder / ABOUT).write_text(json.dumps(about))
+    assert ids(read_index(index.folder)) == ids(index)
     (index.folder / ABOUT).write_text(json.dumps(about | {name: value}))
     assert_refused(index.folder, "")
+
+
+def test_one_letter_changed_in_the_list_is_noticed(tmp_path):
+    file = make_index(folder=tmp_path / "songs.index").folder / ABOUT
+    text = file.read_text()
+    for word in ("smooth jazz", "none.ckpt", "flat"):
+        assert word in text
+        file.write_text(text.replace(word, word[::-1]))
+        assert_refused(file.parent, "is no index, or is damaged")
+
+
+@pytest.mark.parametrize("name", ["songs.tsv", "lines.npy"])
+def test_damage_in_a_large_file_is_told_where_it_is_read(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(song_index, "CHECKED_BYTES", 100)  # larger ones are held against their size
+    index = make_index(20, folder=tmp_path / "songs.index")
+    file = index.folder / "part-2" / name
+    size = file.stat().st_size
+    file.write_bytes(file.read_bytes()[: size - 60] + b"\xff" * 60)
+    opened = read_index(index.folder)
+    assert opened.song(0).song_id == "S0"
+    with pytest.raises(UserError, match=r"songs.tsv is damaged: make it with"):
+        list(opened.songs())
+
+
+def test_a_song_without_an_id_does_not_stop_a_look():
+    index = make_index(2, [IndexedSong("", audio="/x"), IndexedSong("b", audio="/x")])
+    assert index.row_of("/y", "audio") is None and index.row_of("b") == 1
+    assert index.parts[0].row_of("/x", "audio") == 0
+
+
+def test_merging_changes_how_neighbours_are_looked_for(tmp_path):
+    pytest.importorskip("faiss")
+    folder = make_index(300, folder=tmp_path / "songs.index").folder
+    for kind in ("hnsw", "flat"):
+        assert merge_parts(folder, kind) == 0
+        assert [part.about["kind"] for part in read_index(folder).parts] == [kind]
+        assert merge_parts(folder) == 0  # nothing asked for, nothing changed
+        assert [part.about["kind"] for part in read_index(folder).parts] == [kind]

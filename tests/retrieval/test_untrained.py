@@ -154,7 +154,7 @@ def test_another_album_of_the_same_names(wheel, music, tmp_path, trusting):
     assert retrieve("index", "--audio", music, at, "--wheel", wheel).returncode == 0
     done = retrieve("index", "--audio", album, at, "--wheel", wheel, "--add")
     assert done.returncode == 0, done.stderr
-    assert "1 songs added\n5 songs, to be searched" in done.stdout
+    assert "1 song added\n5 songs, to be searched" in done.stdout
     assert "their song ids begin with their folder: CD2/1.wav\n" in done.stdout
     found = retrieve("search", at, "sad", "--like", "CD2/1.wav")
     assert len(found.stdout.splitlines()) == 5 and found.returncode == 0

@@ -68,5 +68,7 @@ def test_weights_in_a_query():
 
 @pytest.mark.parametrize("number", ["0", "-0.0", "1e-999", "1e999", "nan", "-inf", "1_0", "٣"])
 def test_what_is_no_weight(number):
-    with pytest.raises(UserError, match=r"^'jazz:.*' weighs nothing: give a plain number above or"):
+    with pytest.raises(
+        UserError, match=r"^'jazz:.*' has no weight that can be used: give a plain number above or"
+    ):
         split_weight(f"jazz:{number}")

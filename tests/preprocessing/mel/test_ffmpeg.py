@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from audio_samples import by_ffmpeg, chords, encoded, read_sound, write_by_ffmpeg
 from preprocessing.mel import ffmpeg
 from preprocessing.mel.audio_files import AudioError, can_be_read
+from preprocessing.mel.ffmpeg import names_in_tags
 from preprocessing.mel.mel_spectrogram import song_mel
 
 RATE = 44100
@@ -45,6 +46,29 @@ def test_formats_that_libsndfile_has_not(tmp_path, ending):
         n = min(len(samples), len(expected))
         assert np.corrcoef(samples[:n], expected[:n])[0, 1] > 0.98
     assert isinstance(song_mel(file), np.ndarray)
+
+
+@pytest.mark.parametrize("ending", ["flac", "mp3", "ogg", "m4a", "opus", "wv"])
+def test_artist_and_title_of_a_file(tmp_path, ending):
+    file, named = tmp_path / f"plain.{ending}", tmp_path / f"named.{ending}"
+    codec = {"flac": "flac", "mp3": "libmp3lame", "ogg": "libopus", "m4a": "aac"}
+    write_by_ffmpeg(file, codec.get(ending) or CODECS.get(ending) or "libopus", chords(1, 48000, 2))
+    assert names_in_tags(file) == ("", "")
+    with av.open(str(file)) as given, av.open(str(named), "w") as output:
+        output.metadata.update({"artist": "Björk\tG. \x1b", "title": " Jóga\n(live)"})
+        stream = output.add_stream_from_template(given.streams.audio[0])
+        for packet in given.demux(given.streams.audio[0]):
+            if packet.dts is not None:
+                packet.stream = stream
+                output.mux(packet)
+    assert names_in_tags(named) == ("Björk G.", "Jóga (live)")
+
+
+def test_files_without_names(tmp_path, monkeypatch):
+    (tmp_path / "text.mp3").write_text("no music")
+    assert names_in_tags(tmp_path / "text.mp3") == names_in_tags(tmp_path / "none.mp3") == ("", "")
+    monkeypatch.setattr(ffmpeg, "av", None)
+    assert names_in_tags(tmp_path / "text.mp3") == ("", "")
 
 
 ROOT = Path(ffmpeg.__file__).parents[2]

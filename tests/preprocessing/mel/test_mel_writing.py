@@ -24,7 +24,10 @@ from preprocessing.mel.sources import TIMES, digest_of
 
 def map_here(function, tasks, preload=()):
     """Processes have tests of their own; here they would only take time."""
-    yield from map(function, tasks)
+    from preprocessing.mel.worker_pool import attempt
+
+    for task in tasks:
+        yield attempt(function, task)
 
 
 def run(directory: Path, audio_path: Path | None = None, strict: bool = False) -> None:
