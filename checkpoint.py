@@ -56,6 +56,8 @@ def open_trained(given: dict[str, Any]) -> Trained:
 
 def open_asked(options: Options) -> Dataset:
     """Open the dataset directory that the options name, with what their input type needs."""
+    if options.data_path == Options.data_path and not list(Path().glob("*tags.npy")):
+        raise UserError("--data_path is missing: give the dataset directory")
     return open_dataset(
         options.data_path,
         options.w2v_type,
@@ -76,8 +78,8 @@ def checkpoint_file(path: str | Path) -> Path:
         path /= "best.ckpt"
     if not path.is_file():
         raise UserError(
-            f"{path} is missing: give --model_load_path, or MODEL_PATH of retrieve.py, the "
-            "checkpoint that --mode TRAIN wrote"
+            f"{path} is missing: give --model_load_path (MODEL_LOAD_PATH of eval.sh, MODEL_PATH of "
+            "retrieve.py), the checkpoint that --mode TRAIN wrote"
         )
     return path
 

@@ -73,6 +73,9 @@ def infonce_loss(logits: Tensor, truth: Tensor) -> Tensor:
     return (_softmax_loss(logits, truth) + _softmax_loss(logits.T, truth.T)) / 2
 
 
+LABEL_LOSSES = {"sigmoid": sigmoid_loss, "infonce": infonce_loss}  # by the name of --loss
+
+
 def _softmax_loss(logits: Tensor, truth: Tensor) -> Tensor:
     """Cross-entropy of the rows' softmax with the rows' truth, mean over rows that have any."""
     n_positives = truth.sum(dim=1)  # (B,)

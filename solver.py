@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from dataset.mel_store import SETTINGS
 from errors import UserError
 from graphed_step import GraphedStep
-from losses import infonce_loss, sigmoid_loss, triplet_margin_loss
+from losses import LABEL_LOSSES, triplet_margin_loss
 from metrics import mean_over_tags, score_tags
 from model import EMBEDDING_SIZE, RetrievalModel, SongInputs
 from options import Options
@@ -177,8 +177,7 @@ class Solver(LightningModule):
         """What `LOGGED_LABELS` names, of every song (B, 256) of the batch with every tag."""
         similarity = cosine_similarity(songs, tags)  # (B, T)
         scale = self.logit_scale.exp()
-        loss_of = sigmoid_loss if self.options.loss == "sigmoid" else infonce_loss
-        loss = loss_of(similarity * scale + self.logit_bias, batch.truth)
+        loss = LABEL_LOSSES[self.options.loss](similarity * scale + self.logit_bias, batch.truth)
         with torch.no_grad():
             positive, negative = (
                 (similarity * weight).sum() / weight.sum().clamp(min=1e-9)

@@ -41,9 +41,12 @@ def train(given: dict[str, Any]) -> None:
     last = folder / "last.ckpt" if given.get("resume") else None
     if last and not last.is_file():
         raise UserError(f"{last} is missing: nothing to --resume in --model_save_path {folder}")
-    saved = read_checkpoint(last)["hyper_parameters"] if last else None
+    checkpoint = read_checkpoint(last) if last else None
+    saved = checkpoint["hyper_parameters"] if checkpoint else None
     options = merge_options(given, saved["options"] if saved else None)
     tell_idle(given, options)
+    if checkpoint and _is_trained(checkpoint, options, last):
+        return
     dataset = open_asked(options)
     if saved:
         check_same_data(saved, dataset, last)
@@ -52,10 +55,28 @@ def train(given: dict[str, Any]) -> None:
         pass
     devices = choose_devices(options.gpu_id, options.n_processes)
     with alone(folder), helpers(n_devices(devices), _fit, options, devices, last):
-        if not saved and (folder / "best.ckpt").is_file():
-            print(f"replacing the model of an earlier run in {folder}")
-        (folder / "results.json").unlink(missing_ok=True)  # of an earlier model
         _fit(options, devices, last, data)
+
+
+def _is_trained(checkpoint: dict, options: Options, last: Path) -> bool:
+    """Whether a checkpoint has all of --n_epochs, which is told; `UserError` if it has more."""
+    n_trained = 1 + checkpoint["epoch"] if isinstance(checkpoint.get("epoch"), int) else 0
+    if options.n_epochs < n_trained:
+        raise UserError(
+            f"{last} is of epoch {n_trained}, beyond --n_epochs {options.n_epochs}: give more to "
+            "go on, or train anew without --resume"
+        )
+    if options.n_epochs == n_trained:
+        best = "" if last.with_name("best.ckpt").is_file() else "; there is no best.ckpt"
+        print(f"nothing left to train: {last} has all of --n_epochs {n_trained}{best}")
+    return options.n_epochs == n_trained
+
+
+def _clear(folder: Path, is_anew: bool) -> None:
+    """Remove what was found out about the model that is to be replaced."""
+    if is_anew and (folder / "best.ckpt").is_file():
+        print(f"replacing the model of an earlier run in {folder}")
+    (folder / "results.json").unlink(missing_ok=True)
 
 
 def _fit(options: Options, devices: dict, last: Path | None, data: RetrievalData | None = None):
@@ -76,6 +97,10 @@ def _fit(options: Options, devices: dict, last: Path | None, data: RetrievalData
     started = time.monotonic()
     try:
         with shared_cores(n_threads):
+            if trainer.is_global_zero:  # nothing is left that could be refused
+                _clear(folder, last is None)
+                n_weights = sum(one.numel() for one in solver.parameters() if one.requires_grad)
+                print(f"{n_weights:,} weights to train")
             trainer.fit(solver, datamodule=data, ckpt_path=last)
     except Stopped:
         print(f"\nstopped in epoch {trainer.current_epoch}: {_way_on(folder)}", file=sys.stderr)
@@ -124,6 +149,8 @@ def test(given: dict[str, Any]) -> None:
         "checkpoint": str(path),
         "tested_by": tested_by,
     }
-    print(format_results(results))
-    write_results(result_path, results)
+    try:
+        print(format_results(results))
+    finally:  # also where nobody reads on, as behind `| head`
+        write_results(result_path, results)
     print(f"\nwritten to {result_path}")

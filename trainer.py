@@ -184,6 +184,7 @@ def make_trainer(options: Options, devices: dict | None = None, **more) -> Train
     return Trainer(
         **devices,
         precision=precision,
+        enable_model_summary=False,
         num_sanity_val_steps=0,  # metrics of a part of the split would mean nothing
         use_distributed_sampler=False,  # the data module shares the triplets itself
         plugins=[WholeCheckpoints()],
@@ -255,6 +256,6 @@ def keep_lightning_calm() -> None:
     """Hide its advertisements, and warnings that a user can do nothing about."""
     for name in ("pytorch_lightning.utilities.rank_zero", "lightning_fabric.utilities.distributed"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    known = ("LeafSpec", "logging interval", "exists and is not empty", "model summary")
-    for message in (*known, "in eval mode"):
+    known = ("LeafSpec", "logging interval", "exists and is not empty", "in eval mode")
+    for message in known:
         warnings.filterwarnings("ignore", message=f".*{message}.*")

@@ -69,7 +69,6 @@ def train_seconds(dataset: Dataset, options: Options, setting: Callable) -> floa
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
-        enable_model_summary=False,
     )
     solver = make_solver(options, dataset, trainer)
     started = time.perf_counter()

@@ -188,7 +188,8 @@ def read_song_vectors(path: Path, name: str, prefix: str, song_ids: list[str]) -
     rows = _read_rows_or_nan(file)
     ids_file = file.with_name(file.name.replace("_songs.npy", "_song_ids.npy"))
     if ids_file.is_file():
-        ids = unique_names(read_strings(ids_file), ids_file, "song")
+        way_out = f"write it anew, an id for each row of {file.name}"
+        ids = unique_names(read_strings(ids_file), ids_file, "song", way_out)
         _check_length(file, rows, ids_file, len(ids))
         row_of = {song_id: row for row, song_id in enumerate(ids)}
         index = np.array([row_of.get(song_id, len(ids)) for song_id in song_ids])

@@ -158,13 +158,15 @@ def read_song_ids(path: Path, prefix: str = "") -> list[str]:
     return unique_names(read_strings(file), file, "song")
 
 
-def unique_names(names: list[str], path: Path, kind: str) -> list[str]:
+def unique_names(
+    names: list[str], path: Path, kind: str, way_out: str = "make it again with step 1"
+) -> list[str]:
     """Return `names`, or raise `UserError` if there are none or one stands there twice."""
     if not names:
-        raise UserError(f"{path} is empty: make it again with step 1")
+        raise UserError(f"{path} is empty: {way_out}")
     if len(set(names)) < len(names):
         twice = Counter(names).most_common(1)[0][0]
-        raise UserError(f"{path} lists the {kind} {twice!r} twice: make it again with step 1")
+        raise UserError(f"{path} lists the {kind} {twice!r} twice: {way_out}")
     return names
 
 

@@ -16,7 +16,7 @@ from checkpoint import load_solver, read_checkpoint
 from commands import ROOT, run_here, run_main
 from dataset.directory import open_dataset
 from errors import UserError
-from main_runs import AUDIO_OPTIONS, options_for, test_model, train, weights
+from main_runs import AUDIO_OPTIONS, options_for, run_wrong, test_model, train, weights
 from model import SongInputs
 from options import merge_options
 
@@ -101,6 +101,44 @@ def test_resuming_ends_as_if_never_stopped(trained, shared_dataset_dir, tmp_path
     assert options.n_epochs == 2  # and so would be these
     assert torch.equal(weights(resumed), weights(whole))
     assert len(list((tmp_path / "logs").glob("version_*/metrics.csv"))) == 2
+
+
+def test_what_is_trained_stays_as_it_is(trained, shared_dataset_dir, tmp_path, capsys):
+    shutil.copytree(trained, tmp_path / "run")
+    (tmp_path / "run/results.json").write_text("{}")
+    files = {file: file.read_bytes() for file in (tmp_path / "run").rglob("*") if file.is_file()}
+    words = ["--data_path", shared_dataset_dir, "--model_save_path", tmp_path / "run"]
+    run_main(*words, "--resume", "--n_epochs", 2, "--gpu_id", "cpu")
+    assert "nothing left to train" in capsys.readouterr().out
+    for refused, why in (
+        (["--resume", "--n_epochs", 1], "is of epoch 2, beyond --n_epochs 1"),
+        (["--num_threads", 5000], "--num_threads 5000 is too many"),
+        (["--precision", "16-mixed"], "needs a GPU"),
+    ):
+        assert why in run_wrong(capsys, *words, "--input_type", "cf", "--gpu_id", "cpu", *refused)
+    for file, content in files.items():
+        assert file.read_bytes() == content
+
+
+def test_results_are_written_though_nobody_reads_on(
+    trained, shared_dataset_dir, tmp_path, monkeypatch
+):
+    def nobody_reads(results):
+        raise BrokenPipeError
+
+    monkeypatch.setattr("train_test.format_results", nobody_reads)
+    words = ["--data_path", shared_dataset_dir, "--model_load_path", trained, "--gpu_id", "cpu"]
+    with pytest.raises(BrokenPipeError):
+        run_main("--mode", "TEST", *words, "--result_path", tmp_path / "results.json")
+    assert json.loads((tmp_path / "results.json").read_text())["n_songs"] > 0
+
+
+def test_a_dataset_directory_that_is_not_given(trained, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    resumed = ["--resume", "--n_epochs", 3, "--model_save_path", trained]
+    for words in (resumed, ["--mode", "TEST"]):
+        with pytest.raises(UserError, match="--data_path is missing: give the dataset directory"):
+            run_main(*words, "--model_load_path", trained, "--gpu_id", "cpu")
 
 
 def test_a_moved_run_goes_on_and_keeps_its_best_model(trained, shared_dataset_dir, tmp_path):

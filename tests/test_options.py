@@ -7,6 +7,7 @@ import pytest
 
 from commands import ROOT
 from errors import UserError
+from losses import LABEL_LOSSES
 from options import MODEL_OPTIONS, Options, merge_options, parse_options, tell_idle
 from sampler import NEGATIVE_WEIGHTINGS
 
@@ -101,6 +102,7 @@ def test_a_file_of_options_without_a_name_is_refused():
 
 def test_choices_are_what_the_model_knows():
     assert set(choices("negative_weighting")) == set(NEGATIVE_WEIGHTINGS) - {"uniform"}
+    assert set(choices("loss")) == {"triplet", *LABEL_LOSSES}
 
 
 def choices(name: str) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from threadpoolctl import threadpool_limits
 
 from errors import UserError
 from preprocessing.listening.triplets import Plays
+from progress import progress
 
 
 @dataclass(frozen=True)
@@ -66,17 +67,19 @@ def learn_factors(plays: Plays, options: AlsOptions) -> Factors:
 
 def _item_factors(confidence: sp.csr_array, options: AlsOptions) -> np.ndarray:
     """The factors (S, C) of the songs, of any length."""
-    model = AlternatingLeastSquares(
-        factors=options.factors,
-        regularization=options.regularization,
-        iterations=options.iterations,
-        random_state=options.seed,
-        use_gpu=False,
-    )
+    bar = progress(None, "factors", options.iterations, unit=" iterations")
     # implicit has threads of its own, one a song
-    with threadpool_limits(1, "blas"), np.errstate(all="ignore"):
+    with threadpool_limits(1, "blas"), np.errstate(all="ignore"), bar:
+        model = AlternatingLeastSquares(
+            factors=options.factors,
+            regularization=options.regularization,
+            iterations=options.iterations,
+            random_state=options.seed,
+            use_gpu=False,
+        )
         try:
-            model.fit(sp.csr_matrix(confidence))
+            plays = sp.csr_matrix(confidence)
+            model.fit(plays, show_progress=False, callback=lambda *_: bar.update(1))
         except ModelFitError:
             raise UserError(
                 f"with --alpha={options.alpha:g} and --regularization={options.regularization:g} "
