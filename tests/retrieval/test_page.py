@@ -126,6 +126,13 @@ def test_audio_whole_and_in_ranges(port, index):
     assert get(port, f"/{address}", Range=f"bytes={len(whole)}-")[0] == 416
 
 
+@pytest.mark.parametrize("ranges", ["items=0-5", "bytes=0-5,99999999-", "bytes=-", "a", ""])
+def test_other_ranges_than_one_get_the_whole(port, index, ranges):
+    address = search(port, "sad")[1]["hits"][0]["audio"]
+    status, _, body = get(port, f"/{address}", Range=ranges)
+    assert (status, body) == (200, (index.folder.parent / "tone.wav").read_bytes())
+
+
 @pytest.mark.parametrize(
     "target",
     [
