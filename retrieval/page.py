@@ -5,6 +5,7 @@ song's id, so that no path from outside is ever opened.
 """
 
 import mimetypes
+import os
 import re
 import socket
 import threading
@@ -39,6 +40,9 @@ except ModuleNotFoundError:
 
 WEB = Path(__file__).parent / "web"
 MOST_ANSWERS, MOST_ASKED = 100, 30  # songs shown; words and songs of a query
+# A page that only this machine reaches may be called by these. Starlette 1.3 takes what stands
+# before the first colon for the name.
+LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]", "[")
 
 
 class Page:
@@ -209,22 +213,32 @@ def serve_page(searcher: Searcher, host: str, port: int) -> None:
     """
     if not host:
         raise UserError("--host is empty: give an address, 0.0.0.0 for all of this machine")
-    try:
-        listening = socket.create_server((host, port))
-    except (OSError, OverflowError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise UserError(
-            f"port {port} of {host} cannot be listened on ({why}): give another --port or --host"
-        ) from None
-    with listening:
-        hosts = ["127.0.0.1", "localhost"] if host in ("127.0.0.1", "localhost") else ["*"]
+    with _listening(host, port) as listening:
+        hosts = LOCAL_NAMES if host in ("127.0.0.1", "localhost", "::1") else ["*"]
         app = make_app(Page(searcher, song_map(searcher.index)), hosts)
         if not names_audio(searcher.index):
             print("the index names no audio file that is there: the page is without players")
         searcher.search(searcher.wanted(searcher.index.model.tags[0]))  # reads the embeddings
         port = listening.getsockname()[1]
-        print(f"http://{host}:{port}/ is the page; Ctrl-C ends it", flush=True)
+        shown = f"[{host}]" if ":" in host else host
+        print(f"http://{shown}:{port}/ is the page; Ctrl-C ends it", flush=True)
         # A player that has stopped reading does not hold up Ctrl-C for longer than a second.
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
         with threadpool_limits(1):  # products by several threads would wait for other programs
             uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Listen on a port of an address of either kind, IPv4 where a name has both."""
+    try:
+        known = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        family, *_, place = min(known, key=lambda one: one[0] != socket.AF_INET)
+        address, _, *of_ipv6 = place
+        return socket.create_server((address, port, *of_ipv6), family=family)
+    except (OSError, OverflowError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        if isinstance(error, OSError) and not isinstance(error, socket.gaierror):
+            why = os.strerror(error.errno or 0)  # create_server's own names the address once more
+        raise UserError(
+            f"port {port} of {host} cannot be listened on ({why}): give another --port or --host"
+        ) from None

@@ -1,7 +1,11 @@
 """The server of the page: what it answers, and what it refuses."""
 
+import contextlib
 import json
+import re
 import socket
+import subprocess
+import sys
 from urllib.parse import quote
 
 import pytest
@@ -215,14 +219,39 @@ def test_mistakes_of_the_command(tmp_path):
     folder = make_index(folder=tmp_path / "songs.index").folder
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        assert_user_error(wrong(folder, "--port", str(port)), f"port {port}", "give another --port")
+        taken = wrong(folder, "--port", str(port))
+        says = f"port {port} of 127.0.0.1 cannot be listened on (Address already in use): give"
+        assert_user_error(taken, says)
     assert_user_error(wrong(folder, "--port", "99999"), "port 99999")
     assert_user_error(wrong(folder, "--port", "web"), "--port must be a whole number")
-    assert_user_error(wrong(folder, "--host", "no.such.invalid"), "no.such.invalid")
+    for name in ("no.such.invalid", "a..b"):
+        assert_user_error(wrong(folder, "--host", name), f"port 7860 of {name} cannot be")
     assert_user_error(wrong(folder, "--host", ""), "--host is empty")
     assert_user_error(wrong(tmp_path / "none"), "cannot be read")
     (folder / "index.json").write_text("{}")
     assert_user_error(wrong(folder), "is no index, or is damaged")
+
+
+def has_ipv6():
+    with contextlib.suppress(OSError), socket.create_server(("::1", 0), family=socket.AF_INET6):
+        return True
+    return False
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+def test_an_address_of_ipv6(tmp_path):
+    folder = make_index(folder=tmp_path / "songs.index").folder
+    command = [sys.executable, ROOT / "retrieve.py", "serve", folder, "--host=::1", "--port=0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            told = []
+            while not told or not told[-1].startswith("http"):
+                told.append(next(server.stdout))
+            port = int(re.fullmatch(r"http://\[::1\]:(\d+)/ is the page.*\n", told[-1])[1])
+            assert get(port, "/about", at="::1")[0] == 200
+            assert get(port, "/about", at="::1", Host="evil.example")[0] == 400
+        finally:
+            server.terminate()
 
 
 def test_a_package_that_is_missing(tmp_path):
