@@ -22,6 +22,7 @@ from retrieval.search import Hit, Searcher, Wanted
 from retrieval.showing import playlist
 from retrieval.song_index import IndexedSong, SongIndex
 from retrieval.song_map import SongMap, song_map
+from retrieval.words import split_weight
 
 try:
     import uvicorn
@@ -40,6 +41,7 @@ except ModuleNotFoundError:
 
 WEB = Path(__file__).parent / "web"
 MOST_ANSWERS, MOST_ASKED = 100, 30  # songs shown; words and songs of a query
+MOST_LETTERS, LETTERS_SHOWN = 500, 60  # of a word, or of a song's id; of one that is refused
 # A page that only this machine reaches may be called by these. Starlette 1.3 takes what stands
 # before the first colon for the name.
 LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]", "[")
@@ -116,18 +118,47 @@ class Page:
     def _found(self, request: Request) -> tuple[list[Wanted], list[Hit]]:
         """Read and answer a query: `words`, `not`, `like` (may stand several times), `top`."""
         asked = request.query_params
-        words, without, like = asked.get("words", ""), asked.get("not", ""), asked.getlist("like")
         in_query = self.searcher.words.in_query
-        if len(in_query(words) + in_query(without) + like) > MOST_ASKED:
+        words, without = in_query(asked.get("words", "")), in_query(asked.get("not", ""))
+        like = [song for song in asked.getlist("like") if song.strip()]
+        if len(words + without + like) > MOST_ASKED:
             raise UserError(f"that is too much at once: ask for {MOST_ASKED} words and songs")
-        if not (in_query(words) or like):
+        for text in words + without + like:
+            if len(text) > MOST_LETTERS:
+                raise UserError(
+                    f"{_quoted(text)} is too long: words and ids of songs have at most "
+                    f"{MOST_LETTERS} letters"
+                )
+        if not (words or like):
             raise UserError("nothing is asked for: give some words, or a song to be near")
         top = asked.get("top", "10")
         if top not in map(str, range(1, MOST_ANSWERS + 1)):
             raise UserError(f"top must be a number from 1 to {MOST_ANSWERS}, not {top[:20]!r}")
-        with self._one_reads:
-            wanted = self.searcher.wanted(words, like, without, takes_files=False)
+        wanted = self._wanted(words, like, without)
         return wanted, self.searcher.search(wanted, int(top))
+
+    def _wanted(self, words: list[str], like: list[str], without: list[str]) -> list[Wanted]:
+        """Look words and songs up; a word that is not known is told as it helps a listener."""
+        with self._one_reads:
+            try:
+                lines = "\n".join(words), like, "\n".join(without)
+                return self.searcher.wanted(*lines, takes_files=False)
+            except UserError:
+                for text in words + without:
+                    self._must_know(text)
+                raise
+
+    def _must_know(self, text: str) -> None:
+        lookup = self.searcher.words
+        word, _ = (text, 1) if lookup.column(text) is not None else split_weight(text)
+        try:
+            lookup.vector(word)
+        except UserError:  # it speaks of files and options, which a listener cannot give
+            like_it = lookup.suggest(word, 3) or self.index.model.tags[:3]
+            raise UserError(
+                f"{_quoted(word)} is no tag, and its meaning is not known here: try a tag such as "
+                f"{', '.join(like_it)}"
+            ) from None
 
     def _hit(self, hit: Hit) -> dict:
         song = self.index.song(hit.row)
@@ -148,6 +179,10 @@ class Page:
             for one in wanted
             if one.word and self.searcher.words.column(one.word) is None
         ]
+
+
+def _quoted(text: str) -> str:
+    return f"“{text[:LETTERS_SHOWN]}…”" if len(text) > LETTERS_SHOWN else f"“{text}”"
 
 
 def audio_file(song: IndexedSong) -> Path | None:
@@ -218,6 +253,10 @@ def serve_page(searcher: Searcher, host: str, port: int) -> None:
         app = make_app(Page(searcher, song_map(searcher.index)), hosts)
         if not names_audio(searcher.index):
             print("the index names no audio file that is there: the page is without players")
+        vectors = searcher.words.vectors_file
+        if vectors is None or not vectors.is_file():
+            lacking = f"{vectors} is missing" if vectors else "the index knows no word vectors"
+            print(f"{lacking}: the page searches for tags alone, unless --vectors FILE is given")
         searcher.search(searcher.wanted(searcher.index.model.tags[0]))  # reads the embeddings
         port = listening.getsockname()[1]
         shown = f"[{host}]" if ":" in host else host

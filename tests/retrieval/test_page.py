@@ -76,7 +76,17 @@ def test_less_like_a_song(port):
     [
         ({}, "nothing is asked for"),
         ({"words": " , "}, "nothing is asked for"),
-        ({"words": "rainy"}, "only tags can be searched for"),
+        (
+            {"words": "rainy"},
+            "“rainy” is no tag, and its meaning is not known here: try a tag such",
+        ),
+        ({"words": "jaz:2"}, "“jaz” is no tag, and its meaning is not known here: try a tag such"),
+        ({"words": "sad", "not": "jaz"}, "try a tag such as jazz"),
+        ({"words": "jazz, " + "a" * 400}, f"“{'a' * 60}…” is no tag"),
+        ({"words": "a" * 100_000}, f"“{'a' * 60}…” is too long"),
+        ({"words": "sad", "like": "a" * 501}, "ids of songs have at most 500 letters"),
+        ({"like": ""}, "nothing is asked for"),
+        ({"like": " "}, "nothing is asked for"),
         ({"like": "no such"}, "'no such' is no song here"),
         ({"like": "/etc/passwd"}, "is no song here"),
         ({"like": "/etc/passwd:2"}, "is no song here"),
@@ -95,6 +105,11 @@ def test_what_cannot_be_answered_gets_one_sentence(port, asked, says):
     status, answer = search(port, **asked)
     assert status == 400 and list(answer) == ["error"]
     assert says in answer["error"] and "\n" not in answer["error"]
+    assert "--" not in answer["error"] and len(answer["error"]) < 300
+
+
+def test_a_song_that_is_empty_is_none(port):
+    assert search(port, "jazz", like="")[1] == search(port, "jazz")[1]
 
 
 def test_a_word_that_is_no_tag_is_told(tmp_path):
@@ -103,7 +118,7 @@ def test_a_word_that_is_no_tag_is_told(tmp_path):
         _, answer = search(port, "jazz:2, blue:0.5")
         assert answer["notes"] == ["“blue” is no tag; its word vector says what it means"]
         status, answer = search(port, "rainy")
-        assert status == 400 and "'rainy' is no tag, and has no word vector" in answer["error"]
+        assert status == 400 and "“rainy” is no tag, and its meaning is not" in answer["error"]
 
 
 def test_ids_that_look_like_weights_and_tags_with_commas():
@@ -248,6 +263,7 @@ def test_an_address_of_ipv6(tmp_path):
             while not told or not told[-1].startswith("http"):
                 told.append(next(server.stdout))
             port = int(re.fullmatch(r"http://\[::1\]:(\d+)/ is the page.*\n", told[-1])[1])
+            assert "searches for tags alone, unless --vectors FILE is given" in told[-2]
             assert get(port, "/about", at="::1")[0] == 200
             assert get(port, "/about", at="::1", Host="evil.example")[0] == 400
         finally:
