@@ -15,6 +15,11 @@ from index_samples import make_index
 from page_samples import BAD_TAG, served, sounding_index
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+HOLD_MAP = """
+const ask = window.fetch;
+window.fetch = (target) => target === "map"
+  ? new Promise((go) => { window.letMap = () => go(ask(target)); }) : ask(target);
+"""
 FLAGS = ("headless", "no-sandbox", "disable-gpu", "disable-background-networking")
 
 pytestmark = [
@@ -115,6 +120,32 @@ def test_search_listen_and_go_on_from_a_song(browser, address):
     wait_for(browser, f"10 songs for jazz, sad, not like {worse}")
 
 
+def test_what_is_typed_and_played_stays(browser, address):
+    browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": HOLD_MAP})
+    browser.get(f"{address}?words=jazz")
+    wait_for(browser, "10 songs for jazz.")
+    words, sound = one(browser, "#words"), one(browser, "#hits audio")
+    sound.send_keys(Keys.SPACE)
+    until(browser, lambda _: sound.get_property("currentTime") > 0)
+    words.send_keys(", sad")
+    until(browser, lambda _: browser.execute_script("return window.letMap && (letMap(), true)"))
+    one(browser, "#map[data-labels]")
+    one(browser, "#more").click()
+    wait_for(browser, "20 songs for jazz.")
+    assert len(all_of(browser, "#hits > li")) == 20 and "top=20" in browser.current_url
+    first_new = browser.find_element(By.CSS_SELECTOR, "#hits > li:nth-child(11)")
+    assert browser.switch_to.active_element == first_new
+    assert browser.execute_script("return scrollY") > 0
+    assert words.get_property("value") == "jazz, sad" and not sound.get_property("paused")
+    searches = "return performance.getEntriesByType('resource').map(({ name }) => name)"
+    assert sum("/search?" in name for name in browser.execute_script(searches)) == 2
+    name = one(browser, "#hits .title").text
+    button(browser, f"more like {name}").click()  # what is typed joins in
+    wait_for(browser, f"10 songs for jazz, sad, like {name}.")
+    browser.back()
+    wait_for(browser, "20 songs for jazz.")
+
+
 def test_names_stay_text(browser, address):
     open_page(browser, f"{address}?words=jazz&top=24")
     wait_for(browser, "24 songs")
@@ -177,11 +208,16 @@ def test_tags_with_commas(browser):
             words.send_keys(typed)
             options = all_of(browser, "#tags option")
             assert [option.get_attribute("value") for option in options] == expected
-        labels = boxes(browser)
-        tag = next(box for box in labels if box["tag"] == "r&b, soul")
-        for _ in range(2):  # asked for already
-            click_on_map(browser, tag["x"] + tag["width"] / 2, tag["y"] + tag["height"] / 2)
-            wait_for(browser, "4 songs for soul:-1, r&b, soul.")
+        for typed, tag, asked in (  # compared as a search does, whether searched before or not
+            ("soul:-1, R&B,SOUL", "r&b, soul", "soul:-1, R&B, SOUL"),
+            ("R&B, soul", "soul", "R&B, soul, soul"),
+            ("JAZZ ,soul:2", "soul", "JAZZ, soul:2, soul"),
+            ("JAZZ", "jazz", "JAZZ"),
+        ):
+            words.clear()
+            words.send_keys(typed)
+            click_on_tag(browser, tag)
+            wait_for(browser, f"4 songs for {asked}.")
 
 
 def boxes(browser):
@@ -193,8 +229,7 @@ def test_map(browser, address):
     labels = boxes(browser)
     assert len(labels) >= 4
     assert_apart(labels)
-    jazz = next(box for box in labels if box["tag"] == "jazz")
-    click_on_map(browser, jazz["x"] + jazz["width"] / 2, jazz["y"] + jazz["height"] / 2)
+    click_on_tag(browser, "jazz")
     wait_for(browser, "10 songs for jazz")
     before = boxes(browser)
     one(browser, "#in").click()
@@ -211,13 +246,15 @@ def assert_apart(labels):
             assert is_beside or a["y"] >= b["y"] + b["height"] or b["y"] >= a["y"] + a["height"]
 
 
-def click_on_map(browser, x, y):
-    """Click on a place that is told from the upper left corner of the map."""
+def click_on_tag(browser, tag):
+    label = next(box for box in boxes(browser) if box["tag"] == tag)
     canvas = one(browser, "#map")
-    middle = [canvas.get_property(name) / 2 for name in ("clientWidth", "clientHeight")]
+    browser.execute_script("arguments[0].scrollIntoView()", canvas)
+    corner = browser.execute_script("return arguments[0].getBoundingClientRect()", canvas)
     actions = webdriver.ActionChains(browser)
-    actions.move_to_element_with_offset(canvas, int(x - middle[0]), int(y - middle[1]))
-    actions.click().perform()
+    x, y = label["x"] + label["width"] / 2, label["y"] + label["height"] / 2
+    actions.w3c_actions.pointer_action.move_to_location(corner["x"] + x, corner["y"] + y).click()
+    actions.perform()
 
 
 def test_playlist_is_downloaded(browser, address, tmp_path):
