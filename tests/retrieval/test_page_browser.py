@@ -5,13 +5,14 @@ import os
 import re
 import shutil
 
+import numpy as np
 import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from index_samples import make_index
+from index_samples import TAGS, make_index
 from page_samples import BAD_TAG, served, sounding_index
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -190,6 +191,11 @@ def test_by_keyboard_alone(browser, address):
     canvas.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_UP, "+", Keys.ENTER)
     until(browser, lambda _: one(browser, "#playing audio").get_property("currentTime") > 0)
     assert one(browser, "#here").text == one(browser, "#playing audio").accessible_name
+    canvas.send_keys("0", Keys.SHIFT, Keys.ARROW_LEFT, Keys.ARROW_RIGHT)
+    tag = one(browser, "#here").text
+    assert tag in [BAD_TAG, *TAGS]
+    canvas.send_keys(Keys.ENTER)
+    until(browser, lambda _: tag in said(browser).partition("for ")[2].strip(".").split(", "))
 
 
 def test_tags_with_commas(browser):
@@ -237,6 +243,25 @@ def test_map(browser, address):
     assert_apart(boxes(browser))
     one(browser, "#all").click()
     assert boxes(browser) == before
+    for start, end in ((40, 120), (120, 40)):
+        pinch(browser, start, end)
+        places = [(box["x"], box["y"]) for box in boxes(browser)]
+        is_as_before = np.allclose(places[:4], [(box["x"], box["y"]) for box in before[:4]])
+        assert is_as_before == (end == 40)
+    assert "10 songs for jazz." in said(browser)  # no finger clicked
+    assert browser.execute_script("return visualViewport.scale") == 1
+
+
+def pinch(browser, *wide):
+    """Put two fingers on the map, as far apart as the first number says, and move them."""
+    place = browser.execute_script("return document.querySelector('#map').getBoundingClientRect()")
+    left, top, width, height = (place[name] for name in ("x", "y", "width", "height"))
+    for kind, apart in zip(("touchStart", "touchMove"), wide, strict=True):
+        xs = (left + width / 2 - apart, left + width / 2 + apart)
+        fingers = [{"x": x, "y": top + height / 2, "id": number} for number, x in enumerate(xs)]
+        told = {"type": kind, "touchPoints": fingers}
+        browser.execute_cdp_cmd("Input.dispatchTouchEvent", told)
+    browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
 
 def assert_apart(labels):
