@@ -14,6 +14,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from index_samples import TAGS, make_index
 from page_samples import BAD_TAG, served, sounding_index
+from retrieval.song_index import IndexedSong
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 HOLD_MAP = """
@@ -291,13 +292,28 @@ def test_playlist_is_downloaded(browser, address, tmp_path):
     assert file.read_text().count(f"{address}audio/") == 3
 
 
+def assert_nothing_is_cut_off(browser, width):
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    for shown in all_of(browser, "#hits button, audio, #words, canvas"):
+        place = shown.rect
+        assert place["width"] > 30 and place["x"] >= 0 and place["x"] + place["width"] <= width
+
+
 @pytest.mark.parametrize("width", [320, 1200])
 def test_nothing_is_cut_off(browser, address, width):
     size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     open_page(browser, f"{address}?words=jazz, sad")
     wait_for(browser, "10 songs")
-    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
-    for shown in all_of(browser, "#hits button, audio, #words, canvas"):
-        place = shown.rect
-        assert place["width"] > 30 and place["x"] >= 0 and place["x"] + place["width"] <= width
+    assert_nothing_is_cut_off(browser, width)
+    tag, song = "g" * 300, IndexedSong("i" * 300, "a" * 300, "t" * 300)
+    songs = [song, *(song._replace(song_id=f"S{number}") for number in range(3))]
+    with served(make_index(4, songs, tags=[tag, "jazz"])) as port:
+        open_page(browser, f"http://127.0.0.1:{port}/?words={tag}, jazz&like={song.song_id}")
+        wait_for(browser, "3 songs")
+        one(browser, "#map").send_keys(Keys.ARROW_RIGHT)
+        until(browser, lambda _: one(browser, "#here").text.startswith("aaa"))
+        assert_nothing_is_cut_off(browser, width)
+        browser.get(f"http://127.0.0.1:{port}/?words={'a' * 3000}")
+        wait_for(browser, "is too long")
+        assert_nothing_is_cut_off(browser, width)
