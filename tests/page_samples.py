@@ -49,9 +49,9 @@ def served(index: SongIndex, hosts=("127.0.0.1",)):
         thread.join()
 
 
-def get(port: int, target: str, at: str = "127.0.0.1", **headers: str):
+def get(port: int, target: str, **headers: str):
     """Ask for a target as it is written, which other clients would tidy up; status, head, body."""
-    connection = http.client.HTTPConnection(at, port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request("GET", target, headers=headers)
     answer = connection.getresponse()
     body = answer.read()

@@ -2,10 +2,7 @@
 
 import contextlib
 import json
-import re
 import socket
-import subprocess
-import sys
 from urllib.parse import quote
 
 import pytest
@@ -13,6 +10,8 @@ import pytest
 from commands import ROOT, assert_user_error, run_command
 from index_samples import make_index, make_model, write_vectors
 from page_samples import BAD_TAG, N_SONGS, get, served, sounding_index
+from retrieval.page import LOCAL_NAMES, serve_page
+from retrieval.search import Searcher
 from retrieval.song_index import IndexedSong
 
 FIRST = "a & b/00?.wav"
@@ -254,20 +253,23 @@ def has_ipv6():
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
-def test_an_address_of_ipv6(tmp_path):
-    folder = make_index(folder=tmp_path / "songs.index").folder
-    command = [sys.executable, ROOT / "retrieve.py", "serve", folder, "--host=::1", "--port=0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        try:
-            told = []
-            while not told or not told[-1].startswith("http"):
-                told.append(next(server.stdout))
-            port = int(re.fullmatch(r"http://\[::1\]:(\d+)/ is the page.*\n", told[-1])[1])
-            assert "searches for tags alone, unless --vectors FILE is given" in told[-2]
-            assert get(port, "/about", at="::1")[0] == 200
-            assert get(port, "/about", at="::1", Host="evil.example")[0] == 400
-        finally:
-            server.terminate()
+def test_an_address_of_ipv6(monkeypatch, capsys):
+    places = []
+    monkeypatch.setattr(
+        "uvicorn.Server.run", lambda _, sockets: places.extend(one.getsockname() for one in sockets)
+    )
+    serve_page(Searcher(make_index()), "::1", 0)
+    [(address, port, *_)] = places
+    *_, on_words, on_page = capsys.readouterr().out.splitlines()
+    assert (address, on_page) == ("::1", f"http://[::1]:{port}/ is the page; Ctrl-C ends it")
+    assert "searches for tags alone, unless --vectors FILE is given" in on_words
+
+
+def test_names_of_this_machine(index):
+    with served(index, LOCAL_NAMES) as port:
+        for name in ("[::1]:80", "[::1]", "localhost:80", "127.0.0.1"):
+            assert get(port, "/about", Host=name)[0] == 200
+        assert get(port, "/about", Host="evil.example")[0] == 400
 
 
 def test_a_package_that_is_missing(tmp_path):
