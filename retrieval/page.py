@@ -5,6 +5,8 @@ song's id, so that no path from outside is ever opened.
 """
 
 import mimetypes
+import os
+import re
 import socket
 import threading
 from collections.abc import Sequence
@@ -20,6 +22,7 @@ from retrieval.search import Hit, Searcher, Wanted
 from retrieval.showing import playlist
 from retrieval.song_index import IndexedSong, SongIndex
 from retrieval.song_map import SongMap, song_map
+from retrieval.words import split_weight
 
 try:
     import uvicorn
@@ -38,6 +41,10 @@ except ModuleNotFoundError:
 
 WEB = Path(__file__).parent / "web"
 MOST_ANSWERS, MOST_ASKED = 100, 30  # songs shown; words and songs of a query
+MOST_LETTERS, LETTERS_SHOWN = 500, 60  # of a word, or of a song's id; of one that is refused
+# A page that only this machine reaches may be called by these. Starlette 1.3 takes what stands
+# before the first colon for the name.
+LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]", "[")
 
 
 class Page:
@@ -98,24 +105,60 @@ class Page:
         file = None if row is None else audio_file(self.index.song(row))
         if file is None:
             raise HTTPException(404)
+        ranges = request.headers.get("range", "")
+        if not re.fullmatch(r"bytes=(\d{1,18}-\d{0,18}|-\d{1,18})", ranges, re.IGNORECASE):
+            # One range is what players ask for. Of others the whole file may be given (RFC 9110,
+            # 14.2), where Starlette refuses units that it does not know, and ranges of which some
+            # are beyond the end.
+            headers = request.scope["headers"]
+            request.scope["headers"] = [one for one in headers if one[0] != b"range"]
         kind = mimetypes.guess_type(file.name)[0] or f"audio/{file.suffix[1:].lower()}"
         return FileResponse(file, media_type=kind)
 
     def _found(self, request: Request) -> tuple[list[Wanted], list[Hit]]:
         """Read and answer a query: `words`, `not`, `like` (may stand several times), `top`."""
         asked = request.query_params
-        words, without, like = asked.get("words", ""), asked.get("not", ""), asked.getlist("like")
         in_query = self.searcher.words.in_query
-        if len(in_query(words) + in_query(without) + like) > MOST_ASKED:
+        words, without = in_query(asked.get("words", "")), in_query(asked.get("not", ""))
+        like = [song for song in asked.getlist("like") if song.strip()]
+        if len(words + without + like) > MOST_ASKED:
             raise UserError(f"that is too much at once: ask for {MOST_ASKED} words and songs")
-        if not (in_query(words) or like):
+        for text in words + without + like:
+            if len(text) > MOST_LETTERS:
+                raise UserError(
+                    f"{_quoted(text)} is too long: words and ids of songs have at most "
+                    f"{MOST_LETTERS} letters"
+                )
+        if not (words or like):
             raise UserError("nothing is asked for: give some words, or a song to be near")
         top = asked.get("top", "10")
         if top not in map(str, range(1, MOST_ANSWERS + 1)):
             raise UserError(f"top must be a number from 1 to {MOST_ANSWERS}, not {top[:20]!r}")
-        with self._one_reads:
-            wanted = self.searcher.wanted(words, like, without, takes_files=False)
+        wanted = self._wanted(words, like, without)
         return wanted, self.searcher.search(wanted, int(top))
+
+    def _wanted(self, words: list[str], like: list[str], without: list[str]) -> list[Wanted]:
+        """Look words and songs up; a word that is not known is told as it helps a listener."""
+        with self._one_reads:
+            try:
+                lines = "\n".join(words), like, "\n".join(without)
+                return self.searcher.wanted(*lines, takes_files=False)
+            except UserError:
+                for text in words + without:
+                    self._must_know(text)
+                raise
+
+    def _must_know(self, text: str) -> None:
+        lookup = self.searcher.words
+        word, _ = (text, 1) if lookup.column(text) is not None else split_weight(text)
+        try:
+            lookup.vector(word)
+        except UserError:  # it speaks of files and options, which a listener cannot give
+            like_it = lookup.suggest(word, 3) or self.index.model.tags[:3]
+            raise UserError(
+                f"{_quoted(word)} is no tag, and its meaning is not known here: try a tag such as "
+                f"{', '.join(like_it)}"
+            ) from None
 
     def _hit(self, hit: Hit) -> dict:
         song = self.index.song(hit.row)
@@ -136,6 +179,10 @@ class Page:
             for one in wanted
             if one.word and self.searcher.words.column(one.word) is None
         ]
+
+
+def _quoted(text: str) -> str:
+    return f"“{text[:LETTERS_SHOWN]}…”" if len(text) > LETTERS_SHOWN else f"“{text}”"
 
 
 def audio_file(song: IndexedSong) -> Path | None:
@@ -201,22 +248,36 @@ def serve_page(searcher: Searcher, host: str, port: int) -> None:
     """
     if not host:
         raise UserError("--host is empty: give an address, 0.0.0.0 for all of this machine")
-    try:
-        listening = socket.create_server((host, port))
-    except (OSError, OverflowError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise UserError(
-            f"port {port} of {host} cannot be listened on ({why}): give another --port or --host"
-        ) from None
-    with listening:
-        hosts = ["127.0.0.1", "localhost"] if host in ("127.0.0.1", "localhost") else ["*"]
+    with _listening(host, port) as listening:
+        hosts = LOCAL_NAMES if host in ("127.0.0.1", "localhost", "::1") else ["*"]
         app = make_app(Page(searcher, song_map(searcher.index)), hosts)
         if not names_audio(searcher.index):
             print("the index names no audio file that is there: the page is without players")
+        vectors = searcher.words.vectors_file
+        if vectors is None or not vectors.is_file():
+            lacking = f"{vectors} is missing" if vectors else "the index knows no word vectors"
+            print(f"{lacking}: the page searches for tags alone, unless --vectors FILE is given")
         searcher.search(searcher.wanted(searcher.index.model.tags[0]))  # reads the embeddings
         port = listening.getsockname()[1]
-        print(f"http://{host}:{port}/ is the page; Ctrl-C ends it", flush=True)
+        shown = f"[{host}]" if ":" in host else host
+        print(f"http://{shown}:{port}/ is the page; Ctrl-C ends it", flush=True)
         # A player that has stopped reading does not hold up Ctrl-C for longer than a second.
         config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
         with threadpool_limits(1):  # products by several threads would wait for other programs
             uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Listen on a port of an address of either kind, IPv4 where a name has both."""
+    try:
+        known = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+        family, *_, place = min(known, key=lambda one: one[0] != socket.AF_INET)
+        address, _, *of_ipv6 = place
+        return socket.create_server((address, port, *of_ipv6), family=family)
+    except (OSError, OverflowError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        if isinstance(error, OSError) and not isinstance(error, socket.gaierror):
+            why = os.strerror(error.errno or 0)  # create_server's own names the address once more
+        raise UserError(
+            f"port {port} of {host} cannot be listened on ({why}): give another --port or --host"
+        ) from None

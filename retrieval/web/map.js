@@ -8,7 +8,7 @@ export function makeMap(canvas, { songs, tags }, { play, askForTag, tell }) {
   let view = null; // a place p is shown at (p - centre) * scale, from the middle of the canvas
   let labels = []; // boxes of the tags that are shown: { tag, x, y, width, height }
   let found = new Set();
-  let chosen = null; // a song
+  let chosen = null; // a song or a tag
 
   const size = () => [canvas.clientWidth, canvas.clientHeight];
   const shownAt = ([x, y]) => {
@@ -95,81 +95,109 @@ export function makeMap(canvas, { songs, tags }, { play, askForTag, tell }) {
     draw();
   }
 
-  function choose(song) {
-    chosen = song;
-    tell(song[2]);
-    const [x, y] = shownAt(song);
+  function choose(one) {
+    chosen = one;
+    tell(one[2]);
+    const [x, y] = shownAt(one);
     const [width, height] = size();
-    if (x < 0 || y < 0 || x > width || y > height) view = { ...view, x: song[0], y: song[1] };
+    if (x < 0 || y < 0 || x > width || y > height) view = { ...view, x: one[0], y: one[1] };
     draw();
   }
 
-  // The song that is nearest on the side of the arrow; off the line of the arrow counts twice.
-  function step(right, up) {
+  // That which is nearest on the side of the arrow; off the line of the arrow counts twice.
+  function step(among, right, up) {
     const from = chosen ?? [view.x, view.y];
-    const costs = songs.map((song) => {
-      const [dx, dy] = [song[0] - from[0], song[1] - from[1]];
+    const costs = among.map((one) => {
+      const [dx, dy] = [one[0] - from[0], one[1] - from[1]];
       const ahead = dx * right + dy * up;
       return ahead > 0 ? ahead + 2 * Math.abs(dx * up + dy * right) : Infinity;
     });
     const best = costs.indexOf(Math.min(...costs));
-    if (costs[best] < Infinity) choose(songs[best]);
+    if (costs[best] < Infinity) choose(among[best]);
   }
 
-  // ---------------------------------------------------------------- keys and pointer
+  function take(one) {
+    if (tags.includes(one)) askForTag(one[2]);
+    else play(one[3], one[2]);
+  }
 
+  // ---------------------------------------------------------------- keys and pointers
+
+  const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
   const keys = {
-    ArrowLeft: () => step(-1, 0), ArrowRight: () => step(1, 0),
-    ArrowUp: () => step(0, 1), ArrowDown: () => step(0, -1),
     "+": () => zoom(1.5), "=": () => zoom(1.5), "-": () => zoom(1 / 1.5), 0: showAll,
-    Enter: () => chosen && play(chosen[3], chosen[2]),
+    Enter: () => chosen && take(chosen),
   };
   canvas.onkeydown = (event) => {
-    if (!(event.key in keys) || event.ctrlKey || event.altKey || event.metaKey) return;
+    const { key } = event;
+    if (!(key in keys || key in arrows) || event.ctrlKey || event.altKey || event.metaKey) return;
     event.preventDefault();
-    keys[event.key]();
+    if (key in keys) keys[key]();
+    else step(event.shiftKey ? tags : songs, ...arrows[key]);
   };
 
-  let drag = null; // where the pointer went down, and the view then
+  const pointers = new Map(); // where the mouse, or each finger, is while it is down
+  let isClick = false; // whether one alone is down and has stayed where it was
+
+  // The middle of the pointers, and how far two are apart.
+  function hold() {
+    const places = [...pointers.values()];
+    const [first, last] = [places[0], places.at(-1)];
+    const apart = Math.hypot(first[0] - last[0], first[1] - last[1]);
+    return { x: (first[0] + last[0]) / 2, y: (first[1] + last[1]) / 2, apart: Math.max(1, apart) };
+  }
+
   canvas.onpointerdown = (event) => {
-    drag = { x: event.offsetX, y: event.offsetY, view, isMoved: false };
+    pointers.set(event.pointerId, [event.offsetX, event.offsetY]);
+    isClick = pointers.size === 1;
     canvas.setPointerCapture(event.pointerId);
   };
   canvas.onpointermove = (event) => {
     const [x, y] = [event.offsetX, event.offsetY];
-    if (!drag) {
-      const song = songNear(x, y);
-      canvas.style.cursor = song || tagAt(x, y) ? "pointer" : "grab";
-      if (song) tell(song[2]);
+    const down = pointers.get(event.pointerId);
+    if (!down) {
+      hover(x, y);
       return;
     }
-    drag.isMoved ||= Math.hypot(x - drag.x, y - drag.y) > 4;
-    if (!drag.isMoved) return;
-    const { scale } = drag.view;
-    view = { ...view, x: drag.view.x - (x - drag.x) / scale, y: drag.view.y + (y - drag.y) / scale };
-    draw();
+    isClick &&= Math.hypot(x - down[0], y - down[1]) <= 4;
+    if (isClick) return;
+    const from = hold();
+    pointers.set(event.pointerId, [x, y]);
+    const to = hold();
+    view = { ...view, x: view.x - (to.x - from.x) / view.scale, y: view.y + (to.y - from.y) / view.scale };
+    zoom(to.apart / from.apart, [to.x, to.y]);
   };
   canvas.onpointerup = (event) => {
-    if (drag && !drag.isMoved) click(event.offsetX, event.offsetY);
-    drag = null;
+    pointers.delete(event.pointerId);
+    if (isClick) click(event.offsetX, event.offsetY);
+    isClick = false;
   };
-  canvas.onpointercancel = () => { drag = null; };
+  canvas.onpointercancel = (event) => {
+    pointers.delete(event.pointerId);
+    isClick = false;
+  };
   canvas.addEventListener("wheel", (event) => {
     event.preventDefault();
     zoom(Math.exp(-event.deltaY / 500), [event.offsetX, event.offsetY]);
   }, { passive: false });
 
-  function click(x, y) {
-    const tag = tagAt(x, y);
-    const song = tag ? null : songNear(x, y);
-    if (tag) askForTag(tag);
-    if (song) {
-      choose(song);
-      play(song[3], song[2]);
-    }
+  function hover(x, y) {
+    const song = songNear(x, y);
+    canvas.style.cursor = song || tagAt(x, y) ? "pointer" : "grab";
+    if (song) tell(song[2]);
   }
 
-  const tagAt = (x, y) => labels.find((box) => cover(box, { x, y, width: 0, height: 0 }))?.tag;
+  function click(x, y) {
+    const one = tagAt(x, y) ?? songNear(x, y);
+    if (!one) return;
+    choose(one);
+    take(one);
+  }
+
+  function tagAt(x, y) {
+    const label = labels.find((box) => cover(box, { x, y, width: 0, height: 0 }));
+    return label && tags.find((tag) => tag[2] === label.tag);
+  }
 
   function songNear(x, y) {
     const away = songs.map((song) => {

@@ -2,12 +2,17 @@
 // words, not, like (a song's id, or ID:-1 to keep away from it; may stand several times), top.
 // Names are shown by textContent and append alone, which read nothing as HTML.
 import { makeMap } from "./map.js";
+import { asksFor } from "./words.js";
 
+const MOST = 100; // songs of an answer
 const byId = (id) => document.getElementById(id);
+const boxes = [byId("words"), byId("not")];
 const asked = () => new URLSearchParams(location.search);
+const likesOf = (query) => query.getAll("like").filter((like) => like.trim());
+const topOf = (query) => Number(query.get("top") ?? 10);
 let tags = [];
 let map = null;
-let answered = []; // labels of the last answer: its words, then its songs
+let answer = { labels: [], hits: [] }; // the last
 let nAsked = 0; // an answer that comes after a later question is dropped
 
 function make(name, properties = {}, ...children) {
@@ -22,26 +27,38 @@ function button(label, onclick, about = label) {
   return made;
 }
 
-function ask(query) {
-  history.pushState(null, "", query.size ? `?${query}` : location.pathname);
-  show().then(() => byId("found").focus());
+// In a box commas stand for line breaks, which it cannot hold.
+const textOf = (query, { id }) => (query.get(id) ?? "").replaceAll("\n", ", ");
+
+function fillBoxes() {
+  for (const box of boxes) box.value = textOf(asked(), box);
 }
 
-function change(edit) {
+// What stands in the boxes is asked for as well, whether it was searched before or not.
+function change(edit = () => {}) {
   const query = asked();
   query.delete("top");
+  for (const { id, value } of boxes) {
+    if (value.trim()) query.set(id, value.trim());
+    else query.delete(id);
+  }
   edit(query);
-  ask(query);
+  history.pushState(null, "", query.size ? `?${query}` : location.pathname);
+  fillBoxes();
+  show().then(() => {
+    const isTypedOn = boxes.some((box) => box.value !== textOf(query, box));
+    if (!isTypedOn) byId("found").focus();
+  });
 }
 
 const askForTag = (tag) => change((query) => {
-  const words = (query.get("words") ?? "").trim();
-  if (!answered.includes(tag)) query.set("words", words ? `${words}, ${tag}` : tag);
+  const words = query.get("words") ?? "";
+  if (!asksFor(words, tag, tags)) query.set("words", words ? `${words}, ${tag}` : tag);
 });
 
 // A song is asked for once, whether to be near or to keep away from.
 const askForSong = (id, weight) => change((query) => {
-  const others = query.getAll("like").filter((like) => like !== id && like !== `${id}:-1`);
+  const others = likesOf(query).filter((like) => like !== id && like !== `${id}:-1`);
   query.delete("like");
   for (const like of [...others, id + weight]) query.append("like", like);
 });
@@ -51,25 +68,51 @@ const askForSong = (id, weight) => change((query) => {
 async function show() {
   const query = asked();
   const number = ++nAsked;
-  byId("words").value = query.get("words") ?? "";
-  byId("not").value = query.get("not") ?? "";
-  const isEmpty = !query.get("words")?.trim() && !query.has("like");
-  const answer = isEmpty ? {} : await answerTo(query);
+  byId("more").disabled = true; // what is there answers another question
+  const isEmpty = !query.get("words")?.trim() && !likesOf(query).length;
+  const given = isEmpty ? {} : await answerTo(query);
   if (number !== nAsked) return;
-  const hits = answer.hits ?? [];
-  answered = answer.labels ?? [];
-  showAsked(query.getAll("like"), answer.songs ?? []);
-  byId("hits").replaceChildren(...hits.map((hit) => hitItem(hit, answer.labels)));
-  byId("said").className = answer.error ? "error" : "";
-  byId("said").textContent = saidOf(answer, isEmpty);
-  byId("try").replaceChildren(...(hits.length ? [] : tags).slice(0, 60)
-    .map((tag) => button(tag, () => askForTag(tag))));
+  answer = { labels: [], songs: [], hits: [], ...given };
+  showAsked(likesOf(query), answer.songs);
+  byId("hits").replaceChildren(...answer.hits.map((hit) => hitItem(hit, answer.labels)));
+  showAround(query);
+}
+
+// More songs of the same question: those that are there stay, and what plays goes on.
+async function showMore() {
+  const query = asked();
+  query.set("top", Math.min(MOST, topOf(query) + 10));
+  const number = ++nAsked;
+  const { hits = [], error } = await answerTo(query);
+  if (number !== nAsked) return;
+  const isThere = new Set(answer.hits.map((hit) => hit.id));
+  const fresh = hits.filter((hit) => !isThere.has(hit.id));
+  answer = { ...answer, hits: [...answer.hits, ...fresh], error };
+  const items = fresh.map((hit) => hitItem(hit, answer.labels));
+  byId("hits").append(...items);
+  if (!error) history.replaceState(null, "", `?${query}`);
+  showAround(asked());
+  if (!error) (items[0] ?? byId("hits").lastElementChild).focus();
+}
+
+// What stands around the songs of the last answer.
+function showAround(query) {
+  const { hits, labels, error } = answer;
+  byId("said").className = error ? "error" : "";
+  byId("said").textContent = saidOf(answer);
+  showTags();
   byId("after").hidden = !hits.length;
-  byId("more").hidden = hits.length < Number(query.get("top") ?? 10) || hits.length >= 100;
+  byId("more").hidden = hits.length < topOf(query) || hits.length >= MOST;
+  byId("more").disabled = false;
   byId("playlist").hidden = !hits.some((hit) => hit.audio);
   byId("playlist").href = `playlist.m3u8?${query}`;
-  document.title = hits.length ? `${answer.labels.join(", ")} – songs` : "Songs by words";
+  document.title = hits.length ? `${labels.join(", ")} – songs` : "Songs by words";
   map?.mark(hits.map((hit) => hit.id));
+}
+
+function showTags() {
+  byId("try").replaceChildren(...(answer.hits.length ? [] : tags).slice(0, 60)
+    .map((tag) => button(tag, () => askForTag(tag))));
 }
 
 async function answerTo(query) {
@@ -80,11 +123,11 @@ async function answerTo(query) {
   }
 }
 
-function saidOf(answer, isEmpty) {
-  if (isEmpty) return "Give words, or take a tag:";
-  if (answer.error) return `Nothing was searched: ${answer.error}.`;
-  const found = answer.hits.length ? `${answer.hits.length} songs` : "No song was found";
-  return [`${found} for ${answer.labels.join(", ")}`, ...answer.notes].join(". ") + ".";
+function saidOf({ labels, hits, notes, error }) {
+  if (error) return `Nothing was searched: ${error}.`;
+  if (!labels.length) return "Give words, or take a tag:";
+  const found = hits.length ? `${hits.length} songs` : "No song was found";
+  return [`${found} for ${labels.join(", ")}`, ...notes].join(". ") + ".";
 }
 
 function showAsked(likes, labels) {
@@ -103,7 +146,7 @@ function hitItem(hit, labels) {
       ` ${score.toFixed(2)}`),
     " ", // where a line may break
   ]);
-  return make("li", {},
+  return make("li", { tabIndex: -1 },
     make("div", { className: "title" }, name),
     make("div", { className: "tags" }, hit.tags.join(", ")),
     make("div", { className: "close" }, ...close),
@@ -148,35 +191,33 @@ function suggest(event) {
     ...fitting.map((tag) => make("option", { value: before ? `${before} ${tag}` : tag })));
 }
 
-byId("words").oninput = byId("words").onfocus = suggest;
-byId("not").oninput = byId("not").onfocus = suggest;
+for (const box of boxes) box.oninput = box.onfocus = suggest;
 byId("form").onsubmit = (event) => {
   event.preventDefault();
-  change((query) => {
-    for (const name of ["words", "not"]) {
-      if (byId(name).value.trim()) query.set(name, byId(name).value.trim());
-      else query.delete(name);
-    }
-  });
+  change();
 };
-byId("more").onclick = () => {
-  const query = asked();
-  query.set("top", Math.min(100, Number(query.get("top") ?? 10) + 10));
-  ask(query);
-};
-addEventListener("popstate", show);
+byId("more").onclick = showMore;
+addEventListener("popstate", () => {
+  fillBoxes();
+  show();
+});
 
+// What was typed before this script came stays.
+for (const box of boxes) box.value ||= textOf(asked(), box);
+const isShown = show();
 const about = await (await fetch("about")).json();
 tags = about.tags;
 byId("about").textContent = `${about.n_songs} songs, ${tags.length} tags` +
   (about.has_audio ? "" : ". The index names no audio file that is there: there are no players");
-await show();
-map = makeMap(byId("map"), await (await fetch("map")).json(), {
+await isShown;
+showTags();
+const places = await (await fetch("map")).json();
+map = makeMap(byId("map"), places, {
   play: playOnMap,
   askForTag,
   tell: (text) => { byId("here").textContent = text; },
 });
+map.mark(answer.hits.map((hit) => hit.id));
 for (const [id, act] of [["in", map.zoomIn], ["out", map.zoomOut], ["all", map.showAll]]) {
   byId(id).onclick = act;
 }
-show();

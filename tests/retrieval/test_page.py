@@ -1,5 +1,6 @@
 """The server of the page: what it answers, and what it refuses."""
 
+import contextlib
 import json
 import socket
 from urllib.parse import quote
@@ -9,6 +10,8 @@ import pytest
 from commands import ROOT, assert_user_error, run_command
 from index_samples import make_index, make_model, write_vectors
 from page_samples import BAD_TAG, N_SONGS, get, served, sounding_index
+from retrieval.page import LOCAL_NAMES, serve_page
+from retrieval.search import Searcher
 from retrieval.song_index import IndexedSong
 
 FIRST = "a & b/00?.wav"
@@ -72,7 +75,17 @@ def test_less_like_a_song(port):
     [
         ({}, "nothing is asked for"),
         ({"words": " , "}, "nothing is asked for"),
-        ({"words": "rainy"}, "only tags can be searched for"),
+        (
+            {"words": "rainy"},
+            "“rainy” is no tag, and its meaning is not known here: try a tag such",
+        ),
+        ({"words": "jaz:2"}, "“jaz” is no tag, and its meaning is not known here: try a tag such"),
+        ({"words": "sad", "not": "jaz"}, "try a tag such as jazz"),
+        ({"words": "jazz, " + "a" * 400}, f"“{'a' * 60}…” is no tag"),
+        ({"words": "a" * 100_000}, f"“{'a' * 60}…” is too long"),
+        ({"words": "sad", "like": "a" * 501}, "ids of songs have at most 500 letters"),
+        ({"like": ""}, "nothing is asked for"),
+        ({"like": " "}, "nothing is asked for"),
         ({"like": "no such"}, "'no such' is no song here"),
         ({"like": "/etc/passwd"}, "is no song here"),
         ({"like": "/etc/passwd:2"}, "is no song here"),
@@ -91,6 +104,11 @@ def test_what_cannot_be_answered_gets_one_sentence(port, asked, says):
     status, answer = search(port, **asked)
     assert status == 400 and list(answer) == ["error"]
     assert says in answer["error"] and "\n" not in answer["error"]
+    assert "--" not in answer["error"] and len(answer["error"]) < 300
+
+
+def test_a_song_that_is_empty_is_none(port):
+    assert search(port, "jazz", like="")[1] == search(port, "jazz")[1]
 
 
 def test_a_word_that_is_no_tag_is_told(tmp_path):
@@ -99,7 +117,7 @@ def test_a_word_that_is_no_tag_is_told(tmp_path):
         _, answer = search(port, "jazz:2, blue:0.5")
         assert answer["notes"] == ["“blue” is no tag; its word vector says what it means"]
         status, answer = search(port, "rainy")
-        assert status == 400 and "'rainy' is no tag, and has no word vector" in answer["error"]
+        assert status == 400 and "“rainy” is no tag, and its meaning is not" in answer["error"]
 
 
 def test_ids_that_look_like_weights_and_tags_with_commas():
@@ -124,6 +142,13 @@ def test_audio_whole_and_in_ranges(port, index):
     assert head["content-range"] == f"bytes 100-199/{len(whole)}"
     assert get(port, f"/{address}", Range="bytes=-5")[2] == whole[-5:]
     assert get(port, f"/{address}", Range=f"bytes={len(whole)}-")[0] == 416
+
+
+@pytest.mark.parametrize("ranges", ["items=0-5", "bytes=0-5,99999999-", "bytes=-", "a", ""])
+def test_other_ranges_than_one_get_the_whole(port, index, ranges):
+    address = search(port, "sad")[1]["hits"][0]["audio"]
+    status, _, body = get(port, f"/{address}", Range=ranges)
+    assert (status, body) == (200, (index.folder.parent / "tone.wav").read_bytes())
 
 
 @pytest.mark.parametrize(
@@ -185,7 +210,7 @@ def test_map(port, index):
 
 def test_page_takes_nothing_from_elsewhere(port):
     text = ""
-    for name in ("", "page.js", "map.js", "page.css"):
+    for name in ("", "page.js", "map.js", "words.js", "page.css"):
         status, _, body = get(port, f"/{name}")
         assert status == 200
         text += body.decode()
@@ -208,14 +233,43 @@ def test_mistakes_of_the_command(tmp_path):
     folder = make_index(folder=tmp_path / "songs.index").folder
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        assert_user_error(wrong(folder, "--port", str(port)), f"port {port}", "give another --port")
+        taken = wrong(folder, "--port", str(port))
+        says = f"port {port} of 127.0.0.1 cannot be listened on (Address already in use): give"
+        assert_user_error(taken, says)
     assert_user_error(wrong(folder, "--port", "99999"), "port 99999")
     assert_user_error(wrong(folder, "--port", "web"), "--port must be a whole number")
-    assert_user_error(wrong(folder, "--host", "no.such.invalid"), "no.such.invalid")
+    for name in ("no.such.invalid", "a..b"):
+        assert_user_error(wrong(folder, "--host", name), f"port 7860 of {name} cannot be")
     assert_user_error(wrong(folder, "--host", ""), "--host is empty")
     assert_user_error(wrong(tmp_path / "none"), "cannot be read")
     (folder / "index.json").write_text("{}")
     assert_user_error(wrong(folder), "is no index, or is damaged")
+
+
+def has_ipv6():
+    with contextlib.suppress(OSError), socket.create_server(("::1", 0), family=socket.AF_INET6):
+        return True
+    return False
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+def test_an_address_of_ipv6(monkeypatch, capsys):
+    places = []
+    monkeypatch.setattr(
+        "uvicorn.Server.run", lambda _, sockets: places.extend(one.getsockname() for one in sockets)
+    )
+    serve_page(Searcher(make_index()), "::1", 0)
+    [(address, port, *_)] = places
+    *_, on_words, on_page = capsys.readouterr().out.splitlines()
+    assert (address, on_page) == ("::1", f"http://[::1]:{port}/ is the page; Ctrl-C ends it")
+    assert "searches for tags alone, unless --vectors FILE is given" in on_words
+
+
+def test_names_of_this_machine(index):
+    with served(index, LOCAL_NAMES) as port:
+        for name in ("[::1]:80", "[::1]", "localhost:80", "127.0.0.1"):
+            assert get(port, "/about", Host=name)[0] == 200
+        assert get(port, "/about", Host="evil.example")[0] == 400
 
 
 def test_a_package_that_is_missing(tmp_path):

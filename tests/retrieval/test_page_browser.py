@@ -5,16 +5,23 @@ import os
 import re
 import shutil
 
+import numpy as np
 import pytest
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from index_samples import make_index
+from index_samples import TAGS, make_index
 from page_samples import BAD_TAG, served, sounding_index
+from retrieval.song_index import IndexedSong
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+HOLD_MAP = """
+const ask = window.fetch;
+window.fetch = (target) => target === "map"
+  ? new Promise((go) => { window.letMap = () => go(ask(target)); }) : ask(target);
+"""
 FLAGS = ("headless", "no-sandbox", "disable-gpu", "disable-background-networking")
 
 pytestmark = [
@@ -115,6 +122,32 @@ def test_search_listen_and_go_on_from_a_song(browser, address):
     wait_for(browser, f"10 songs for jazz, sad, not like {worse}")
 
 
+def test_what_is_typed_and_played_stays(browser, address):
+    browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": HOLD_MAP})
+    browser.get(f"{address}?words=jazz")
+    wait_for(browser, "10 songs for jazz.")
+    words, sound = one(browser, "#words"), one(browser, "#hits audio")
+    sound.send_keys(Keys.SPACE)
+    until(browser, lambda _: sound.get_property("currentTime") > 0)
+    words.send_keys(", sad")
+    until(browser, lambda _: browser.execute_script("return window.letMap && (letMap(), true)"))
+    one(browser, "#map[data-labels]")
+    one(browser, "#more").click()
+    wait_for(browser, "20 songs for jazz.")
+    assert len(all_of(browser, "#hits > li")) == 20 and "top=20" in browser.current_url
+    first_new = browser.find_element(By.CSS_SELECTOR, "#hits > li:nth-child(11)")
+    assert browser.switch_to.active_element == first_new
+    assert browser.execute_script("return scrollY") > 0
+    assert words.get_property("value") == "jazz, sad" and not sound.get_property("paused")
+    searches = "return performance.getEntriesByType('resource').map(({ name }) => name)"
+    assert sum("/search?" in name for name in browser.execute_script(searches)) == 2
+    name = one(browser, "#hits .title").text
+    button(browser, f"more like {name}").click()  # what is typed joins in
+    wait_for(browser, f"10 songs for jazz, sad, like {name}.")
+    browser.back()
+    wait_for(browser, "20 songs for jazz.")
+
+
 def test_names_stay_text(browser, address):
     open_page(browser, f"{address}?words=jazz&top=24")
     wait_for(browser, "24 songs")
@@ -123,7 +156,7 @@ def test_names_stay_text(browser, address):
     browser.get(f"{address}?words=<img src=x onerror=document.title='run'>:2")
     wait_for(browser, f"10 songs for {BAD_TAG}:2")
     open_page(browser, f"{address}?words=<script>document.title='run'</script>")
-    wait_for(browser, "Nothing was searched: only tags can be searched for")
+    wait_for(browser, "Nothing was searched: “<script>document.title='run'</script>” is no tag")
     assert button(browser, BAD_TAG).text == BAD_TAG
     assert all_of(browser, "img, b, main script") == []
     assert browser.title == "Songs by words"
@@ -159,6 +192,11 @@ def test_by_keyboard_alone(browser, address):
     canvas.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_UP, "+", Keys.ENTER)
     until(browser, lambda _: one(browser, "#playing audio").get_property("currentTime") > 0)
     assert one(browser, "#here").text == one(browser, "#playing audio").accessible_name
+    canvas.send_keys("0", Keys.SHIFT, Keys.ARROW_LEFT, Keys.ARROW_RIGHT)
+    tag = one(browser, "#here").text
+    assert tag in [BAD_TAG, *TAGS]
+    canvas.send_keys(Keys.ENTER)
+    until(browser, lambda _: tag in said(browser).partition("for ")[2].strip(".").split(", "))
 
 
 def test_tags_with_commas(browser):
@@ -177,11 +215,16 @@ def test_tags_with_commas(browser):
             words.send_keys(typed)
             options = all_of(browser, "#tags option")
             assert [option.get_attribute("value") for option in options] == expected
-        labels = boxes(browser)
-        tag = next(box for box in labels if box["tag"] == "r&b, soul")
-        for _ in range(2):  # asked for already
-            click_on_map(browser, tag["x"] + tag["width"] / 2, tag["y"] + tag["height"] / 2)
-            wait_for(browser, "4 songs for soul:-1, r&b, soul.")
+        for typed, tag, asked in (  # compared as a search does, whether searched before or not
+            ("soul:-1, R&B,SOUL", "r&b, soul", "soul:-1, R&B, SOUL"),
+            ("R&B, soul", "soul", "R&B, soul, soul"),
+            ("JAZZ ,soul:2", "soul", "JAZZ, soul:2, soul"),
+            ("JAZZ", "jazz", "JAZZ"),
+        ):
+            words.clear()
+            words.send_keys(typed)
+            click_on_tag(browser, tag)
+            wait_for(browser, f"4 songs for {asked}.")
 
 
 def boxes(browser):
@@ -193,8 +236,7 @@ def test_map(browser, address):
     labels = boxes(browser)
     assert len(labels) >= 4
     assert_apart(labels)
-    jazz = next(box for box in labels if box["tag"] == "jazz")
-    click_on_map(browser, jazz["x"] + jazz["width"] / 2, jazz["y"] + jazz["height"] / 2)
+    click_on_tag(browser, "jazz")
     wait_for(browser, "10 songs for jazz")
     before = boxes(browser)
     one(browser, "#in").click()
@@ -202,6 +244,25 @@ def test_map(browser, address):
     assert_apart(boxes(browser))
     one(browser, "#all").click()
     assert boxes(browser) == before
+    for start, end in ((40, 120), (120, 40)):
+        pinch(browser, start, end)
+        places = [(box["x"], box["y"]) for box in boxes(browser)]
+        is_as_before = np.allclose(places[:4], [(box["x"], box["y"]) for box in before[:4]])
+        assert is_as_before == (end == 40)
+    assert "10 songs for jazz." in said(browser)  # no finger clicked
+    assert browser.execute_script("return visualViewport.scale") == 1
+
+
+def pinch(browser, *wide):
+    """Put two fingers on the map, as far apart as the first number says, and move them."""
+    place = browser.execute_script("return document.querySelector('#map').getBoundingClientRect()")
+    left, top, width, height = (place[name] for name in ("x", "y", "width", "height"))
+    for kind, apart in zip(("touchStart", "touchMove"), wide, strict=True):
+        xs = (left + width / 2 - apart, left + width / 2 + apart)
+        fingers = [{"x": x, "y": top + height / 2, "id": number} for number, x in enumerate(xs)]
+        told = {"type": kind, "touchPoints": fingers}
+        browser.execute_cdp_cmd("Input.dispatchTouchEvent", told)
+    browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
 
 def assert_apart(labels):
@@ -211,13 +272,15 @@ def assert_apart(labels):
             assert is_beside or a["y"] >= b["y"] + b["height"] or b["y"] >= a["y"] + a["height"]
 
 
-def click_on_map(browser, x, y):
-    """Click on a place that is told from the upper left corner of the map."""
+def click_on_tag(browser, tag):
+    label = next(box for box in boxes(browser) if box["tag"] == tag)
     canvas = one(browser, "#map")
-    middle = [canvas.get_property(name) / 2 for name in ("clientWidth", "clientHeight")]
+    browser.execute_script("arguments[0].scrollIntoView()", canvas)
+    corner = browser.execute_script("return arguments[0].getBoundingClientRect()", canvas)
     actions = webdriver.ActionChains(browser)
-    actions.move_to_element_with_offset(canvas, int(x - middle[0]), int(y - middle[1]))
-    actions.click().perform()
+    x, y = label["x"] + label["width"] / 2, label["y"] + label["height"] / 2
+    actions.w3c_actions.pointer_action.move_to_location(corner["x"] + x, corner["y"] + y).click()
+    actions.perform()
 
 
 def test_playlist_is_downloaded(browser, address, tmp_path):
@@ -229,13 +292,28 @@ def test_playlist_is_downloaded(browser, address, tmp_path):
     assert file.read_text().count(f"{address}audio/") == 3
 
 
+def assert_nothing_is_cut_off(browser, width):
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    for shown in all_of(browser, "#hits button, audio, #words, canvas"):
+        place = shown.rect
+        assert place["width"] > 30 and place["x"] >= 0 and place["x"] + place["width"] <= width
+
+
 @pytest.mark.parametrize("width", [320, 1200])
 def test_nothing_is_cut_off(browser, address, width):
     size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
     open_page(browser, f"{address}?words=jazz, sad")
     wait_for(browser, "10 songs")
-    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
-    for shown in all_of(browser, "#hits button, audio, #words, canvas"):
-        place = shown.rect
-        assert place["width"] > 30 and place["x"] >= 0 and place["x"] + place["width"] <= width
+    assert_nothing_is_cut_off(browser, width)
+    tag, song = "g" * 300, IndexedSong("i" * 300, "a" * 300, "t" * 300)
+    songs = [song, *(song._replace(song_id=f"S{number}") for number in range(3))]
+    with served(make_index(4, songs, tags=[tag, "jazz"])) as port:
+        open_page(browser, f"http://127.0.0.1:{port}/?words={tag}, jazz&like={song.song_id}")
+        wait_for(browser, "3 songs")
+        one(browser, "#map").send_keys(Keys.ARROW_RIGHT)
+        until(browser, lambda _: one(browser, "#here").text.startswith("aaa"))
+        assert_nothing_is_cut_off(browser, width)
+        browser.get(f"http://127.0.0.1:{port}/?words={'a' * 3000}")
+        wait_for(browser, "is too long")
+        assert_nothing_is_cut_off(browser, width)
