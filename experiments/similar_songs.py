@@ -33,7 +33,7 @@ from experiments.runs import (
     write_report,
 )
 from experiments.tables import CHANCE, budgets, markdown, mean_and_deviation
-from experiments.variants import add_variants, variant_columns
+from experiments.variants import VARIANT, variant_columns
 from options import Options, merge_options, parse_options
 from results import provenance
 from retrieval.embedding import embed_songs
@@ -207,7 +207,7 @@ def main() -> None:
     """Read the command line and make the report."""
     parser = command_parser(__doc__)
     parser.add_argument("--features", default="cf", help="cf, musicnn, mfcc, ...; with commas")
-    add_variants(parser)
+    parser.add_argument("--variant", **VARIANT)
     given = parse_command(parser)
     recipes = variant_columns(given.variants) if given.variants else RECIPES
     compare_similar(given, names_in(given.features), recipes)

@@ -12,6 +12,7 @@ RESULT_DIR/variants/NAME-seedN. A second start repeats nothing that is there.
 import argparse
 import re
 import shlex
+from typing import Any
 
 from command_line import run_or_explain
 from errors import UserError
@@ -26,6 +27,13 @@ from experiments.runs import (
 from experiments.tables import Found, paired_tests
 from options import parse_options
 
+VARIANT: dict[str, Any] = {  # the option --variant, of a parser
+    "action": "append",
+    "dest": "variants",
+    "metavar": "NAME=OPTIONS",
+    "help": "a column, and options of main.py that are its own; once for each",
+}
+
 
 def compare_columns(
     given: argparse.Namespace, title: str, columns: dict[str, Column], *parts: str
@@ -34,14 +42,6 @@ def compare_columns(
     found = run_seeds(given, columns)
     tests = [paired_tests(found)] if len(found) > 1 else []
     return write_results(given, title, found, *tests, *parts), found
-
-
-def add_variants(parser: argparse.ArgumentParser, **more) -> None:
-    """Let a command take --variant, once or more often."""
-    text = "a column, and options of main.py that are its own; once for each"
-    parser.add_argument(
-        "--variant", action="append", metavar="NAME=OPTIONS", dest="variants", help=text, **more
-    )
 
 
 def variant_columns(variants: list[str]) -> dict[str, Column]:
@@ -79,7 +79,7 @@ def _options(name: str, text: str) -> list[str]:
 def main() -> None:
     """Read the command line and compare."""
     parser = command_parser(__doc__)
-    add_variants(parser, required=True)
+    parser.add_argument("--variant", required=True, **VARIANT)
     given = parse_command(parser)
     compare_columns(given, "variants", variant_columns(given.variants))
 
