@@ -7,32 +7,20 @@ and, where tags have categories, compare.png.
 """
 
 import argparse
-import json
-from pathlib import Path
 
-from command_line import run_or_explain
+from command_line import OptionParser, run_or_explain
+from dataset.files import user_path
 from dataset.writing import staged
 from errors import UserError
 from experiments.charts import category_chart
-from experiments.tables import first_run, results_table
-
-
-def read_results(folder: Path) -> dict:
-    """Read the results.json of a folder, or raise `UserError`."""
-    file = folder / "results.json"
-    if not file.is_file():
-        raise UserError(f"{file} is missing: python main.py --mode TEST writes it")
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except ValueError:
-        raise UserError(f"{file} is not valid JSON: run --mode TEST again") from None
+from experiments.tables import first_run, read_results, results_table
 
 
 def main() -> None:
     """Print the table and write table and chart."""
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("folders", type=Path, nargs="+")
-    parser.add_argument("--to", type=Path, required=True)
+    parser = OptionParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folders", metavar="FOLDER", type=user_path, nargs="+")
+    parser.add_argument("--to", metavar="RESULT_DIR", type=user_path, required=True)
     arguments = parser.parse_args()
     found = {folder.resolve().name: [read_results(folder)] for folder in arguments.folders}
     if len(found) < len(arguments.folders):

@@ -1,4 +1,4 @@
-"""The branches of a model against a simple baseline: features of the songs and logistic regression.
+r"""The branches of a model against a simple baseline: song features and logistic regression.
 
     python -m experiments.mfcc DATA_PATH RESULT_DIR --seeds 0,1,2 [options of main.py]
     python -m experiments.mfcc DATA_PATH RESULT_DIR --features mfcc,musicnn \
@@ -21,7 +21,7 @@ from command_line import names_in, run_or_explain
 from dataset.directory import Dataset
 from dataset.files import SPLITS
 from dataset.mel_store import MEL_SETTINGS
-from experiments.runs import command_parser, parse_command, run_seeds, write_results
+from experiments.runs import Column, command_parser, parse_command, run_seeds, write_results
 from metrics import mean_over_tags, score_tags
 from options import Options, merge_options, parse_options
 from progress import progress
@@ -96,11 +96,13 @@ def run_baseline(dataset: Dataset, options: Options, name: str = "mfcc") -> dict
     return {**results, "made_by": {**made_by, "baseline": {"features": name, "strength": best}}}
 
 
-def variants(input_types: list[str], losses: list[str]) -> dict[str, list[str]]:
-    """Columns of models, and their options of main.py."""
+def models(input_types: list[str], losses: list[str]) -> dict[str, Column]:
+    """Columns of the models."""
     acoustic = {("spec", "triplet"): "acoustic branch"}
     return {
-        acoustic.get((kind, loss), f"{kind}, {loss}"): ["--input_type", kind, "--loss", loss]
+        acoustic.get((kind, loss), f"{kind}, {loss}"): Column(
+            ["--input_type", kind, "--loss", loss]
+        )
         for kind in input_types
         for loss in losses
     }
@@ -119,8 +121,8 @@ def main() -> None:
         options = replace(asked, input_type=kinds[0] if name == "mfcc" else name)
         label = f"{'MFCC' if name == 'mfcc' else name} + logistic regression"
         found[label] = [run_baseline(open_asked(options), options, name)]
-    models = variants(kinds, names_in(given.losses))
-    write_results(given, "mfcc", found | run_seeds(given, models))
+    found |= run_seeds(given, models(kinds, names_in(given.losses)))
+    write_results(given, "mfcc", found)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from experiments import paper
 from experiments.charts import category_chart
 from experiments.runs import (
     BALANCED_WEIGHTED,
+    Column,
     command_parser,
     parse_command,
     run_seeds,
@@ -35,8 +36,6 @@ from options import parse_options
 from train_test import score
 
 INPUT_TYPES = {"cultural": "cf", "acoustic": "spec", "hybrid": "hybrid", "fused": "spec+cf"}
-
-
 TAKEN_AWAY: tuple[dict[str, Any], ...] = ({"vectors": {}}, {"mel": None})  # of a Dataset
 
 
@@ -83,15 +82,12 @@ def paper_categories() -> str:
     )
 
 
-def score_alone(runs: list[dict]) -> dict[str, list[dict]]:
+def score_alone(runs: list[dict], data_path: str) -> dict[str, list[dict]]:
     """Test models of fused inputs anew with one input alone: column -> results of every run."""
     found: dict[str, list[dict]] = {"fused, audio alone": [], "fused, listening alone": []}
     for run in runs:
         made_by = run["made_by"]
-        where = {
-            "model_load_path": made_by["checkpoint"],
-            "data_path": made_by["tested_by"]["data_path"],
-        }
+        where = {"model_load_path": made_by["checkpoint"], "data_path": data_path}
         trained = open_trained({"mode": "TEST"} | where)
         for column, less in zip(found, TAKEN_AWAY, strict=True):
             alone = trained._replace(dataset=replace(trained.dataset, **less))
@@ -103,10 +99,12 @@ def compare_modalities(given: argparse.Namespace, asked: str | None = None) -> t
     """Run the columns `asked` for, or all possible; write the report; return it and the runs."""
     is_subset = parse_options(given.options).get("is_subset", False)
     columns = choose_columns(asked, existing_directory(given.data_path), is_subset)
-    variants = {name: ["--input_type", INPUT_TYPES[name]] for name in columns}
-    found = run_seeds(given, variants, BALANCED_WEIGHTED)
+    found = run_seeds(
+        given,
+        {name: Column(["--input_type", INPUT_TYPES[name]], BALANCED_WEIGHTED) for name in columns},
+    )
     if "fused" in found:
-        found |= score_alone(found["fused"])
+        found |= score_alone(found["fused"], given.data_path)
     has_chart = bool(first_run(found)["categories"])
     parts = ["![MAP by tag category](modalities.png)\n"] if has_chart else []
     quoted = paper.MODALITIES_SUBSET if is_subset else paper.MODALITIES

@@ -1,49 +1,53 @@
 """What the experiments share: their command line, runs of main.py over seeds, and their files.
 
 Each run trains and tests by main.py into a folder of its own; a run whose results.json is there is
-not repeated (an error if its options were others), and one that was interrupted goes on.
+not repeated (an error if its options or data were others), and one that was interrupted goes on.
 """
 
 import argparse
-import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from command_line import OptionParser
+from dataset.files import existing_directory
 from dataset.writing import json_text, staged
 from errors import UserError
-from experiments.tables import Found, results_section
-from options import MODEL_OPTIONS, Options, merge_options, parse_options
+from experiments.finished import Job, check_finished, check_same_test, contents
+from experiments.tables import Found, read_results, results_section
+from options import Options, parse_options, seed_number
 from train_test import test, train
 
 BALANCED_WEIGHTED = ["--is_balanced", "--is_weighted"]  # the paper's best
+CULTURAL = [f"@{Path(__file__).parents[1] / 'recipes' / 'cultural.args'}"]
 
 
-def run(data_path: str, folder: Path, options: list[str]) -> dict:
-    """Train and test one model, or read what it reached before; return its results.
+class Column(NamedTuple):
+    """A column of a table, by options of main.py; what stands later overrides what stands before.
 
-    Raises
-    ------
-    UserError
-        The run in the folder had other options.
+    Attributes
+    ----------
+    fixed : list of str
+        What makes the column what it is: stands after the options of the user.
+    recipe : sequence of str
+        Stands before them.
+    folder : str
+        In RESULT_DIR, of its runs; '' where `run_name` tells them apart.
     """
-    results = folder / "results.json"
-    where = {"data_path": data_path}
-    given = where | parse_options(options)
-    if not results.is_file():
-        is_stopped = (folder / "last.ckpt").is_file()
-        train(given | {"model_save_path": str(folder), "resume": is_stopped})
-        test(where | {"mode": "TEST", "model_load_path": str(folder)})
-    found = json.loads(results.read_text(encoding="utf-8"))
-    asked = merge_options(given).to_store()
-    ran = Options().to_store() | found["made_by"]["options"]  # what came later was at its default
-    for name in (*MODEL_OPTIONS, "n_epochs", "data_path"):
-        if asked[name] != ran[name]:
-            raise UserError(
-                f"{results} is from a run with --{name} {ran[name]}, not {asked[name]}: give "
-                "another RESULT_DIR"
-            )
-    return found
+
+    fixed: list[str]
+    recipe: Sequence[str] = ()
+    folder: str = ""
+
+    def options(self, given: argparse.Namespace) -> dict[str, Any]:
+        """All options of the column but data and seed."""
+        return parse_options([*self.recipe, *given.options, *self.fixed])
+
+    def job(self, name: str, given: argparse.Namespace, seed: int) -> Job:
+        """The run with a seed; in RESULT_DIR/runs experiments share runs."""
+        asked = self.options(given) | {"data_path": given.data_path, "seed": seed}
+        own = f"{self.folder}-seed{seed}" if self.folder else ""
+        return Job(name, given.result_dir / (own or f"runs/{run_name(Options(**asked))}"), asked)
 
 
 def run_name(options: Options) -> str:
@@ -59,28 +63,54 @@ def run_name(options: Options) -> str:
     return f"{options.input_type}-{options.w2v_type}-{sampling}-seed{options.seed}"
 
 
-def run_seeds(
-    given: argparse.Namespace, variants: dict[str, list[str]], defaults: Sequence[str] = ()
-) -> Found:
-    """Run every variant with every seed, in RESULT_DIR/runs; experiments share runs there.
+def run_seeds(given: argparse.Namespace, columns: dict[str, Column]) -> Found:
+    """Make every column with every seed.
 
     Parameters
     ----------
     given : Namespace
         As `parse_command` reads it.
-    variants : dict of str to list of str
-        Column -> its options of main.py, which stand after those of the user.
-    defaults : sequence of str
-        Options of all columns that the user's override.
+    columns : dict of str to Column
+        By name.
     """
-    found: Found = {name: [] for name in variants}
-    jobs = [(seed, name) for seed in given.seeds for name in variants]
-    for number, (seed, name) in enumerate(jobs, start=1):
-        print(f"--- run {number} of {len(jobs)}: {name}, seed {seed}", flush=True)
-        options = [*defaults, *given.options, *variants[name], "--seed", str(seed)]
-        folder = given.result_dir / "runs" / run_name(merge_options(parse_options(options)))
-        found[name].append(run(given.data_path, folder, options))
+    existing_directory(given.data_path)
+    jobs = [
+        column.job(name, given, seed) for seed in given.seeds for name, column in columns.items()
+    ]
+    holding = contents(jobs)
+    check_same_test(jobs, holding)
+    found: Found = {name: [] for name in columns}
+    for job, results in zip(jobs, run_all(jobs, holding), strict=True):
+        found[job.column].append(results)
     return found
+
+
+def run_all(jobs: Sequence[Job], holding: Sequence[dict[str, Any]]) -> list[dict]:
+    """Make every run, or read what it reached before; return their results.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+        The runs.
+    holding : sequence of dict
+        What their data holds now, as `contents` gives it.
+
+    Raises
+    ------
+    UserError
+        A run that is there had other options or other data; then none is made.
+    """
+    check_finished(jobs, holding)
+    for number, job in enumerate(jobs, start=1):
+        print(
+            f"--- run {number} of {len(jobs)}: {job.column}, seed {job.given['seed']}", flush=True
+        )
+        if not job.results.is_file():
+            is_stopped = (job.folder / "last.ckpt").is_file()
+            train(job.given | {"model_save_path": str(job.folder), "resume": is_stopped})
+            where = {"mode": "TEST", "data_path": job.given["data_path"]}
+            test(where | {"model_load_path": str(job.folder)})
+    return [read_results(job.folder) for job in jobs]
 
 
 def command_parser(description: str) -> argparse.ArgumentParser:
@@ -100,19 +130,25 @@ def parse_command(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """Read the command line; `options` gets what is left, the options of main.py, checked."""
     given, options = parser.parse_known_args()
     given.options = options
-    asked = parse_options(options)
+    check_free(parse_options(options))
+    return given
+
+
+def check_free(asked: Collection[str]) -> None:
+    """Raise `UserError` if one of the options given is for the experiment to set."""
     for name in ("data_path", "seed", "model_save_path", "model_load_path", "mode", "resume"):
         if name in asked:
             raise UserError(f"--{name} is set by the experiment: leave it out")
-    return given
 
 
 def parse_seeds(text: str) -> list[int]:
     """Read '0,1,2'."""
     try:
-        seeds = [int(seed) for seed in text.split(",")]
-    except ValueError:
-        raise UserError(f"--seeds {text} is no list of whole numbers: 0,1,2") from None
+        seeds = [seed_number(seed.strip()) for seed in text.split(",")]
+    except argparse.ArgumentTypeError:
+        raise UserError(
+            f"--seeds {text} is no list of whole numbers from 0 to 2**32 - 1: give such as 0,1,2"
+        ) from None
     if len(set(seeds)) < len(seeds):
         raise UserError(f"--seeds {text} names a seed twice: give each once")
     return seeds

@@ -1,18 +1,19 @@
-"""Songs like a song: of the ten nearest to a test song, how many share a tag with it.
+r"""Songs like a song: of the ten nearest to a test song, how many share a tag with it.
 
     python -m experiments.similar_songs DATA_PATH RESULT_DIR --input_type cf [options of main.py]
     python -m experiments.similar_songs DATA_PATH RESULT_DIR --input_type musicnn \
         --features musicnn,mfcc [options of main.py]
 
-A model is trained with each recipe, the paper's triplets and recipes/cultural.args; its embeddings
-stand beside the cosine of the features themselves (all but `cf` brought to mean 0 and deviation 1
-over the training songs) and chance. Answers are all songs, as in an index, or the test songs alone;
-never those of the query's artist. Prints the tables and writes them to RESULT_DIR/similar_songs.md,
-and every run to similar_songs.json.
+A model is trained with each recipe, the paper's triplets and recipes/cultural.args, or with each
+`--variant "NAME=OPTIONS"`, as experiments.variants takes them. Its embeddings stand beside the
+cosine of the features themselves (all but `cf` brought to mean 0 and deviation 1 over the training
+songs) and chance. Answers are all songs, as in an index, or the test songs alone; never those of
+the query's artist. Prints the tables and writes them to RESULT_DIR/similar_songs.md, and every run
+to similar_songs.json.
 """
 
 import argparse
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,13 +24,16 @@ from dataset.files import SPLITS, normal_form, read_songs
 from experiments.mfcc import song_features
 from experiments.runs import (
     BALANCED_WEIGHTED,
+    CULTURAL,
+    Column,
     command_parser,
     parse_command,
     run_seeds,
     runs_of,
     write_report,
 )
-from experiments.tables import CHANCE, markdown, mean_and_deviation
+from experiments.tables import CHANCE, budgets, markdown, mean_and_deviation
+from experiments.variants import VARIANT, variant_columns
 from options import Options, merge_options, parse_options
 from results import provenance
 from retrieval.embedding import embed_songs
@@ -37,8 +41,8 @@ from retrieval.song_index import unit_length
 
 N_ANSWERS = 10
 RECIPES = {
-    "paper": BALANCED_WEIGHTED,
-    "cultural": [f"@{Path(__file__).parents[1] / 'recipes' / 'cultural.args'}"],
+    "paper": Column(["--loss", "triplet", *BALANCED_WEIGHTED]),
+    "cultural": Column(["--loss", "sigmoid"], CULTURAL),
 }
 ANSWERS = {"all songs": SPLITS, "test songs": ("test",)}
 
@@ -159,10 +163,12 @@ def tables(found: dict[str, list[dict]], questions: dict[str, Questions]) -> str
     return text
 
 
-def compare_similar(given: argparse.Namespace, features: list[str]) -> str:
-    """Train, compare, write the report; return it."""
+def compare_similar(
+    given: argparse.Namespace, features: list[str], recipes: dict[str, Column]
+) -> str:
+    """Train by each recipe, compare, write the report; return it."""
     asked = merge_options(parse_options([*given.options, "--data_path", given.data_path]))
-    dataset = _open(asked, features)
+    dataset = _open(asked, features, [column.options(given) for column in recipes.values()])
     questions = {label: Questions(dataset, parts) for label, parts in ANSWERS.items()}
 
     def judge(vectors: np.ndarray, made_by: dict) -> dict:
@@ -176,20 +182,24 @@ def compare_similar(given: argparse.Namespace, features: list[str]) -> str:
         ]
         for name in features
     }
-    for name, runs in run_seeds(given, RECIPES).items():
-        found[f"model, {name} recipe"] = [
+    trained = {
+        f"model, {name} recipe": [
             judge(model_vectors(run, dataset), run["made_by"]) for run in runs
         ]
+        for name, runs in run_seeds(given, recipes).items()
+    }
+    found |= trained
     head = f"Measured on {given.data_path}, seeds {', '.join(map(str, given.seeds))}: precision at "
     head += f"{N_ANSWERS}, where an answer counts if it shares a tag of the kind with the query.\n"
-    text = head + tables(found, questions)
+    text = head + tables(found, questions) + budgets(trained)
     write_report(given.result_dir, "similar_songs", text, runs_of(found))
     return text
 
 
-def _open(asked: Options, features: list[str]) -> Dataset:
+def _open(asked: Options, features: list[str], of_models: list[dict[str, Any]]) -> Dataset:
     """Open the data with all that is compared, and the songs that have it."""
-    names = dict.fromkeys((*asked.inputs, *(name for name in features if name != "mfcc")))
+    inputs = [name for options in of_models for name in merge_options(options).inputs]
+    names = dict.fromkeys((*inputs, *(name for name in features if name != "mfcc")))
     return open_dataset(asked.data_path, asked.w2v_type, asked.is_subset, "+".join(names))
 
 
@@ -197,8 +207,10 @@ def main() -> None:
     """Read the command line and make the report."""
     parser = command_parser(__doc__)
     parser.add_argument("--features", default="cf", help="cf, musicnn, mfcc, ...; with commas")
+    parser.add_argument("--variant", **VARIANT)
     given = parse_command(parser)
-    compare_similar(given, names_in(given.features))
+    recipes = variant_columns(given.variants) if given.variants else RECIPES
+    compare_similar(given, names_in(given.features), recipes)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,12 @@
 `results.collect_results` gives them, one for each seed.
 """
 
+import json
 import statistics
 from collections.abc import Sequence
+from dataclasses import asdict
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,9 +17,25 @@ import numpy as np
 from errors import UserError
 from experiments import paper
 from metrics import METRICS
+from options import Options
 
 Found = dict[str, list[dict]]
 CHANCE = "at random"
+_OF_A_TEST = {"chance_map", "n_songs", "n_tags", "categories", "tags", "made_by", *METRICS}
+
+
+def read_results(folder: Path) -> dict:
+    """Read the results.json of a folder, or raise `UserError`."""
+    file = folder / "results.json"
+    if not file.is_file():
+        raise UserError(f"{file} is missing: python main.py --mode TEST writes it")
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        raise UserError(f"{file} is not valid JSON: remove it and test again") from None
+    if not isinstance(found, dict) or not found.keys() >= _OF_A_TEST:
+        raise UserError(f"{file} does not hold the results of a test: remove it and test again")
+    return found
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], n_words: int = 1) -> str:
@@ -74,7 +93,26 @@ def results_table(found: Found) -> str:
         ]
         label = f"MAP {category} ({about['n_tags']})"
         rows.append((label, *cells, f"{about['chance_map']:.4f}"))
-    return markdown(("", *found, CHANCE), rows)
+    return markdown(("", *found, CHANCE), rows) + budgets(found)
+
+
+def budgets(found: Found) -> str:
+    """Line below a table that says how long each column was trained; '' if all as long.
+
+    A baseline beside the models is trained in no epochs.
+    """
+    of_budget: dict[str, list[str]] = {}
+    for name, (run, *_) in found.items():
+        if "baseline" not in run["made_by"]:
+            ran = asdict(Options()) | run["made_by"].get("options", {})
+            is_triplets = ran["loss"] == "triplet" and ran["anchors_per_song"] == 1
+            drawn = f"{ran['triplets_per_epoch']:,} {'triplets' if is_triplets else 'songs'}"
+            epochs = f"{ran['n_epochs']} epoch{'s' if ran['n_epochs'] > 1 else ''}"
+            of_budget.setdefault(f"{epochs} of {drawn}", []).append(name)
+    if len(of_budget) < 2:
+        return ""
+    said = "; ".join(f"{', '.join(names)}: {budget}" for budget, names in of_budget.items())
+    return f"\nTrainings differ: {said}.\n"
 
 
 def heading(found: Found, data_path: str, seeds: Sequence[int]) -> str:

@@ -31,11 +31,13 @@ from dataset.directory import Dataset, write_split_without
 from dataset.files import subset_prefix
 from dataset.writing import staged
 from errors import UserError
+from experiments.finished import Job, contents
 from experiments.runs import (
     BALANCED_WEIGHTED,
+    Column,
     command_parser,
     parse_command,
-    run,
+    run_all,
     run_name,
     run_seeds,
     write_results,
@@ -93,8 +95,11 @@ def write_without(
         prefix = subset_prefix(is_subset)
         write_split_without(stage, dataset.path, dropped, prefix, keep_untagged=True)
     for file in dataset.path.iterdir():
-        with contextlib.suppress(FileExistsError):  # of this folder, or of an earlier start
-            (folder / file.name).symlink_to(file.resolve())
+        link = folder / file.name
+        if link.is_symlink():  # of an earlier start, perhaps to where the directory was then
+            link.unlink()
+        with contextlib.suppress(FileExistsError):  # of this folder
+            link.symlink_to(file.resolve())
 
 
 def rank_unseen(checkpoint: Path, data_path: Path, unseen: Dataset) -> tuple[dict, dict]:
@@ -134,16 +139,19 @@ def rank_all_unseen(
 ) -> list[dict]:
     """Train without each part of the tested tags; their results, by vector and by nearest."""
     asked = merge_options(parse_options(options))
-    per_tag: list[dict[str, np.ndarray]] = [{}, {}]
     some = "" if len(tested.tags) == len(dataset.tags) else f"-of{len(tested.tags)}"
-    for part, columns in enumerate(deal(len(tested.tags), asked.seed)):
-        print(f"--- without part {part + 1} of {N_PARTS} of the tags", flush=True)
-        unseen = with_tags(tested, columns)
-        folder = given.result_dir / "unseen" / f"{run_name(asked)}{some}-part{part + 1}"
+    parts, jobs = deal(len(tested.tags), asked.seed), []
+    for part, columns in enumerate(parts, start=1):
+        folder = given.result_dir / "unseen" / f"{run_name(asked)}{some}-part{part}"
         data_path = folder / "data"
-        write_without(dataset, unseen.tags, data_path, asked.is_subset)
-        made_by = run(str(data_path), folder, options)["made_by"]
-        for found, ranked in zip(per_tag, rank_unseen(folder, data_path, unseen), strict=True):
+        write_without(dataset, with_tags(tested, columns).tags, data_path, asked.is_subset)
+        job_options = parse_options(options) | {"data_path": str(data_path)}
+        jobs.append(Job(f"without part {part} of the tags", folder, job_options))
+    made_by = run_all(jobs, contents(jobs))[-1]["made_by"]
+    per_tag: list[dict[str, np.ndarray]] = [{}, {}]
+    for columns, job in zip(parts, jobs, strict=True):
+        both = rank_unseen(job.folder, job.folder / "data", with_tags(tested, columns))
+        for found, ranked in zip(per_tag, both, strict=True):
             for metric, values in ranked.items():
                 found.setdefault(metric, np.full(len(tested.tags), np.nan))[columns] = values
     return [collect_results(found, tested, "test") | {"made_by": made_by} for found in per_tag]
@@ -161,7 +169,7 @@ def compare_unseen(given: argparse.Namespace, n_tested: int | None = None) -> Fo
             "--tested"
         )
     tested = with_tags(dataset, most_common_tags(dataset, n_tags))
-    found = run_seeds(given, {SEEN: []}, BALANCED_WEIGHTED)
+    found = run_seeds(given, {SEEN: Column([], BALANCED_WEIGHTED)})
     found = {SEEN: [results_of_tags(one, tested) for one in found[SEEN]], UNSEEN: [], NEAREST: []}
     for seed in given.seeds:
         options = [*BALANCED_WEIGHTED, *given.options, "--seed", str(seed)]

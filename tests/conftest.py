@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from commands import ROOT
 from main_runs import AUDIO_OPTIONS, train
 from planted import write_planted, write_planted_mels
 
@@ -49,16 +48,3 @@ def trained_on_audio(audio_dataset_dir, tmp_path_factory) -> Path:
     changed |= {"anchors_per_song": 16, "lr_schedule": "cosine"}
     train(audio_dataset_dir, folder, **changed)
     return folder
-
-
-@pytest.fixture
-def short_recipe(tmp_path, monkeypatch) -> None:
-    """One epoch of one step in the recipe of the losses: its sixty take most of a minute."""
-    from experiments import sampling
-
-    recipe = (ROOT / "recipes/cultural.args").read_text()
-    for long, short in (("--n_epochs 60", "--n_epochs 1"), ("10240", "512")):
-        assert long in recipe
-        recipe = recipe.replace(long, short)
-    (tmp_path / "short.args").write_text(recipe)
-    monkeypatch.setattr(sampling, "RECIPE", f"@{tmp_path / 'short.args'}")

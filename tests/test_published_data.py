@@ -216,7 +216,7 @@ def test_every_step_on_msd500(published_dir, tmp_path):
 # ------------------------------------------------------------ the experiments
 
 
-def test_report_of_all_experiments(published_dir, tmp_path, short_recipe):
+def test_report_of_all_experiments(published_dir, tmp_path):
     """On a copy without spectrograms: with them it is the same, and takes minutes."""
     data, out = tmp_path / "data", tmp_path / "out"
     shutil.copytree(published_dir, data, ignore=shutil.ignore_patterns("spec"))

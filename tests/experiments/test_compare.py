@@ -6,12 +6,34 @@ import pytest
 
 from commands import assert_user_error, run_here
 from experiment_results import results
+from experiments.compare import main
 from experiments.tables import results_table
 
 
 def write(folder, content) -> None:
     folder.mkdir()
     (folder / "results.json").write_text(json.dumps(content))
+
+
+def test_what_is_missing_is_told_in_a_sentence(tmp_path):
+    assert_user_error(run_here("-m", "experiments.compare", tmp_path), "required: --to")
+    assert_user_error(run_here("-m", "experiments.compare", "--to", tmp_path), "FOLDER")
+
+
+def test_help_shows_the_command_line_on_its_own_line(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["compare", "--help"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "\n    python -m experiments.compare FOLDER... --to RESULT_DIR\n" in (
+        capsys.readouterr().out
+    )
+
+
+@pytest.mark.parametrize("content", [{}, [], {"map": 0.5}])
+def test_what_are_no_results_is_told(tmp_path, content):
+    write(tmp_path / "spec", content)
+    done = run_here("-m", "experiments.compare", tmp_path / "spec", "--to", tmp_path / "out")
+    assert_user_error(done, "spec/results.json does not hold the results of a test")
 
 
 def test_command_writes_table_and_chart(tmp_path):

@@ -23,7 +23,7 @@ def write_vectors(directory, name: str) -> None:
     vectors.save(str(directory / f"{name}_w2v" / "small.kv"))
 
 
-def test_report_has_all_parts_and_repeats_nothing(tmp_path, short_recipe):
+def test_report_has_all_parts_and_repeats_nothing(tmp_path):
     data, out = write_planted(tmp_path / "data"), tmp_path / "out"
     for name in ("google", "music"):
         write_vectors(data, name)

@@ -1,11 +1,21 @@
-"""experiments.runs: names of runs, seeds, options. tests/test_sampling.py runs it."""
+"""experiments.runs: names of runs, seeds, options. test_sampling.py and test_variants.py run it."""
 
 import json
+from argparse import Namespace
+from pathlib import Path
 
 import pytest
 
 from errors import UserError
-from experiments.runs import command_parser, parse_command, parse_seeds, run_name, write_report
+from experiments.runs import (
+    CULTURAL,
+    Column,
+    command_parser,
+    parse_command,
+    parse_seeds,
+    run_name,
+    write_report,
+)
 from options import merge_options, parse_options
 
 
@@ -28,10 +38,21 @@ def test_a_run_is_named_by_what_experiments_vary(flags, name):
 
 
 def test_seeds_are_a_list_of_different_numbers():
-    assert parse_seeds("0,12") == [0, 12]
-    for wrong in ("one", "1,,2", "1,1"):
+    assert parse_seeds("0,12") == parse_seeds("0, 12") == [0, 12]
+    for wrong in ("one", "1,,2", "1,1", "-1", "0,-1", "4294967296"):
         with pytest.raises(UserError, match="--seeds"):
             parse_seeds(wrong)
+
+
+def test_what_is_given_overrides_the_recipe_and_what_makes_the_column_overrides_both():
+    given = Namespace(data_path="data", result_dir=Path("out"))
+    given.options = ["--n_epochs", "2", "--loss", "triplet", "--input_type", "cf"]
+    job = Column(["--loss", "infonce"], CULTURAL).job("InfoNCE", given, seed=4)
+    expected = {"n_epochs": 2, "loss": "infonce", "lr": 1e-3, "data_path": "data", "seed": 4}
+    assert job.given.items() >= expected.items()
+    assert job.folder == Path("out/runs/cf-google-infonce-mixup-seed4")
+    own = Column([], folder="variants/mine").job("mine", given, seed=4)
+    assert own.folder == Path("out/variants/mine-seed4") and own.given["loss"] == "triplet"
 
 
 def test_what_is_left_are_options_of_main(monkeypatch):

@@ -62,15 +62,39 @@ def test_the_whole_run(dataset, tmp_path, monkeypatch, capsys):
     argv = ["similar_songs", str(dataset.path), str(tmp_path / "out"), "--seeds", "0"]
     monkeypatch.setattr(sys, "argv", [*argv, "--input_type", "cf", "--features", "cf"])
     cheap = ["--n_epochs", "1", "--triplets_per_epoch", "8", "--batch_size", "4"]
-    recipes = {"paper": cheap, "cultural": [*cheap, "--loss", "sigmoid"]}
-    monkeypatch.setattr(similar_songs, "RECIPES", recipes)
+    monkeypatch.setattr(sys, "argv", [*sys.argv, *cheap])
     similar_songs.main()
     runs = json.loads((tmp_path / "out" / "similar_songs.json").read_text())
     columns = ["cf, cosine", "model, paper recipe", "model, cultural recipe"]
     assert [run["column"] for run in runs] == columns
     assert all(0 <= run["test songs"]["any tag"] <= 1 for run in runs)
+    options = [run["made_by"]["options"] for run in runs[1:]]
+    assert [one["loss"] for one in options] == ["triplet", "sigmoid"]
+    assert [one["lr"] for one in options] == [1e-4, 1e-3]  # the second is the recipe's
+    assert all(one["triplets_per_epoch"] == 8 for one in options)
     said = capsys.readouterr().out
     assert "Answers among 80, all songs:" in said and "at random" in said
     asked = Questions(dataset, ("test",))
     expected = asked.precision(feature_vectors(dataset, "cf"))["any tag"]
     assert runs[0]["test songs"]["any tag"] == expected
+
+
+def test_recipes_of_ones_own(dataset, tmp_path, monkeypatch, capsys):
+    argv = ["similar_songs", str(dataset.path), str(tmp_path / "out"), "--seeds", "0"]
+    argv += ["--triplets_per_epoch", "8", "--batch_size", "4", "--input_type", "cf"]
+    own = ["--variant", "short=--n_epochs 1", "--variant", "long=--n_epochs 2"]
+    monkeypatch.setattr(sys, "argv", [*argv, *own])
+    similar_songs.main()
+    runs = json.loads((tmp_path / "out" / "similar_songs.json").read_text())
+    columns = ["cf, cosine", "model, short recipe", "model, long recipe"]
+    assert [run["column"] for run in runs] == columns
+    assert [run["made_by"]["options"]["n_epochs"] for run in runs[1:]] == [1, 2]
+    line = "model, short recipe: 1 epoch of 8 triplets; model, long recipe: 2 epochs of 8 triplets"
+    assert line in capsys.readouterr().out
+
+
+def test_help_keeps_the_command_line_as_it_is_typed(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["similar_songs", "--help"])
+    with pytest.raises(SystemExit):
+        similar_songs.main()
+    assert "--input_type musicnn \\\n        --features" in capsys.readouterr().out

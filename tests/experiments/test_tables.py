@@ -10,6 +10,7 @@ from experiment_results import results
 from experiments import paper
 from experiments.tables import (
     average_precisions,
+    budgets,
     heading,
     markdown,
     mean_and_deviation,
@@ -56,6 +57,34 @@ def test_results_of_different_data_never_stand_in_one_table(other):
     found = {"spec": [results(1, 1)], "cf": [results(1, 1), results(1, 1) | other]}
     with pytest.raises(UserError, match="spec and cf are from different test songs"):
         results_table(found)
+
+
+def trained(**options) -> dict:
+    return results(1, 1) | {"made_by": {"options": options}}
+
+
+def test_how_long_columns_are_trained_is_said_where_it_differs():
+    short, long = {"n_epochs": 2, "triplets_per_epoch": 1000}, {"n_epochs": 60}
+    found = {
+        "random": [trained(**short)] * 2,
+        "balanced": [trained(**short, is_balanced=True)] * 2,
+        "sigmoid": [trained(**long, triplets_per_epoch=10240, loss="sigmoid")] * 2,
+    }
+    line = "balanced: 2 epochs of 1,000 triplets; sigmoid: 60 epochs of 10,240 songs.\n"
+    assert results_table(found).endswith(f"|\n\nTrainings differ: random, {line}")
+    assert "differ" not in results_table({name: found[name] for name in ("random", "balanced")})
+
+
+def test_triplets_of_several_anchors_are_counted_in_songs():
+    alike = {"n_epochs": 5, "triplets_per_epoch": 960}
+    many = trained(**alike, anchors_per_song=64)
+    assert budgets({"triplet": [many], "sigmoid": [trained(**alike, loss="sigmoid")]}) == ""
+    assert budgets({"triplet": [trained(**alike)], "many": [many]}) != ""
+
+
+def test_a_baseline_is_trained_in_no_epochs():
+    baseline = results(1, 1) | {"made_by": {"options": {"n_epochs": 7}, "baseline": {}}}
+    assert budgets({"logistic regression": [baseline], "spec": [trained(n_epochs=2)]}) == ""
 
 
 def test_heading_says_what_was_measured():
