@@ -166,13 +166,18 @@ def build_solver(checkpoint: dict, path: str | Path) -> Solver:
 
 def check_same_data(solver_args: dict[str, Any], dataset: Dataset, path: Path) -> None:
     """Raise `UserError` unless the checkpoint was trained on such a dataset directory."""
-    if solver_args["tags"] != dataset.tags:
+    made_by = solver_args.get("made_by")
+    trained_on = made_by.get("fingerprint") if isinstance(made_by, dict) else None
+    if not isinstance(trained_on, dict):
+        raise UserError(
+            f"{path} does not say what it was trained on: give one that --mode TRAIN wrote"
+        )
+    if solver_args.get("tags") != dataset.tags:
         raise UserError(
             f"{path} was trained on other tags than those of {dataset.path}: give --data_path the "
             "directory that it was trained on"
         )
     _check_mel_settings(solver_args, dataset, path)
-    trained_on = solver_args["made_by"]["fingerprint"]
     for name, found in fingerprint(dataset).items():
         if found != trained_on.get(name, ""):
             raise UserError(

@@ -93,7 +93,7 @@ def busy_elsewhere(seconds: float, done: threading.Event) -> float:
 
 
 def busy_seconds(proc_stat: str, cores: set[int]) -> float:
-    """Seconds for which `cores` have been at work, ours or stolen by another virtual machine's."""
+    """Seconds for which `cores` were busy, with any program here, or taken by another machine."""
     busy = 0
     for line in proc_stat.splitlines():
         name, *ticks = line.split()

@@ -3,9 +3,13 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from main_runs import AUDIO_OPTIONS, train
 from planted import write_planted, write_planted_mels
+
+settings.register_profile("any machine", deadline=None)  # a busy one takes its time
+settings.load_profile("any machine")
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from checkpoint import checkpoint_file, load_solver, read_checkpoint
+from checkpoint import check_same_data, checkpoint_file, load_solver, read_checkpoint
 from dataset.directory import open_dataset
 from errors import UserError
 from model import SongInputs
@@ -87,6 +87,23 @@ def test_options_that_no_command_line_gives(tmp_path, shared_dataset_dir, name, 
     torch.save(saved, path)
     with pytest.raises(UserError, match=r"best\.ckpt has options that cannot be"):
         load_solver(path)
+
+
+@pytest.mark.parametrize("version", [2, 3, torch.ones(2), True, "3"])
+@pytest.mark.parametrize("settings", [{}, {"options": {}}, {"made_by": None, "tags": ["a"]}])
+def test_made_up_checkpoints(tmp_path, version, settings):
+    made_up = {"tag_retrieval_format": version, "hyper_parameters": settings, "state_dict": {}}
+    torch.save(made_up, tmp_path / "best.ckpt")
+    with pytest.raises(UserError, match=r"best\.ckpt has|lacks weights or settings"):
+        load_solver(tmp_path)
+
+
+@pytest.mark.parametrize("made_by", [None, {}, {"fingerprint": 5}, [1]])
+def test_a_checkpoint_that_does_not_say_its_data(tmp_path, shared_dataset_dir, made_by):
+    settings = {"tags": ["a"], "made_by": made_by}
+    dataset = open_dataset(shared_dataset_dir, input_type="cf")
+    with pytest.raises(UserError, match=r"last\.ckpt does not say what it was trained on"):
+        check_same_data(settings, dataset, tmp_path / "last.ckpt")
 
 
 def test_a_missing_checkpoint_is_named(tmp_path):

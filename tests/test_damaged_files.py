@@ -49,7 +49,7 @@ def one_sentence(said: str) -> bool:
     return sum(line.startswith("error: ") for line in said.splitlines()) == 1
 
 
-@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(
     content=st.sampled_from(FILES),
     cut=st.none() | st.integers(0, 200),

@@ -98,7 +98,6 @@ def whole(music, tmp_path_factory):
 
 wild = settings(
     max_examples=EXAMPLES,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

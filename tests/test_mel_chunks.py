@@ -250,7 +250,7 @@ def test_available_memory_is_known_here():
 
 
 @pytest.mark.parametrize("writer", [write_packed, write_published])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     crops=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 350)), max_size=6),
     length=st.integers(1, 320),

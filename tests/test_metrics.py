@@ -49,7 +49,7 @@ def many_tags(decimals: int, dtype: type) -> tuple[np.ndarray, np.ndarray]:
     return (rng.normal(size=truth.shape) + truth).round(decimals).astype(dtype), truth
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(scored_songs())
 def test_average_precision_and_roc_auc_are_those_of_scikit_learn(case):
     scores, truth = case
@@ -73,7 +73,7 @@ def test_many_songs_agree_with_scikit_learn(dtype, decimals):
         np.testing.assert_allclose(ours["roc_auc"][tag], expected, **EXACT)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(scored_songs(), min_size=1, max_size=6), st.integers(1, 100))
 def test_tags_scored_together_are_as_if_alone(cases, block_scores):
     """Whatever the others of their block are, and wherever the blocks end."""
@@ -133,7 +133,7 @@ def naive_precision_at_k(scores: np.ndarray, truth: np.ndarray, k: int) -> float
     return np.mean([truth[list(order[:k])].sum() / k for order in falling])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(scored_songs(max_songs=6), st.integers(1, 8))
 def test_precision_at_k_is_the_mean_over_orders_of_tied_songs(case, k):
     scores, truth = case
@@ -141,7 +141,7 @@ def test_precision_at_k_is_the_mean_over_orders_of_tied_songs(case, k):
     np.testing.assert_allclose(ours, [naive_precision_at_k(scores, truth, k)], **EXACT)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(scored_songs(), st.integers(0, 2**32 - 1))
 def test_order_of_songs_does_not_matter(case, seed):
     scores, truth = case
@@ -149,7 +149,7 @@ def test_order_of_songs_does_not_matter(case, seed):
     assert_same(score_one(scores, truth), score_one(scores[order], truth[order]))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(scored_songs())
 def test_only_the_ranking_matters(case):
     scores, truth = case
@@ -157,7 +157,7 @@ def test_only_the_ranking_matters(case):
     assert_same(score_one(scores, truth), score_one(np.exp(ranks), truth))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(scored_songs())
 def test_values_are_shares_and_a_perfect_ranking_reaches_one(case):
     scores, truth = case

@@ -49,8 +49,9 @@ def artist_groups(directory: Path, song_ids: list[str], all_known: bool = True) 
 def _one_name_each(artists: list[str]) -> list[str]:
     """Give an artist one name who is written in several ways, the first by code point; say so.
 
-    Names that differ only in capitals, blanks and characters that nobody sees are one artist's: to
-    keep two artists together costs nothing, to part one would put him into training and test.
+    Names that differ only in blanks and invisible characters are one artist's (capitals count, see
+    `_seen`): to keep two artists together costs nothing, to part one would put him into training
+    and test.
     """
     spellings = defaultdict(set)
     for name in artists:

@@ -76,6 +76,8 @@ def take_tags(
         table = leaves(report, "spellings merged", group_by_lemma(table))
     else:
         _tell_spellings(table)
+    if table.empty:
+        raise UserError("no song that counts has a tag: see whether the files are whole")
     left = keep_tags(table, options.min_songs)
     leaves(report, f"tags with at least {options.min_songs} songs", left)
     if left.empty:

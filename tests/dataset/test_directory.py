@@ -137,7 +137,7 @@ def test_a_split_without_any_tag_is_told(published, split):
 NAMES = st.text(min_size=1, max_size=8).filter(lambda name: not name.endswith("\0"))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_what_is_written_reads_back(tmp_path_factory, data):
     tags = data.draw(st.lists(NAMES, min_size=1, max_size=4, unique=True))

@@ -69,7 +69,7 @@ def npy_with_header(header: str) -> bytes:
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     cut=st.integers(0, 200),
     noise=st.lists(st.tuples(st.integers(0, 199), st.integers(0, 255)), max_size=4),
@@ -164,7 +164,7 @@ def test_read_tsv_names_a_missing_file(tmp_path):
 FIELD = st.text(st.characters(exclude_characters="\t\n\r\ufeff", exclude_categories=["Cs"]))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(rows=st.lists(st.tuples(FIELD.filter(bool), FIELD, FIELD), max_size=5))
 def test_written_tsv_reads_back(tmp_path_factory, rows):
     path = tmp_path_factory.mktemp("tsv") / "x.tsv"

@@ -173,7 +173,7 @@ def test_pickle_of_an_old_numpy(tmp_path):
     np.testing.assert_array_equal(vector, [1, 2])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_damaged_pickle_reads_or_is_refused_in_one_line(tmp_path_factory, data):
     content = bytearray(old_numpy_pickle())

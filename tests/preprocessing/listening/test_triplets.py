@@ -60,7 +60,7 @@ def test_ids_stay_text(tmp_path):
 IDS = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_size=3)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(IDS, IDS, st.integers(1, 1000)), min_size=1, max_size=30))
 def test_chunks_agree_with_a_plain_loop(tmp_path_factory, rows):
     file = tmp_path_factory.mktemp("wild") / "t.tsv"

@@ -151,7 +151,7 @@ def test_audio_below_a_folder(tmp_path):
     assert others == {"jpg": 2, "cue": 1, "": 1}
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 @given(ending=st.sampled_from(["wav", "flac", "mp3", "ogg"]), data=st.data())
 def test_any_damage_is_an_audio_error_or_sound(tmp_path_factory, ending, data):
     file = tmp_path_factory.mktemp("wild") / f"a.{ending}"

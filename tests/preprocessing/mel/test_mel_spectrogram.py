@@ -62,7 +62,7 @@ def test_power_and_decibels_are_those_of_librosa(name):
     assert abs(mel - decibel(expected)).max() < 0.1 + FLOAT16
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     tones=st.lists(
         st.tuples(st.floats(20, 11000), st.floats(-120, 0), st.floats(0, 6.3)), min_size=1
@@ -101,7 +101,7 @@ def test_the_settings_are_the_arguments_of_librosa():
     assert abs(mel_of_blocks([SIGNALS["chords"]]) - expected).max() < 0.2
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(lengths=st.lists(st.integers(0, 3000), min_size=1), batch=st.integers(1, 5000))
 def test_blocks_and_batches_do_not_matter(lengths, batch):
     samples = RNG.uniform(-1, 1, sum(lengths)).astype(np.float32)

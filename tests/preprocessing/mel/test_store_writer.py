@@ -52,7 +52,7 @@ def test_what_is_written_is_read(whole):
     assert content(whole).keys() == {FRAMES, INDEX, "dataset.json"}
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_killed_anywhere_it_ends_with_the_same_bytes(tmp_path_factory, data):
     """A kill leaves any part of the index, and any frames behind those that it tells of."""

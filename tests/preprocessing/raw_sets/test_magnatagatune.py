@@ -73,6 +73,12 @@ def test_options(raw, tmp_path):
     assert set(read_categories(tmp_path / "data")) == {"no voice", "drum"}
 
 
+def test_clips_without_a_tag(raw, tmp_path):
+    clips = [quoted("clip_id", *TAGS, "mp3_path"), quoted(2, 0, 0, 0, 0, "f/a.mp3")]
+    write_lines(raw / "annotations_final.csv", clips)
+    assert refused(step0("magnatagatune", raw, tmp_path / "data"), "no song that counts has a tag")
+
+
 def test_the_usual_split_by_folder():
     folders = {part: [] for part in ("train", "valid", "test")}
     for folder, part in PART_OF_FOLDER.items():

@@ -4,7 +4,10 @@ import sqlite3
 
 import pytest
 
+from dataset import writing
 from dataset.files import plain, read_songs, read_tsv
+from dataset.moving import alone
+from errors import UserError
 from preprocessing.raw_sets.raw_set import is_name
 from raw_samples import write_lastfm, write_msd
 from step0_runs import done_well, refused, step0, write_lines, write_own_music
@@ -130,3 +133,25 @@ def test_own_tags_have_no_invisible_characters(tmp_path):
     tags = [row[1:3] for row in fields_of(tmp_path / "data/msd500/track_tags.tsv")]
     assert tags == [["rock", "rock"], ["pop", "pop"]]
     assert read_songs(tmp_path / "data")[0].artist == "Ann"
+
+
+def test_files_come_into_place_while_others_are_kept_away(tmp_path, monkeypatch):
+    def moved(stage, directory):
+        if any(stage.iterdir()):
+            with pytest.raises(UserError, match="another command is writing"), alone(directory):
+                pass
+            seen.append(directory)
+        move_files(stage, directory)
+
+    seen, move_files = [], writing.move_files
+    monkeypatch.setattr(writing, "move_files", moved)
+    write_own_music(tmp_path / "music")
+    done_well(step0("table", tmp_path / "music/table.csv", tmp_path / "data", "--min_songs", 1))
+    assert seen[-1] == tmp_path / "data"
+    assert (tmp_path / "data/msd500/track_tags.tsv").is_file()
+
+
+def test_what_is_refused_leaves_no_folder(tmp_path):
+    (tmp_path / "raw").mkdir()
+    assert refused(step0("magnatagatune", tmp_path / "raw", tmp_path / "a/data"), "missing")
+    assert not (tmp_path / "a").exists()

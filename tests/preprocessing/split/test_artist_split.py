@@ -120,7 +120,7 @@ def test_search_is_as_good_as_brute_force():
         split_groups(matrix, artist, names(matrix), int(possible) + 1, seed=0)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(3, 25), st.integers(1, 6), st.integers(1, 6), st.integers(0, 1000))
 def test_a_split_keeps_its_promise_or_is_a_user_error(n_artists, n_tags, minimum, seed):
     matrix, artist = made_up(n_artists, n_tags, seed)

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dataset.files import read_tsv
@@ -207,7 +207,6 @@ ROWS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(ROWS)
 def test_group_says_what_plain_loops_say(rows):
     grouped = group_by_lemma(add_lemmas(table(*rows)))

@@ -217,7 +217,7 @@ WORDS = st.lists(
     max_size=6,
     unique_by=lambda word: unicodedata.normalize("NFC", word),
 )
-wild = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+wild = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @given(content=st.binary(max_size=200), start=st.sampled_from([b"", b"2 3\n", b"\xba\x16\x4f\x2f"]))
