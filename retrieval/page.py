@@ -11,6 +11,7 @@ import socket
 import threading
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from urllib.parse import quote
 
@@ -175,7 +176,12 @@ class Page:
     def _notes(self, wanted: Sequence[Wanted]) -> list[str]:
         """What is done with words that are no tags."""
         return [
-            f"“{one.word}” is no tag; its word vector says what it means"
+            f"“{one.word}” is no tag; "
+            + (
+                f"“{one.stand_in}” stands for it"
+                if one.stand_in
+                else "its word vector says what it means"
+            )
             for one in wanted
             if one.word and self.searcher.words.column(one.word) is None
         ]
@@ -196,9 +202,9 @@ def audio_address(song: IndexedSong) -> str:
     return f"audio/{quote(song.song_id, safe='')}" if audio_file(song) else ""
 
 
-def names_audio(index: SongIndex, n_looked_at: int = 100) -> bool:
+def names_audio(index: SongIndex) -> bool:
     """Whether one of the first songs of an index has audio."""
-    return any(audio_address(index.song(row)) for row in range(min(n_looked_at, index.starts[-1])))
+    return any(audio_address(song) for song in islice(index.songs(), 100))
 
 
 def make_app(page: Page, hosts: Sequence[str] = ("*",)) -> Starlette:

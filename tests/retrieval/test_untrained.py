@@ -1,5 +1,6 @@
 """A search by musicnn's own tags: the order that its last layer gives, words that are no tag."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 from gensim.models import KeyedVectors
+from starlette.requests import Request
 
 from audio_samples import chords
 from commands import ROOT, assert_user_error, run_here
@@ -19,6 +21,7 @@ from retrieval import untrained
 from retrieval.embedding import embed_file
 from retrieval.index_writing import write_index
 from retrieval.nearest import build_nearest
+from retrieval.page import Page
 from retrieval.search import Searcher
 from retrieval.showing import hits_table
 from retrieval.song_index import SongIndex, read_index
@@ -108,6 +111,9 @@ def test_a_word_is_searched_by_the_nearest_tag_and_said_so(index, tmp_path):
     assert lines[0].startswith("'gloomy:2' is none of the tags: 'sad', the nearest") and len(
         lines
     ) == 2 + len(index)
+    asked = Request({"type": "http", "query_string": b"words=gloomy"})
+    told = json.loads(Page(searcher, None).search(asked).body)["notes"]
+    assert told == ["“gloomy” is no tag; “sad” stands for it"]
     assert searcher.wanted("empty")[0].stand_in == "voice"  # not 'no voice', known by its parts
     with pytest.raises(UserError, match="'zero' is no tag, and has no word vector"):
         searcher.wanted("zero")
