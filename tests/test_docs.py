@@ -144,6 +144,8 @@ def check_script(file: Path, arguments: list[str]) -> None:
 @each_page
 def test_commands_exist(page):
     for script, *arguments in commands(page):
+        if [script, *arguments[:1]] == ["-m", "pip"]:
+            continue
         said = f"{page}: {script} {' '.join(arguments)}"
         try:
             if script == "-m":
