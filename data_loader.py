@@ -108,18 +108,22 @@ def triplet_batch(
 def mixed(batch: LabelBatch, generator: torch.Generator) -> LabelBatch:
     """Mix each song, and its tags, with another of the batch: mixup with alpha = 1.
 
-    Zhang, Cisse, Dauphin, Lopez-Paz, "mixup: Beyond Empirical Risk Minimization" (ICLR 2018). The
-    batch has the inputs of all its songs, and keeps those of this process's part.
+    Zhang, Cisse, Dauphin, Lopez-Paz, "mixup: Beyond Empirical Risk Minimization" (ICLR 2018). A
+    song stays as it is if other inputs are known of its partner than of itself. The batch has the
+    inputs of all its songs, and keeps those of this process's part.
     """
     truth = batch.truth
     n_songs = len(truth)
     share = torch.rand(n_songs, 1, generator=generator, device=truth.device)
     other = torch.randperm(n_songs, generator=generator, device=truth.device)
+    for rows in batch.songs.values():
+        is_known = ~rows.flatten(1)[:, :1].isnan()  # (B, 1)
+        share = torch.where(is_known == is_known[other], share, 1.0)
 
     def mix(rows: Tensor) -> Tensor:
         weight = share.view(-1, *[1] * (rows.dim() - 1))
         mixes = weight * rows + (1 - weight) * rows[other]
-        return torch.where(mixes.isnan(), rows, mixes)  # with a partner of which it is not known
+        return torch.where(weight == 1, rows, mixes)  # 0 times NaN is none
 
     songs = {name: part_of(mix(rows)) for name, rows in batch.songs.items()}
     return LabelBatch(batch.tag_vectors, songs, mix(truth))

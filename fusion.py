@@ -60,9 +60,10 @@ class MaskedFusion(nn.Module):
         super().__init__()
         bounds = [number * n_outputs // len(sizes) for number in range(len(sizes) + 1)]
         self.widths = [end - start for start, end in pairwise(bounds)]
+        self.names = list(sizes)
         self.projections = nn.ModuleDict(
             {
-                name: vector_head(size, width)
+                module_name(name): vector_head(size, width)
                 for (name, size), width in zip(sizes.items(), self.widths, strict=True)
             }
         )
@@ -77,7 +78,8 @@ class MaskedFusion(nn.Module):
         """
         n_songs = len(next(iter(vectors.values())))
         parts = []
-        for (name, head), width in zip(self.projections.items(), self.widths, strict=True):
+        heads = self.projections.values()
+        for name, head, width in zip(self.names, heads, self.widths, strict=True):
             rows = vectors.get(name)
             if rows is None:
                 parts.append(torch.zeros(n_songs, width, device=self.gate.weight.device))
@@ -147,6 +149,12 @@ class MaskedFusion(nn.Module):
 
         search.step(loss)
         self.gate.weight.data, self.gate.bias.data = weight.detach().float(), bias.detach().float()
+
+
+def module_name(name: str) -> str:
+    """Name of an input as that of a module, which has no dot and is no attribute of modules."""
+    is_taken = hasattr(nn.ModuleDict, name) or name in vars(nn.ModuleDict())
+    return f"input_{name}".replace(".", "_dot_") if is_taken or "." in name else name
 
 
 def vector_head(n_inputs: int, n_outputs: int = 256) -> nn.Sequential:

@@ -57,10 +57,10 @@ def run(
     audio = None if audio_path is None else user_path(audio_path)
     directory = existing_directory(data_path)
     one_of("--encoder", encoder, tuple(ENCODERS))
-    if not re.fullmatch(r"[\w.-]+", name) or name in ("spec", "cf", "hybrid", "mel"):
+    if not re.fullmatch(r"[\w.-]+", name) or name in ("spec", "cf", "hybrid", "mel", "True"):
         raise UserError(
             f"--name {name} must be letters, digits, '.', '-' or '_', and not spec, cf, hybrid or "
-            "mel, which mean something else"
+            "mel, which mean something else, nor left out"
         )
     map_tasks = task_map(engine, spark, num_workers)
     is_strict = flag("--strict", strict)

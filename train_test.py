@@ -72,13 +72,6 @@ def _is_trained(checkpoint: dict, options: Options, last: Path) -> bool:
     return options.n_epochs == n_trained
 
 
-def _clear(folder: Path, is_anew: bool) -> None:
-    """Remove what was found out about the model that is to be replaced."""
-    if is_anew and (folder / "best.ckpt").is_file():
-        print(f"replacing the model of an earlier run in {folder}")
-    (folder / "results.json").unlink(missing_ok=True)
-
-
 def _fit(options: Options, devices: dict, last: Path | None, data: RetrievalData | None = None):
     """Train, in each of the processes; another than the first opens the data itself."""
     data = data or RetrievalData(open_asked(options), options)
@@ -98,7 +91,8 @@ def _fit(options: Options, devices: dict, last: Path | None, data: RetrievalData
     try:
         with shared_cores(n_threads):
             if trainer.is_global_zero:  # nothing is left that could be refused
-                _clear(folder, last is None)
+                if last is None and (folder / "best.ckpt").is_file():
+                    print(f"{folder} has the model of an earlier run: the first epoch replaces it")
                 n_weights = sum(one.numel() for one in solver.parameters() if one.requires_grad)
                 print(f"{n_weights:,} weights to train")
             trainer.fit(solver, datamodule=data, ckpt_path=last)

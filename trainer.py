@@ -149,6 +149,7 @@ class WholeCheckpoints(TorchCheckpointIO):
         torch.save(checkpoint, content)
         with staged(Path(path).parent) as stage:
             (stage / Path(path).name).write_bytes(content.getbuffer())
+        Path(path).with_name("results.json").unlink(missing_ok=True)  # of the model before
 
     def load_checkpoint(self, path: str | Path, *how, **more) -> dict:
         """Read `path`; what it says of checkpoints beside it holds for those in its folder now."""

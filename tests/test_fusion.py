@@ -83,6 +83,18 @@ def test_a_cosine_is_the_mean_of_the_inputs_cosines_weighted_by_the_tag():
     torch.testing.assert_close(found, expected)
 
 
+def test_inputs_may_have_any_name():
+    names = ["spec", "clap-1.0", "half", "type", "forward", "keys", "training", "_modules"]
+    sizes = dict.fromkeys(names, 3)
+    fusion, same = build(sizes), build(sizes)
+    assert len(fusion.state_dict()) == len(set(fusion.state_dict()))
+    same.load_state_dict(fusion.state_dict())
+    songs = vectors(sizes, 4)
+    for name in names:
+        torch.testing.assert_close(same({name: songs[name]}), fusion({name: songs[name]}))
+    assert list(build(SIZES).projections) == list(SIZES)  # as in checkpoints of before
+
+
 def test_each_alone_is_the_song_without_the_other_inputs():
     fusion = build(SIZES)
     songs = vectors(SIZES, 4)

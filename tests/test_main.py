@@ -114,6 +114,7 @@ def test_what_is_trained_stays_as_it_is(trained, shared_dataset_dir, tmp_path, c
         (["--resume", "--n_epochs", 1], "is of epoch 2, beyond --n_epochs 1"),
         (["--num_threads", 5000], "--num_threads 5000 is too many"),
         (["--precision", "16-mixed"], "needs a GPU"),
+        (["--lr", "1e30"], "training diverged"),
     ):
         assert why in run_wrong(capsys, *words, "--input_type", "cf", "--gpu_id", "cpu", *refused)
     for file, content in files.items():
@@ -337,7 +338,7 @@ def test_training_anew_drops_results_of_the_model_before(shared_dataset_dir, tmp
     capsys.readouterr()
     train(shared_dataset_dir, tmp_path, seed=1)
     assert not (tmp_path / "results.json").exists()
-    assert f"replacing the model of an earlier run in {tmp_path}" in capsys.readouterr().out
+    assert f"{tmp_path} has the model of an earlier run" in capsys.readouterr().out
 
 
 @pytest.mark.gpu

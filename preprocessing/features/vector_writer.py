@@ -66,10 +66,12 @@ def open_vectors(
     """
     with alone(directory):
         writer = VectorWriter(directory, name, song_ids, about)
+        is_done = False
         try:
             yield writer
-        finally:
-            if writer.songs:
+            is_done = True
+        finally:  # what was refused leaves the files as they were
+            if writer.songs and (is_done or writer.has_news):
                 writer.commit()
 
 
@@ -83,6 +85,7 @@ class VectorWriter:
         self._vectors = self._read()
         index = read_index(directory, self.files.index, self.files.start_again)
         self.songs = {song.song_id: song for song in index if song.song_id in self._vectors}
+        self.has_news = False  # that are not written yet
         self._next_commit = time.monotonic() + COMMIT_SECONDS
 
     def _read(self) -> dict[str, np.ndarray]:
@@ -116,6 +119,7 @@ class VectorWriter:
         """Add the vector (C,) of a song; of its file say what `StoredSong` has."""
         self._vectors[song_id] = array
         self.songs[song_id] = StoredSong(song_id, 0, 1, source_bytes, digest, note)
+        self.has_news = True
         if time.monotonic() > self._next_commit:
             self.commit()
 
@@ -131,6 +135,7 @@ class VectorWriter:
             np.save(stage / self._ids_name, np.array(self._song_ids, dtype=str))
             write_tsv(stage / self.files.index, index)
             write_about(stage, self._directory, STEP, self._noted() | {self._name: self._about})
+        self.has_news = False
         now = time.monotonic()
         self._next_commit = now + max(COMMIT_SECONDS, 20 * (now - begun))
 

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Generator, Sequence
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, NamedTuple, cast
@@ -103,6 +104,7 @@ def _start(function: Callable[[Any], Any], preload: Sequence[str]) -> _Worker:
     process = context.Process(target=_serve, args=(function, theirs), daemon=True)
     # The server that it is forked from takes over what is blocked: Ctrl-C, which reaches all
     # processes, would end in its traceback while it loads libraries.
+    resource_tracker.ensure_running()  # which `start` does else, and lets the signal through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         process.start()

@@ -7,7 +7,8 @@ import soundfile
 from dataset.directory import open_dataset
 from dataset.files import SONGS
 from dataset.writing import write_tsv
-from experiments.mfcc import baseline_scores, mfcc_statistics, run_baseline
+from errors import UserError
+from experiments.mfcc import baseline_scores, mfcc_statistics, run_baseline, song_features
 from options import merge_options
 from planted import write_planted
 
@@ -43,6 +44,16 @@ def test_the_baseline_hears_the_tag_that_sounds(dataset):
     assert results["tags"][dataset.tags[0]]["map"] == 1
     assert results["n_songs"] == 8
     assert results["made_by"]["baseline"]["strength"] > 0
+
+
+def test_audio_that_is_not_there_or_no_sound_is_told(dataset):
+    song_id = dataset.song_ids[dataset.splits["train"][0]]
+    (dataset.path / f"{song_id}.wav").write_text("no sound")
+    with pytest.raises(UserError, match=rf"{song_id}\.wav cannot be read .*songs\.tsv"):
+        song_features(dataset, "mfcc")
+    (dataset.path / f"{song_id}.wav").unlink()
+    with pytest.raises(UserError, match=rf"{song_id}\.wav is missing: the audio must be where"):
+        song_features(dataset, "mfcc")
 
 
 def test_a_tag_that_all_songs_bear_scores_all_alike():

@@ -31,6 +31,7 @@ CF = ("ix_to_cf.npy", "")
             [AUDIO, CF, ("mel.npy", "")],
             "main.py @recipes/paper.args --mode TRAIN --data_path D --input_type h",
         ),
+        ("step4", [AUDIO, ("mel.npy", ""), ("own_w2v", "")], "step1_data_split.py run D TOP_N"),
         (
             "step5",
             [AUDIO, ("mel.npy", "")],
@@ -46,6 +47,8 @@ CF = ("ix_to_cf.npy", "")
 def test_next(tmp_path, capsys, done, files, command):
     for name, content in files:
         (tmp_path / name).write_text(content)
+    if "step1" not in command:
+        (tmp_path / "tags.npy").touch()
     print_next(tmp_path, done)
     printed = capsys.readouterr().out
     assert printed.replace(str(tmp_path), "D").startswith(f"next: python -u {command}")
@@ -54,6 +57,7 @@ def test_next(tmp_path, capsys, done, files, command):
 
 def test_next_of_the_smaller_set(tmp_path, capsys):
     (tmp_path / "sub_own_emb.pkl").touch()
+    (tmp_path / "sub_tags.npy").touch()
     (tmp_path / "other_emb.pkl").touch()
     print_next(tmp_path, "step1", is_subset=True)
     assert capsys.readouterr().out.endswith(f"run {tmp_path} --is_subset\n")

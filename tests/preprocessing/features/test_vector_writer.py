@@ -67,6 +67,24 @@ def test_another_split_finds_its_rows_again(tmp_path):
         np.testing.assert_array_equal(found[song_id], VECTORS[song_id].astype(np.float32))
 
 
+def test_what_is_refused_leaves_the_files(tmp_path):
+    append(tmp_path, SONGS, SONGS)
+    before = content(tmp_path)
+    with (
+        pytest.raises(UserError, match="refused"),
+        open_vectors(tmp_path, "noise", SONGS[:2], ABOUT),
+    ):
+        raise UserError("refused")
+    assert content(tmp_path) == before
+    with (
+        pytest.raises(UserError, match="stopped"),
+        open_vectors(tmp_path, "noise", [*SONGS, "new"], ABOUT) as writer,
+    ):
+        writer.append("new", np.ones(4, np.float32), 7, "digest", "")
+        raise UserError("stopped")
+    assert list(rows(tmp_path)) == [*SONGS, "new"]  # what was made is kept
+
+
 @pytest.mark.parametrize("n_replaced", range(4))
 def test_killed_between_two_files_no_song_gets_the_vector_of_another(
     tmp_path, monkeypatch, n_replaced
