@@ -94,7 +94,9 @@ def write_damaged(folder: Path) -> dict[str, str]:
     soundfile.write(folder / "sound.flac", chords(5), 22050)
     flac = (folder / "sound.flac").read_bytes()
     (folder / "sound.flac").unlink()
-    (folder / "half.flac").write_bytes(flac[: len(flac) // 2])
+    noise = np.random.default_rng(0).bytes(len(flac))
+    first_frame = flac.index(b"\xff\xf8")
+    (folder / "noise.flac").write_bytes(flac[:first_frame] + noise)
     (folder / "text.mp3").write_text("not music at all " * 500)
     (folder / "song.m4a").write_bytes(b"\0\0\0\x18ftypM4A " + bytes(5000))
     (folder / "song.raw").write_bytes(bytes(5000))
@@ -110,7 +112,7 @@ def write_damaged(folder: Path) -> dict[str, str]:
     soundfile.write(folder / "slow.wav", song, 50)
     write_with_rate(folder / "rate.wav", 0)
     return {
-        "half.flac": "damaged",
+        "noise.flac": "damaged",
         "text.mp3": "not readable as mp3",
         "song.m4a": "not readable as m4a",
         "song.raw": "raw is no format that can be read",

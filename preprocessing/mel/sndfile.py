@@ -46,6 +46,10 @@ class AudioError(Exception):
     """Why a file gives no spectrogram; the text goes into the report of step 4."""
 
 
+class DecodingError(AudioError):
+    """Damage that a decoder has come upon."""
+
+
 class GaveUp(AudioError):
     """Why a decoder cannot read a file to its end, and how many seconds it has read."""
 
@@ -77,9 +81,12 @@ def sndfile_blocks(file: Path, notes: list[str]) -> Blocks:
         if sound.frames > ENDLESS:
             raise GaveUp("damaged, and of unknown length")
         n_read = n_more = 0
-        for block in mono_blocks(sound):
-            n_read += len(block)
-            yield rate, block
+        try:
+            for block in mono_blocks(sound):
+                n_read += len(block)
+                yield rate, block
+        except DecodingError as error:  # of a FLAC file that was cut the other one gives the rest
+            raise GaveUp(str(error), n_read / rate) from None
         position = os.lseek(descriptor, 0, os.SEEK_CUR)
         if _has_more(descriptor, position, sound):
             if sound.format not in _PLAIN or sound.subtype not in _NUMBER_BYTES:
@@ -168,7 +175,7 @@ def _decode(sound: soundfile.SoundFile, buffer: np.ndarray) -> np.ndarray:
         with muted():
             return sound.read(out=buffer)
     except soundfile.SoundFileError as error:
-        raise AudioError(f"damaged: {one_line(error)}") from None
+        raise DecodingError(f"damaged: {one_line(error)}") from None
 
 
 # ---------------------------------------------------------------- the header against the file

@@ -64,3 +64,9 @@ def test_next_of_the_smaller_set(tmp_path, capsys):
     print_next(tmp_path, "step4", is_subset=True)
     printed = capsys.readouterr().out
     assert "--w2v_type own --is_subset True" in printed
+
+
+def test_next_of_other_features(tmp_path, capsys):
+    (tmp_path / "tags.npy").touch()
+    print_next(tmp_path, "step5", features="mtt")
+    assert "--input_type mtt " in capsys.readouterr().out

@@ -96,7 +96,10 @@ def test_damaged_files_are_skipped_and_reported(tmp_path, capsys):
         assert reason in skipped[f"id of {name}"]
     assert skipped["no file"] == "no audio file in songs.tsv"
     report = (tmp_path / "data" / REPORT).read_text()
-    assert f"id of half.flac\t{tmp_path / 'data' / 'half.flac'}\tdamaged" in report
+    assert (
+        f"id of noise.flac\t{tmp_path / 'data' / 'noise.flac'}\tnot readable as flac: damaged"
+        in report
+    )
     said = capsys.readouterr().out.splitlines()
     assert said[0].startswith("3 of 16 songs have no file: ")
     assert said[2].startswith("15 songs skipped: ") and "mel_skipped.tsv" in said[2]
