@@ -206,9 +206,10 @@ def read_settings(directory: Path, wanted: str | None = None) -> dict[str, Any]:
         ours = SETTINGS[wanted or "own"]
         names = sorted(ours.keys() | theirs.keys())
         name = next(name for name in names if theirs.get(name) != ours.get(name))
+        same = [f"run step 4 with --mel {form}" for form, one in SETTINGS.items() if one == theirs]
         raise UserError(
             f"{directory / FRAMES} was made with {name} {theirs.get(name)} instead of "
-            f"{ours.get(name)}: {START_AGAIN}"
+            f"{ours.get(name)}: {', or '.join([*same, START_AGAIN])}"
         )
     return theirs
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataset.mel_index import FRAMES, INDEX
-from dataset.mel_store import MEL_SETTINGS, N_MELS, open_mel_store
+from dataset.mel_store import MEL_SETTINGS, N_MELS, SETTINGS, open_mel_store
 from dataset.writing import write_about
 from errors import UserError
 from mel_samples import all_frames
@@ -129,6 +129,16 @@ def test_other_settings_are_refused(whole):
     with pytest.raises(UserError, match="n_fft 2048 instead of 1024"), open_writer(whole, "audio"):
         pass
     assert content(whole) == before
+
+
+def test_the_other_form_is_named(whole):
+    facts = {"made_from": "audio", "mel_settings": SETTINGS["musicnn"]}
+    write_about(whole, whole, "step4", facts)
+    with (
+        pytest.raises(UserError, match=r"run step 4 with --mel musicnn, or remove mel\.npy"),
+        open_writer(whole, "audio"),
+    ):
+        pass
 
 
 def test_a_store_cut_short_is_refused(whole):
