@@ -32,7 +32,8 @@ def collect_results(per_tag: dict[str, np.ndarray], dataset: Dataset, split: str
     -------
     dict
         'map', 'p@10', 'roc_auc' over the tags with a positive song; 'chance_map', what ranking at
-        random reaches on average; 'n_songs', 'n_tags'; 'categories', the same by tag category;
+        random reaches on average; 'n_songs', 'n_tags'; 'n_left_out', songs of the split without an
+        input, which are not scored; 'categories', the same by tag category;
         'tags', the metrics by tag; 'tags_without_positive'. Undefined values are None.
     """
     song_tags = dataset.song_tags[dataset.splits[split]]  # (n, T)
@@ -56,6 +57,7 @@ def collect_results(per_tag: dict[str, np.ndarray], dataset: Dataset, split: str
     return {
         **means(scored),
         "n_songs": len(song_tags),
+        "n_left_out": dataset.left_out.get(split, 0),
         "n_tags": len(scored),
         "split": split,
         "tags_without_positive": [dataset.tags[i] for i in np.flatnonzero(n_positive == 0)],
@@ -106,8 +108,10 @@ def write_results(path: Path, results: dict) -> None:
 
 def format_results(results: dict, n_extremes: int = 5) -> str:
     """Text tables: over tags, by category, and the best and worst `n_extremes` tags by MAP."""
+    n_left_out = results["n_left_out"]
     lines = [
-        f"{results['n_tags']} tags, {results['n_songs']} songs of the {results['split']} split",
+        f"{results['n_tags']} tags, {results['n_songs']} songs of the {results['split']} split"
+        + (f", {n_left_out} left out, for they lack an input" if n_left_out else ""),
         "",
         _row("", *METRICS),
         _row("all tags", *(results[name] for name in METRICS)),

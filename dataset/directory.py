@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +58,8 @@ class Dataset:
         Content of `dataset.json`; empty where there is none.
     mel : MelStore or None
         Mel spectrograms, if asked for.
+    left_out : dict of str to int
+        Split -> how many of its songs are left out, for they lack an input; empty if none is.
     """
 
     path: Path
@@ -70,6 +72,7 @@ class Dataset:
     categories: dict[str, str]
     about: dict
     mel: MelStore | None = None
+    left_out: dict[str, int] = field(default_factory=dict)
 
 
 def open_dataset(
@@ -185,7 +188,11 @@ def _only(dataset: Dataset, stays: np.ndarray, what: str) -> Dataset:
     for part, songs in splits.items():
         if not dataset.song_tags[songs].any():
             raise UserError(f"no song of the {part} split in {dataset.path} has {what}")
-    return replace(dataset, splits=splits)
+    left_out = {
+        part: dataset.left_out.get(part, 0) + len(songs) - len(splits[part])
+        for part, songs in dataset.splits.items()
+    }
+    return replace(dataset, splits=splits, left_out=left_out)
 
 
 def write_split_without(

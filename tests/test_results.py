@@ -94,6 +94,8 @@ def test_other_split_other_songs():
     per_tag = {name: np.ones(4) for name in METRICS}
     found = collect_results(per_tag, DATASET, "valid")
     assert (found["n_songs"], found["n_tags"], found["split"]) == (1, 3, "valid")
+    assert "1 songs of the valid split\n" in format_results(found)
+    assert "1 songs of the valid split, 7 left out" in format_results(found | {"n_left_out": 7})
 
 
 # ---------------------------------------------------------------- provenance and JSON

@@ -33,6 +33,7 @@ def test_masked_fusion_finds_songs_by_whatever_is_known(tmp_path, loss):
     saved = torch.load(tmp_path / "run" / "best.ckpt", weights_only=True)["hyper_parameters"]
     assert saved["inputs"] == {"spec": None, "cf": 16}
     assert results["n_songs"] == 24  # those without audio are among them
+    assert results["n_left_out"] == 0
     assert results["map"] > 2 * results["chance_map"]
 
 
@@ -44,6 +45,7 @@ def test_vectors_of_any_origin_train_a_branch_of_their_own(dataset_dir):
     results = train_and_test(dataset_dir, dataset_dir / "run", **options)
     test_songs = [int(line.split("//")[0]) for line in np.load(dataset_dir / "test_ids.npy")]
     assert results["n_songs"] == sum(song % 10 > 0 for song in test_songs) < 60
+    assert results["n_left_out"] == len(test_songs) - results["n_songs"]
     assert results["map"] > 0.7
 
 
