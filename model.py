@@ -3,6 +3,7 @@
 Plain PyTorch: knows nothing of Lightning, files or sampling.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor, nn
@@ -97,7 +98,9 @@ class RetrievalModel(nn.Module):
         whole = self.embed_songs(songs)
         return [whole, *self.fusion.each_alone(whole)] if self.is_masked else [whole]
 
-    def fit_gate(self, tag_vectors: Tensor, songs: Tensor, truth: Tensor) -> None:
+    def fit_gate(
+        self, tag_vectors: Tensor, songs: Tensor, truth: Tensor, kinds: Sequence[str]
+    ) -> None:
         """Learn which input tells which tag from songs that the branches were not trained on.
 
         Parameters
@@ -106,9 +109,11 @@ class RetrievalModel(nn.Module):
         songs : Tensor of float, shape (V, 256)
             As `embed_songs` gives them.
         truth : Tensor of float, shape (T, V)
+        kinds : sequence of str
+            Category of each tag; '' for none.
         """
         if self.is_masked:
-            self.fusion.fit_gate(self.tag_branch(tag_vectors), tag_vectors, songs, truth)
+            self.fusion.fit_gate(self.tag_branch(tag_vectors), tag_vectors, songs, truth, kinds)
 
     def _known_chunks(self, spec: Tensor) -> Tensor:
         vectors = project_known(self._embed_chunks, spec, EMBEDDING_SIZE, self.training)

@@ -209,7 +209,9 @@ class Solver(LightningModule):
         """Score and log the validation split; learn from it which input tells which tag."""
         truth = torch.from_numpy(self.trainer.datamodule.tag_song_truth("valid")).float()
         songs = gather(torch.cat(self._song_embeddings), truth.shape[1])  # (n, 256)
-        self.model.fit_gate(self._tag_vectors(), songs, truth.to(self.device))
+        dataset = self.trainer.datamodule.dataset
+        kinds = [dataset.categories.get(tag, "") for tag in dataset.tags]
+        self.model.fit_gate(self._tag_vectors(), songs, truth.to(self.device), kinds)
         self.log_dict(self._score_split("valid", songs), prog_bar=True, sync_dist=True)
 
     def on_test_epoch_end(self) -> None:

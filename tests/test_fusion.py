@@ -128,14 +128,34 @@ def test_the_gate_finds_which_input_tells_which_tag_and_carries_it_to_other_word
     fusion = build({"spec": 5, "cf": 3})
     tags, word_vectors, songs, truth = two_kinds_of_tags(fusion, 200)
     torch.testing.assert_close(shares_of(fusion, word_vectors), torch.full((8, 2), 0.5))
-    fusion.fit_gate(tags, word_vectors, songs, truth)
+    fusion.fit_gate(tags, word_vectors, songs, truth, [""] * 8)
     shares = shares_of(fusion, word_vectors)
     assert (shares[:4, 0] > 0.75).all() and (shares[4:, 1] > 0.75).all()
     unseen = torch.eye(2, 6)
     assert shares_of(fusion, unseen).diag().min() > 0.8
     again = build({"spec": 5, "cf": 3})
-    again.fit_gate(tags, word_vectors, songs, truth)
+    again.fit_gate(tags, word_vectors, songs, truth, [""] * 8)
     torch.testing.assert_close(again.gate.weight, fusion.gate.weight, rtol=0, atol=0)
+
+
+def test_tags_of_a_kind_are_held_together():
+    def fitted(kinds):
+        fusion = build({"spec": 5, "cf": 3})
+        tags, word_vectors, songs, truth = two_kinds_of_tags(fusion, 24)
+        few = songs.clone()
+        few[:, : fusion.widths[0]] = 0.9 * few[:, : fusion.widths[0]]
+        # By chance the second input tells tag 0 in these few songs, and the first does not.
+        part = F.normalize(tags.split(fusion.widths, 1)[1][0], dim=0)
+        few[:, fusion.widths[0] :] = F.normalize(
+            few[:, fusion.widths[0] :] + 3 * truth[0][:, None] * part
+        )
+        fusion.fit_gate(tags, word_vectors, few, truth, kinds)
+        return shares_of(fusion, word_vectors)[:, 0]
+
+    alone, together = fitted([""] * 8), fitted(["heard"] * 4 + ["told"] * 4)
+    assert alone[0] < 0.5 and together[0] > alone[0] + 0.1
+    assert together[:4].std() < 0.05 < alone[:4].std()
+    torch.testing.assert_close(fitted(["", "a", "b", "c", *"defg"]), alone)  # kinds of one tag
 
 
 def test_the_gate_is_fitted_where_inputs_lack_and_where_no_song_bears_a_tag():
@@ -144,7 +164,7 @@ def test_the_gate_is_fitted_where_inputs_lack_and_where_no_song_bears_a_tag():
     songs[::2, : fusion.widths[0]] = 0
     songs[::6] = 0
     truth[1] = 0
-    fusion.fit_gate(tags, word_vectors, songs, truth)
+    fusion.fit_gate(tags, word_vectors, songs, truth, [""] * 8)
     shares = shares_of(fusion, word_vectors)
     assert shares.isfinite().all() and shares[0, 0] > 0.7 and (shares[4:, 1] > 0.7).all()
 

@@ -193,7 +193,7 @@ def test_only_masked_fusion_has_a_gate_to_fit():
     for input_type, moves in (("cf+musicnn", True), ("hybrid", False), ("cf", False)):
         model = build(input_type, tag_dim=5, cf_dim=6).eval()
         before = {name: value.clone() for name, value in model.state_dict().items()}
-        model.fit_gate(torch.randn(2, 5), torch.randn(4, 256), truth)
+        model.fit_gate(torch.randn(2, 5), torch.randn(4, 256), truth, ["a", "a"])
         changed = {
             name for name, value in model.state_dict().items() if value.ne(before[name]).any()
         }
