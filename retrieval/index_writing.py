@@ -18,7 +18,7 @@ from dataset.files import counted, normal_form
 from dataset.moving import alone
 from dataset.writing import staged
 from errors import UserError
-from retrieval.leftovers import is_an_indexs, next_number, remove_unnamed
+from retrieval.leftovers import holds_only_an_index, next_number, remove_unnamed
 from retrieval.nearest import build_nearest
 from retrieval.song_index import (
     ABOUT,
@@ -77,7 +77,7 @@ def index_folder(path: Path) -> Path:
         )
     with staged(path):  # what a writer left that was killed goes with it
         pass
-    if path.is_dir() and not is_an_indexs(path):
+    if path.is_dir() and not holds_only_an_index(path):
         try:
             read_index(path)
         except UserError:

@@ -16,7 +16,7 @@ def written_parts(folder: Path) -> list[Path]:
     return [one for one in _numbered(folder) if _is_part(one) or _is_model(one)]
 
 
-def is_an_indexs(folder: Path) -> bool:
+def holds_only_an_index(folder: Path) -> bool:
     """Whether a folder holds nothing that an index has not; the index may be damaged."""
     others = set(folder.iterdir()) - {folder / MAP, *written_parts(folder)}
     return not others or (others == {folder / ABOUT} and _is_about(folder / ABOUT))
