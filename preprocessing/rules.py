@@ -1,8 +1,11 @@
-"""What a rule that drops annotations leaves: printed, and noted for `dataset.json`."""
+"""What a rule that drops annotations leaves, printed and noted; and rules that two steps have."""
+
+from collections.abc import Iterable
 
 import pandas as pd
 
-Report = list[dict]  # for each rule its name and the rows, songs and tags that it left
+# For each rule its name and the rows, songs and tags that it left, as `dataset.json` has it.
+Report = list[dict]
 
 
 def leaves(report: Report, rule: str, table: pd.DataFrame) -> pd.DataFrame:
@@ -25,3 +28,13 @@ def leaves(report: Report, rule: str, table: pd.DataFrame) -> pd.DataFrame:
         print(f"{rule}: {', '.join(changes)}")
     report.append({"rule": rule, **left})
     return table
+
+
+def of_songs(annotations: pd.DataFrame, songs: Iterable[str]) -> pd.DataFrame:
+    """Keep the annotations of these songs."""
+    return annotations[annotations["song"].isin(set(songs))]
+
+
+def scored(annotations: pd.DataFrame, min_score: float) -> pd.DataFrame:
+    """Keep annotations with a tag score of at least `min_score` (0 to 100)."""
+    return annotations[annotations["score"] >= min_score]

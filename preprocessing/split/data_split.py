@@ -31,7 +31,7 @@ from dataset.writing import staged, write_about, write_split
 from errors import UserError, one_line
 from preprocessing.listening.triplets import read_item_index, songs_of_triplets
 from preprocessing.next_step import print_next
-from preprocessing.rules import Report, leaves
+from preprocessing.rules import Report, leaves, of_songs, scored
 from preprocessing.split.artist_split import split_groups
 from preprocessing.split.artists import artist_groups
 from preprocessing.split.published_split import (
@@ -179,16 +179,11 @@ def select(
     for kind, songs in _songs_required(directory, rows, options.require):
         rows = keep(f"songs with {kind}", of_songs(rows, songs))
     if part_of is not None:
-        rows = keep(f"songs in {PUBLISHED_SPLIT}", of_songs(rows, set(part_of)))
+        rows = keep(f"songs in {PUBLISHED_SPLIT}", of_songs(rows, part_of))
         rows = keep("tags of the published split", of_the_split(rows, directory))
         kept = in_each_part(rows, part_of, minimum)
         rows = keep(f"tags with at least {minimum} songs in each part", kept)
     return keep(f"the {n_tags} tags with the most songs", top_tags(rows, n_tags))
-
-
-def scored(rows: pd.DataFrame, minimum_score: float) -> pd.DataFrame:
-    """Keep annotations with at least this tag score (0 to 100)."""
-    return rows[rows["score"] >= minimum_score]
 
 
 def with_vector(rows: pd.DataFrame, directory: Path, source: str) -> pd.DataFrame:
@@ -201,11 +196,6 @@ def with_vector(rows: pd.DataFrame, directory: Path, source: str) -> pd.DataFram
     if without:
         print(f"tags without a word vector in {source}: {some(sorted(without), 10)}")
     return rows[~rows["tag"].isin(without)]
-
-
-def of_songs(rows: pd.DataFrame, songs: set[str]) -> pd.DataFrame:
-    """Keep the annotations of these songs."""
-    return rows[rows["song"].isin(songs)]
 
 
 def top_tags(rows: pd.DataFrame, n_tags: int) -> pd.DataFrame:

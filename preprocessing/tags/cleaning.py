@@ -24,7 +24,7 @@ import pandas as pd
 
 from dataset.files import read_tsv
 from errors import UserError
-from preprocessing.rules import Report, leaves
+from preprocessing.rules import Report, leaves, of_songs, scored
 
 TAG_LISTS = Path(__file__).parent / "tag_lists"
 OTHER = "other"  # category of a tag that categories.tsv does not know
@@ -37,24 +37,12 @@ DECADE = re.compile(r"\b(?:19(?=[3-9])|20(?=[01]))(\d0s)\b")  # of the 20s, ther
 
 @dataclass(frozen=True)
 class CleanUp:
-    """Thresholds of the clean-up.
+    """Thresholds of the clean-up."""
 
-    Attributes
-    ----------
-    min_score : float
-        Smallest score of an annotation that counts, 0 to 100; 0 switches the rule off.
-    max_tags : int or None
-        A song with more tags is dropped; None switches the rule off.
-    min_songs : int
-        Smallest number of songs of a tag.
-    keep_not_music : bool
-        Whether tags that describe no music stay.
-    """
-
-    min_score: float = 50
-    max_tags: int | None = 20
-    min_songs: int = 100
-    keep_not_music: bool = False
+    min_score: float  # the least of an annotation that counts, 0 to 100; 0 switches the rule off
+    max_tags: int | None  # a song with more is dropped; None switches the rule off
+    min_songs: int  # the least number of a tag
+    keep_not_music: bool  # whether tags that describe no music stay
 
 
 def clean_tags(
@@ -86,10 +74,10 @@ def clean_tags(
     report: Report = []
     note = functools.partial(leaves, report)
     note("raw annotations", annotations)
-    table = note("songs in the listening data", keep_listened(annotations, listened))
+    table = note("songs in the listening data", of_songs(annotations, listened))
     if options.min_score > 0:
         rule = f"score of at least {options.min_score:g}"
-        table = note(rule, keep_scores(table, options.min_score))
+        table = note(rule, scored(table, options.min_score))
     if options.max_tags is not None:
         rule = f"songs with at most {options.max_tags} tags"
         table = note(rule, drop_overtagged_songs(table, options.max_tags))
@@ -110,17 +98,7 @@ def clean_tags(
 # ---------------------------------------------------------------- the rules
 
 
-def keep_listened(annotations: pd.DataFrame, listened: Collection[str]) -> pd.DataFrame:
-    """Keep the songs that are in the listening data."""
-    return annotations[annotations["song"].isin(set(listened))]
-
-
-def keep_scores(annotations: pd.DataFrame, min_score: float = 50) -> pd.DataFrame:
-    """Keep annotations with a tag score of at least `min_score` (0 to 100)."""
-    return annotations[annotations["score"] >= min_score]
-
-
-def drop_overtagged_songs(annotations: pd.DataFrame, max_tags: int = 20) -> pd.DataFrame:
+def drop_overtagged_songs(annotations: pd.DataFrame, max_tags: int) -> pd.DataFrame:
     """Drop songs that bear more than `max_tags` different tags."""
     n_tags = annotations.groupby("song")["tag"].transform("nunique")
     return annotations[n_tags <= max_tags]
@@ -169,7 +147,7 @@ def group_by_lemma(annotations: pd.DataFrame) -> pd.DataFrame:
     return table.drop_duplicates(["song", "cleaned"])
 
 
-def keep_tags(annotations: pd.DataFrame, min_songs: int = 100) -> pd.DataFrame:
+def keep_tags(annotations: pd.DataFrame, min_songs: int) -> pd.DataFrame:
     """Keep cleaned tags that at least `min_songs` songs bear."""
     n_songs = annotations.groupby("cleaned")["song"].transform("nunique")
     return annotations[n_songs >= min_songs]
@@ -219,11 +197,9 @@ def key_of_words(words: str) -> str:
     return re.sub(r"(?<!\d) | (?!\d)", "", joined)  # 3 4 is not 34
 
 
-def categories_of(
-    tags: Collection[str], path: Path = TAG_LISTS / "categories.tsv"
-) -> dict[str, str]:
+def categories_of(tags: Collection[str]) -> dict[str, str]:
     """Find the category of each tag, whatever its spelling; 'other' for unknown tags."""
-    known = {lemma(tag): category for tag, category in read_tsv(path, 2)}
+    known = {lemma(tag): category for tag, category in read_tsv(TAG_LISTS / "categories.tsv", 2)}
     return {tag: known.get(lemma(tag), OTHER) for tag in tags}
 
 

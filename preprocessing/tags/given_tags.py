@@ -13,7 +13,7 @@ import pandas as pd
 
 from dataset.files import some
 from errors import UserError
-from preprocessing.rules import Report, leaves
+from preprocessing.rules import Report, leaves, of_songs
 from preprocessing.tags.cleaning import AND, group_by_lemma, keep_tags, key_of_words
 
 BETWEEN_WORDS = re.compile(r"[-‐-―_/\\,;:!?()\[\]{}\"“”„«»·•]")
@@ -23,19 +23,10 @@ DOT = re.compile(r"(?<=\d)[.’'](?=\d)")  # of 7.1, not of r.e.m.
 
 @dataclass(frozen=True)
 class GivenTags:
-    """What is done to tags that are taken as given.
+    """What is done to tags that are taken as given."""
 
-    Attributes
-    ----------
-    min_songs : int
-        Smallest number of songs of a tag.
-    merge_spellings : bool
-        Whether the spellings of a tag, such as Hip-Hop and hiphop, become the most common one of
-        them, in lower case.
-    """
-
-    min_songs: int = 1
-    merge_spellings: bool = False
+    min_songs: int = 1  # the least number of a tag
+    merge_spellings: bool = False  # whether Hip-Hop and hiphop become the more common, lower case
 
 
 def take_tags(
@@ -66,7 +57,7 @@ def take_tags(
     """
     if "cleaned" not in annotations:
         annotations = annotations.assign(cleaned=annotations["tag"])
-    annotations = annotations[annotations["song"].isin(set(songs))]
+    annotations = of_songs(annotations, songs)
     report: Report = []
     leaves(report, "annotations", annotations)
     table = annotations.drop_duplicates(["song", "cleaned"])

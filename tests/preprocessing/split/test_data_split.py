@@ -15,14 +15,7 @@ from dataset.directory import open_dataset
 from dataset.files import read_categories
 from dataset.writing import write_pickle
 from errors import UserError
-from preprocessing.split.data_split import (
-    of_songs,
-    read_annotations,
-    scored,
-    to_matrix,
-    top_tags,
-    with_vector,
-)
+from preprocessing.split.data_split import read_annotations, to_matrix, top_tags, with_vector
 from step1_data_split import run
 
 TAGS = ["folk", "jazz", "rock"]
@@ -293,12 +286,10 @@ def test_annotations_stay_text(tmp_path):
 # ---------------------------------------------------------------- rules
 
 
-def test_rules_by_hand():
+def test_top_tags_by_hand():
     rows = frame(
         ("s1", "b", "", 50), ("s2", "b", "", 49.9), ("s2", "a", "", 80), ("s3", "c", "", 90)
     )
-    assert scored(rows, 50)["song"].tolist() == ["s1", "s2", "s3"]
-    assert of_songs(rows, {"s2"})["tag"].tolist() == ["b", "a"]
     assert set(top_tags(rows, 1)["tag"]) == {"b"}
     assert set(top_tags(rows, 2)["tag"]) == {"a", "b"}  # a and c have a song each: a comes first
     assert len(top_tags(rows, 9)) == 4
