@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -36,26 +36,13 @@ NAME = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class File:
-    """A file of the set.
-
-    Attributes
-    ----------
-    path : Path
-        Where it is.
-    tag_set : str
-        Which tags it has: autotagging, autotagging_genre, ...
-    split : int or None
-        Number of the split, where the name says it.
-    part : str
-        train, valid or test; '' if it is not of a split.
-    """
+class File(NamedTuple):
+    """A file of the set."""
 
     path: Path
-    tag_set: str
-    split: int | None
-    part: str
+    tag_set: str  # autotagging, autotagging_genre, ...
+    split: int | None  # its number, where the name says it
+    part: str  # train, valid or test; '' if it is not of a split
 
 
 @dataclass
@@ -68,7 +55,7 @@ class Track:
     part: str = ""
 
 
-def read_jamendo(raw: Path, split: int = 0, audio_low: bool = False) -> RawSet:
+def read_jamendo(raw: Path, split: int, audio_low: bool) -> RawSet:
     """Read whatever of autotagging*.tsv is in the folder `raw`, plain or packed (.xz, .gz).
 
     A song's tags are those of all files together. Where the split of the whole set is at hand,

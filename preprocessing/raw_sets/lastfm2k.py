@@ -30,7 +30,8 @@ def read_lastfm2k(raw: Path) -> RawSet:
     names = _names(raw / "artists.dat", ["id", "name", "url", "pictureURL"])
     tags = _names(raw / "tags.dat", ["tagID", "tagValue"], LATIN)
     plays = _read_plays(raw / "user_artists.dat")
-    taggings = _read_taggings(raw / "user_taggedartists.dat")
+    header = ["userID", "artistID", "tagID", "day", "month", "year"]
+    taggings = _read_rows(raw / "user_taggedartists.dat", header)
     _require_known(plays["artistID"], names, raw / "user_artists.dat", raw / "artists.dat")
     _require_known(taggings["tagID"], tags, raw / "user_taggedartists.dat", raw / "tags.dat")
     annotations = tagger_scores(taggings)
@@ -76,11 +77,6 @@ def _read_plays(path: Path) -> pd.DataFrame:
             f"which is no positive whole number of at most 38 digits: {GET_AGAIN}"
         )
     return plays
-
-
-def _read_taggings(path: Path) -> pd.DataFrame:
-    header = ["userID", "artistID", "tagID", "day", "month", "year"]
-    return _read_rows(path, header)[["userID", "artistID", "tagID"]]
 
 
 def _read_rows(path: Path, header: list[str]) -> pd.DataFrame:

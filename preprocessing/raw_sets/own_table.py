@@ -23,7 +23,6 @@ from preprocessing.raw_sets.tables import SPREADSHEET, read_table
 
 REQUIRED = ("file", "tags")
 OPTIONAL = ("artist", "title", "category")
-BETWEEN_TAGS = "|"
 TOO_MANY = 1e38  # plays: step 3 counts them in float32
 _CORRECT_TABLE = "correct the table (UTF-8, columns file and tags; --help says more)"
 _CORRECT_LISTENERS = (
@@ -34,10 +33,7 @@ Play = tuple[str, str, str]  # user, song id, count
 
 
 def read_own_table(
-    path: Path,
-    listeners: Path | None = None,
-    skip_missing: bool = False,
-    tag_separator: str = BETWEEN_TAGS,
+    path: Path, listeners: Path | None, skip_missing: bool, tag_separator: str
 ) -> RawSet:
     """Read a table of audio files and their tags.
 
@@ -286,10 +282,8 @@ def read_listeners(path: Path, songs: Collection[str], folder: Path) -> list[Pla
 def _rows(path: Path) -> Iterator[Play]:
     """Yield user, file, count as they stand in the file, checked."""
     columns = ["user", "file", "count"]
-    table = read_table(path, columns, _CORRECT_LISTENERS, SPREADSHEET, may_lack_header=True)[
-        columns
-    ]
-    for line, user, file, count in table.itertuples(name=None):
+    table = read_table(path, columns, _CORRECT_LISTENERS, SPREADSHEET, may_lack_header=True)
+    for line, user, file, count in table[columns].itertuples(name=None):
         user = plain(user)
         plays = _number(count)
         if not (user and 0 < plays < TOO_MANY):

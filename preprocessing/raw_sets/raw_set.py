@@ -91,7 +91,9 @@ def write_dataset(raw_set: RawSet, data_path: Path, choose_tags: Callable, optio
     earlier = read_about(data_path).get("steps", {}).get("step0", {})
     facts = {"set": raw_set.name, **raw_set.facts, **vars(options), "rules": report}
     if raw_set.audio:
-        facts["audio_path"] = _relative(raw_set.audio, data_path)
+        # as seen from there, so that both can move together
+        audio = os.path.relpath(raw_set.audio.resolve(), data_path.resolve())
+        facts["audio_path"] = Path(audio).as_posix()
     try:
         with staged(data_path):  # raises UserError where nothing can be written
             pass
@@ -173,14 +175,6 @@ def _categories(table: pd.DataFrame) -> dict[str, str]:
         named = table[["cleaned", "category"]].rename(columns={"cleaned": "tag"})
         categories |= most_common_categories(named)
     return categories
-
-
-def _relative(folder: Path, data_path: Path) -> str:
-    """`folder` as seen from `data_path`, so that both can move together."""
-    try:
-        return Path(os.path.relpath(folder.resolve(), data_path.resolve())).as_posix()
-    except ValueError:  # on different drives
-        return folder.resolve().as_posix()
 
 
 def _remove_left_over(data_path: Path, earlier: dict, facts: dict) -> None:

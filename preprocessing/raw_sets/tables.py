@@ -15,32 +15,19 @@ from command_line import existing_file
 from errors import UserError, one_line
 
 SEP_LINE = re.compile(r'\A"?sep=.?"?[ ,;\t]*(?=[\r\n])', re.IGNORECASE)  # Excel asks for it
-
-
 MOST_COLUMNS = 10_000
 
 
 @dataclass(frozen=True)
 class Form:
-    """How a file is written.
+    """How a file is written."""
 
-    Attributes
-    ----------
-    quoting : dict
-        Arguments of `csv.reader`.
-    delimiters : str
-        Characters that may separate the fields: the first with which the header makes sense.
-    by_hand : bool
-        Whether it comes from a spreadsheet: capitals and spaces in the header do not count, nor
-        do empty columns and rows, nor a first line such as sep=;; UTF-16 with its mark is read.
-    else_latin : bool
-        Whether it is Latin-1 where it is no UTF-8.
-    """
-
-    quoting: dict = field(default_factory=lambda: {"quoting": csv.QUOTE_NONE})
-    delimiters: str = "\t"
+    quoting: dict = field(default_factory=lambda: {"quoting": csv.QUOTE_NONE})  # for csv.reader
+    delimiters: str = "\t"  # of fields, maybe: the first with which the header makes sense
+    # From a spreadsheet: capitals and spaces in the header do not count, nor do empty columns and
+    # rows, nor a first line such as sep=;; UTF-16 with its mark is read.
     by_hand: bool = False
-    else_latin: bool = False
+    else_latin: bool = False  # Latin-1 where it is no UTF-8
 
 
 PLAIN = Form()  # quotation marks are letters like any other
@@ -95,9 +82,9 @@ def read_table(
             )
         lines.append(line)
         rows.append(fields)
-    if len(rows) == (not is_row):
-        raise UserError(f"{path} has a header and no rows: {way_out}")
     first = 0 if is_row else 1
+    if len(rows) == first:
+        raise UserError(f"{path} has a header and no rows: {way_out}")
     table = pd.DataFrame(rows[first:], columns=header, index=lines[first:], dtype=str)
     return _without_empty_columns(table) if form.by_hand else table
 
