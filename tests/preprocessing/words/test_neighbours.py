@@ -41,7 +41,7 @@ def test_a_word_by_parts_and_one_without_a_vector():
     mean = vectors["w1"] + vectors["w2"]
     direction = vectors["w9"] / np.linalg.norm(vectors["w9"])
     assert dict(found.nearest)["w9"] == pytest.approx(direction @ mean / np.linalg.norm(mean))
-    assert find_neighbours(vectors, "unknown") is None
+    assert find_neighbours(vectors, "unknown", top=10) is None
 
 
 def test_several_words_in_a_file(tmp_path):
@@ -51,7 +51,7 @@ def test_several_words_in_a_file(tmp_path):
     assert found == {"tree": nearest, "gabber": None}
     (tmp_path / "music_w2v" / "m.kv").write_bytes(b"junk")
     with pytest.raises(UserError, match=r"m\.kv"):
-        neighbours_in(tmp_path / "music_w2v" / "m.kv", ["tree"])
+        neighbours_in(tmp_path / "music_w2v" / "m.kv", ["tree"], top=10)
 
 
 def test_sets_side_by_side(tmp_path):

@@ -18,13 +18,14 @@ from commands import ROOT
 from dataset.files import read_about
 from errors import UserError
 from preprocessing.words.tag_lookup import tag_vector
-from preprocessing.words.vector_training import Recipe, train_word_vectors
+from preprocessing.words.vector_training import train_word_vectors
 from preprocessing.words.word_text import Sentences
 from preprocessing.words.word_vectors import open_vectors
 from real_data import real_data
+from step2_runs import recipe
 
 # The planted text has few words, so that a phrase scores lower than in a real one.
-SMALL = Recipe(dimensions=16, epochs=3, min_count=2, sample=1e-3, phrase_threshold=2.0)
+SMALL = recipe(dimensions=16, epochs=3, min_count=2, sample=1e-3, phrase_threshold=2.0)
 
 
 def planted_text(n_sentences: int = 1500) -> str:
@@ -61,9 +62,8 @@ def files(directory: Path) -> list[str]:
 
 @pytest.mark.parametrize("method", ["cbow", "counts"])
 def test_planted_topics_and_phrases_are_found(tmp_path, text, method):
-    recipe = replace(SMALL, epochs=15, method=method)
-    file = train_word_vectors(tmp_path, text, "mine", recipe)
-    assert file == tmp_path / "mine_w2v" / "mine_trigrams_16.model"
+    train_word_vectors(tmp_path, text, "mine", replace(SMALL, epochs=15, method=method))
+    file = tmp_path / "mine_w2v" / "mine_trigrams_16.model"
     vectors = Word2Vec.load(str(file)).wv if method == "cbow" else KeyedVectors.load(str(file))
     assert vectors.vectors.shape == (len(vectors), 16)
     assert {"smooth_jazz", "new_york_city"} <= set(vectors.index_to_key)
@@ -74,9 +74,9 @@ def test_planted_topics_and_phrases_are_found(tmp_path, text, method):
 
 
 def test_the_model_is_one_file_that_gensim_opens(tmp_path, text):
-    file = train_word_vectors(tmp_path, text, "mine", SMALL)
+    train_word_vectors(tmp_path, text, "mine", SMALL)
     assert files(tmp_path) == ["dataset.json", "mine_w2v", "mine_w2v/mine_trigrams_16.model"]
-    model = Word2Vec.load(str(file))
+    model = Word2Vec.load(str(tmp_path / "mine_w2v" / "mine_trigrams_16.model"))
     assert model.sg == 0
     # Counted once, though a sentence with a phrase is learnt from in both forms.
     assert model.wv.get_vecattr("house", "count") == text.read_text().split().count("house")
@@ -154,7 +154,7 @@ def test_training_again_replaces_the_model_but_no_other(tmp_path, text):
     train_word_vectors(tmp_path, text, "mine", SMALL)
     train_word_vectors(tmp_path, text, "mine", SMALL)
     with pytest.raises(UserError, match=r"mine_w2v already holds mine_trigrams_16\.model"):
-        train_word_vectors(tmp_path, text, "mine", Recipe(dimensions=8))
+        train_word_vectors(tmp_path, text, "mine", recipe(dimensions=8))
 
 
 def damaged(directory: Path, kind: str) -> Path:
@@ -230,8 +230,7 @@ def test_phrases_of_a_real_text(tmp_path):
     with lzma.open(real_data("text/music.txt.xz"), "rt", encoding="utf-8") as lines:
         part = [next(lines) for _ in range(4000)]
     (tmp_path / "part.txt").write_text("".join(part), encoding="utf-8")
-    recipe = Recipe(dimensions=8, epochs=1)
-    train_word_vectors(tmp_path, tmp_path / "part.txt", "real", recipe)
+    train_word_vectors(tmp_path, tmp_path / "part.txt", "real", recipe(dimensions=8, epochs=1))
     vectors = open_vectors(tmp_path, "real")
     assert {"hip_hop", "rock_and_roll", "new_york_city"} & set(vectors.index_to_key)
     assert "of_the" not in vectors

@@ -9,9 +9,10 @@ import pytest
 from dataset.files import RAW_TAGS
 from errors import UserError
 from preprocessing.words import word_text
-from preprocessing.words.vector_training import Recipe, train_word_vectors
+from preprocessing.words.vector_training import train_word_vectors
 from preprocessing.words.word_text import Sentences, read_training_tags, write_tags
 from preprocessing.words.word_vectors import open_vectors
+from step2_runs import recipe
 
 
 def sentences(tmp_path, text: str) -> list[list[str]]:
@@ -34,8 +35,8 @@ def test_a_text_in_one_line_is_learnt_from_to_its_end(tmp_path):
     topics = rng.integers(10, size=4_000)
     words = [f"g{topic}w{rng.integers(5)}" for topic in topics for _ in range(10)]
     (tmp_path / "text").write_text(" ".join([f"a{n % 50}" for n in range(10_000)] + words))
-    recipe = Recipe(dimensions=20, sample=0.01, phrase_threshold=1e6)
-    train_word_vectors(tmp_path, tmp_path / "text", "music", recipe)
+    how = recipe(dimensions=20, sample=0.01, phrase_threshold=1e6)
+    train_word_vectors(tmp_path, tmp_path / "text", "music", how)
     vectors = open_vectors(tmp_path, "music")
     assert vectors.similarity("g1w0", "g1w1") > vectors.similarity("g1w0", "g2w1") + 0.3
 
@@ -93,7 +94,7 @@ def test_vectors_know_what_tags_alone_say(tmp_path, method):
     rows = [f"{song}\t{tag}" for n, song in enumerate(songs) for tag in tags[n % 2]]
     write_raw(tmp_path, rows)
     np.save(tmp_path / "train_ids.npy", np.array([f"{n}//{song}" for n, song in enumerate(songs)]))
-    recipe = Recipe(method=method, dimensions=8, epochs=20, sample=1e-2, song_tags=5)
-    train_word_vectors(tmp_path, tmp_path / "text.txt", "mine", recipe)
+    how = recipe(method=method, dimensions=8, epochs=20, sample=1e-2, song_tags=5)
+    train_word_vectors(tmp_path, tmp_path / "text.txt", "mine", how)
     vectors = open_vectors(tmp_path, "mine")
     assert vectors.similarity("gabber", "happy_hardcore") > vectors.similarity("gabber", "ballad")

@@ -97,10 +97,10 @@ def test_open_vectors_by_name_and_by_path(tmp_path):
     with pytest.raises(UserError, match=r"other is neither a file nor the name .*at hand: .*mine"):
         open_vectors(tmp_path, "other")
     (tmp_path / "vectors.txt").write_text("a 1 2\n")
-    assert open_vectors(tmp_path, tmp_path / "vectors.txt")["a"].tolist() == [1, 2]
+    assert open_vectors(tmp_path, str(tmp_path / "vectors.txt"))["a"].tolist() == [1, 2]
     (tmp_path / "vectors.txt").write_text("a list of words\n")
     with pytest.raises(UserError, match=r"vectors\.txt cannot be read as word vectors"):
-        open_vectors(tmp_path, tmp_path / "vectors.txt")
+        open_vectors(tmp_path, str(tmp_path / "vectors.txt"))
 
 
 def test_download_only_when_asked_and_a_failure_is_one_line(tmp_path, monkeypatch, capsys):
