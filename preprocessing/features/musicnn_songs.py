@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from encoders.musicnn_package import MEL_SETTINGS
-from preprocessing.features.vector_writer import open_vectors
-from preprocessing.mel.song_run import Made, Result, add_songs
+from preprocessing.features.vector_writer import open_vector_writer
+from preprocessing.mel.song_run import Made, Result, compute_lacking
 from preprocessing.mel.sources import Source, audio_sources, digest_of
 from preprocessing.mel.worker_pool import TaskMap
 
@@ -54,8 +54,8 @@ def write_musicnn(
         return map_tasks(make, files, preload=["preprocessing.features.song_layers"])
 
     song_ids = [source.song_id for source in sources]
-    with open_vectors(data_path, chosen.name, song_ids, about) as writer:
-        add_songs(data_path, sources, writer, compute, strict)
+    with open_vector_writer(data_path, chosen.name, song_ids, about) as writer:
+        compute_lacking(data_path, sources, writer, compute, strict)
 
 
 def _from_audio(file: Path, encoder: str, wheel: Path) -> Made:

@@ -43,7 +43,7 @@ def vector_files(name: str) -> StoreFiles:
 
 
 @contextlib.contextmanager
-def open_vectors(
+def open_vector_writer(
     directory: Path, name: str, song_ids: list[str], about: dict
 ) -> Iterator["VectorWriter"]:
     """Open the vectors of a dataset directory for more; begin them if there are none.
@@ -76,7 +76,7 @@ def open_vectors(
 
 
 class VectorWriter:
-    """What `open_vectors` gives: a `song_run.Writer`."""
+    """What `open_vector_writer` gives: a `song_run.Writer`."""
 
     def __init__(self, directory: Path, name: str, song_ids: list[str], about: dict):
         self.files = vector_files(name)

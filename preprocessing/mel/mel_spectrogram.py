@@ -67,7 +67,7 @@ def song_mel(file: Path, settings: dict[str, Any] = MEL_SETTINGS) -> np.ndarray 
         return str(error)
 
 
-def mel_and_note(file: Path, settings: dict[str, Any] = MEL_SETTINGS) -> tuple[np.ndarray, str]:
+def mel_and_note(file: Path, settings: dict[str, Any]) -> tuple[np.ndarray, str]:
     """Mel spectrogram of an audio file as `mel_of_blocks` makes it, and what was cut or repaired.
 
     It works in one thread: the steps run as many processes as there are cores.

@@ -11,7 +11,7 @@ from dataset.files import SPLITS, read_strings, some
 from dataset.mel_store import MEL_SETTINGS, SETTINGS, published_shape, same_audio
 from errors import UserError
 from preprocessing.mel.part_writing import make_parts
-from preprocessing.mel.song_run import Made, Result, add_songs
+from preprocessing.mel.song_run import Made, Result, compute_lacking
 from preprocessing.mel.sources import Source, audio_sources, digest_of, published_sources
 from preprocessing.mel.store_writer import open_writer
 from preprocessing.mel.worker_pool import TaskMap
@@ -60,7 +60,7 @@ def write_from_audio(
         return map_tasks(make, files, preload=["preprocessing.mel.mel_spectrogram"])
 
     with open_writer(data_path, "audio", form) as writer:
-        add_songs(data_path, sources, writer, compute, strict)
+        compute_lacking(data_path, sources, writer, compute, strict)
     _print_same_audio(data_path)
 
 
@@ -78,7 +78,7 @@ def write_from_published(data_path: Path) -> None:
 
     sources = published_sources(data_path)
     with open_writer(data_path, "published") as writer:
-        add_songs(data_path, sources, writer, compute, strict=False)
+        compute_lacking(data_path, sources, writer, compute, strict=False)
     _print_same_audio(data_path)
 
 

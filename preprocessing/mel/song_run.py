@@ -5,7 +5,7 @@ however many processes there are and however often the run was stopped.
 """
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,7 +72,7 @@ class Writer(Protocol):
         """Make sure that all is on the disk, and write `facts` about it to `dataset.json`."""
 
 
-def add_songs(
+def compute_lacking(
     data_path: Path, sources: list[Source], writer: Writer, compute: Compute, strict: bool
 ) -> None:
     """Append what `compute` makes of the songs that are lacking; report; say what was done.
@@ -90,20 +90,7 @@ def add_songs(
     if reasons:
         _check_missing(reasons, sources, strict)
     todo = [source for source in lacking if source not in reasons]
-    hours = 0.0
-    with closing(compute(todo)) as results:
-        for source, result in _with_progress(todo, results, writer.files.what):
-            if isinstance(result, Made):
-                made_of = source.n_bytes, result.digest, result.note
-                writer.append(source.song_id, result.array, *made_of)
-            elif isinstance(result, Kept):
-                writer.songs[source.song_id] = result.song
-            else:
-                reasons[source] = str(result)
-                if strict:
-                    raise _strict_error(reasons)
-                continue
-            hours += result.seconds / 3600
+    hours = _make(todo, writer, compute, reasons, strict)
     if not writer.songs:
         raise UserError(
             f"none of {len(sources)} files can be read: {_examples(reasons)}: convert them, or "
@@ -149,18 +136,30 @@ def _examples(reasons: dict[Source, str]) -> str:
     return some(lines, 3)
 
 
-def _with_progress(
-    sources: list[Source], results: Iterable[Result], what: str
-) -> Iterator[tuple[Source, Result]]:
-    """Pair sources and results, with a bar that shows songs and hours of audio a second."""
-    begun, hours = time.monotonic(), 0.0
-    with progress(None, what, len(sources), unit=" songs", disable=not sources) as bar:
-        for source, result in zip(sources, results, strict=True):
-            yield source, result
-            hours += result.seconds / 3600 if isinstance(result, Made | Kept) else 0
+def _make(
+    todo: list[Source], writer: Writer, compute: Compute, reasons: dict[Source, str], strict: bool
+) -> float:
+    """Compute and append; add to `reasons` why songs could not be; return the hours of audio."""
+    hours = 0.0
+    bar = progress(None, writer.files.what, len(todo), unit=" songs", disable=not todo)
+    with closing(compute(todo)) as results, bar:
+        begun = time.monotonic()
+        for source, result in zip(todo, results, strict=True):
+            if isinstance(result, Made):
+                made_of = source.n_bytes, result.digest, result.note
+                writer.append(source.song_id, result.array, *made_of)
+                hours += result.seconds / 3600
+            elif isinstance(result, Kept):
+                writer.songs[source.song_id] = result.song
+                hours += result.seconds / 3600
+            else:
+                reasons[source] = str(result)
+                if strict:
+                    raise _strict_error(reasons)
             speed = hours / (time.monotonic() - begun)
             bar.set_postfix_str(f"{speed:.3f} hours of audio/s", refresh=False)
             bar.update()
+    return hours
 
 
 def _write_report(

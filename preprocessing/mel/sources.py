@@ -122,8 +122,7 @@ def check_unchanged(
     data_path: Path, sources: list[Source], songs: dict[str, StoredSong], files: StoreFiles
 ) -> None:
     """Refuse to go on when songs in the store were made from other files than those now there."""
-    there = [source for source in sources if source.song_id in songs and source.file]
-    there = [source for source in there if source.n_bytes is not None]
+    there = [one for one in sources if one.song_id in songs and one.n_bytes is not None]
     times = _read_times(data_path / files.times)
     doubtful = {
         source

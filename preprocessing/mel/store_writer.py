@@ -60,12 +60,12 @@ def open_writer(directory: Path, made_from: str, form: str = "own") -> Iterator[
         songs = _checked_songs(directory, made_from, form)
         about = {"made_from": made_from, "mel_settings": SETTINGS[form]}
         try:
-            with _opened(directory, FRAMES) as frames, _opened(directory, INDEX) as index:
-                writer = StoreWriter(directory, about, songs, frames, index)
-                try:
-                    yield writer
-                finally:
-                    writer.close()
+            with (
+                _opened(directory, FRAMES) as frames,
+                _opened(directory, INDEX) as index,
+                contextlib.closing(StoreWriter(directory, about, songs, frames, index)) as writer,
+            ):
+                yield writer
         finally:
             if not songs:  # nothing half-written
                 for name in (FRAMES, INDEX):

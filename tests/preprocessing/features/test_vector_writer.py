@@ -10,7 +10,7 @@ from dataset.files import read_about, read_strings
 from dataset.writing import write_about
 from errors import UserError
 from preprocessing.features import vector_writer
-from preprocessing.features.vector_writer import open_vectors
+from preprocessing.features.vector_writer import open_vector_writer
 
 ABOUT = {"encoder": "noise", "layer": "last"}
 SONGS = [f"S{number}" for number in range(6)]
@@ -20,7 +20,7 @@ VECTORS = dict(zip(SONGS, np.random.default_rng(0).normal(size=(6, 4)), strict=T
 
 def append(directory: Path, song_ids: list[str], new: list[str], about: dict = ABOUT) -> list[str]:
     """Append songs that are not there; return those that were."""
-    with open_vectors(directory, "noise", song_ids, about) as writer:
+    with open_vector_writer(directory, "noise", song_ids, about) as writer:
         there = list(writer.songs)
         for song_id in [song_id for song_id in new if song_id not in writer.songs]:
             vector = VECTORS[song_id].astype(np.float32)
@@ -72,13 +72,13 @@ def test_what_is_refused_leaves_the_files(tmp_path):
     before = content(tmp_path)
     with (
         pytest.raises(UserError, match="refused"),
-        open_vectors(tmp_path, "noise", SONGS[:2], ABOUT),
+        open_vector_writer(tmp_path, "noise", SONGS[:2], ABOUT),
     ):
         raise UserError("refused")
     assert content(tmp_path) == before
     with (
         pytest.raises(UserError, match="stopped"),
-        open_vectors(tmp_path, "noise", [*SONGS, "new"], ABOUT) as writer,
+        open_vector_writer(tmp_path, "noise", [*SONGS, "new"], ABOUT) as writer,
     ):
         writer.append("new", np.ones(4, np.float32), 7, "digest", "")
         raise UserError("stopped")
@@ -111,7 +111,7 @@ def test_killed_between_two_files_no_song_gets_the_vector_of_another(
 
 def test_it_is_written_from_time_to_time(tmp_path, monkeypatch):
     monkeypatch.setattr(vector_writer, "COMMIT_SECONDS", -1000)
-    with open_vectors(tmp_path, "noise", SONGS, ABOUT) as writer:
+    with open_vector_writer(tmp_path, "noise", SONGS, ABOUT) as writer:
         writer.append("S1", VECTORS["S1"], 7, "digest", "")
         assert np.isfinite(rows(tmp_path)["S1"]).all() and np.isnan(rows(tmp_path)["S0"]).all()
 
@@ -123,7 +123,7 @@ def test_nothing_appended_leaves_nothing(tmp_path):
 
 def test_facts_are_noted_beside_those_of_others(tmp_path):
     write_about(tmp_path, tmp_path, "step0", {"set": "mine"})
-    with open_vectors(tmp_path, "noise", SONGS, ABOUT) as writer:
+    with open_vector_writer(tmp_path, "noise", SONGS, ABOUT) as writer:
         writer.append("S1", VECTORS["S1"], 7, "digest", "")
         writer.describe({"skipped": 5})
     noted = read_about(tmp_path)["steps"]
