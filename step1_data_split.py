@@ -51,7 +51,7 @@ def run(
 
     options = SplitOptions(
         top_n_tags=whole_number("TOP_N_TAGS", top_n_tags, 1),
-        minimum=whole_number(
+        minimum_number_of_tags_in_each_split=whole_number(
             "MINIMUM_NUMBER_OF_TAGS_IN_EACH_SPLIT", minimum_number_of_tags_in_each_split, 1
         ),
         seed=whole_number("--seed", seed, 0),

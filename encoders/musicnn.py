@@ -19,6 +19,13 @@ from encoders.tensor_bundle import read_bundle
 
 N_PENULTIMATE = 200
 
+# What TensorFlow calls the modules that have weights.
+_TENSORFLOW: dict[type[nn.Module], str] = {
+    **dict.fromkeys((nn.Conv1d, nn.Conv2d), "conv2d"),
+    **dict.fromkeys((nn.BatchNorm1d, nn.BatchNorm2d), "batch_normalization"),
+    nn.Linear: "dense",
+}
+
 
 class Layers(NamedTuple):
     """What the network makes of windows (B, T, 96), layer by layer, named as its authors do."""
@@ -137,17 +144,10 @@ def load_musicnn(wheel: Path, encoder: str = "msd-musicnn") -> Musicnn:
     network = Musicnn(len(tags_of(encoder)))
     counts: dict[str, int] = {}
     for module in network.modules():
-        if kind := _kind(module):
+        if kind := _TENSORFLOW.get(type(module)):
             number = counts[kind] = counts.get(kind, -1) + 1
             _fill(module, tensors, f"{kind}_{number}" if number else kind)
     return network.eval()
-
-
-def _kind(module: nn.Module) -> str:
-    """What TensorFlow calls such a module; '' if it has no weights of its own."""
-    kinds = {(nn.Conv1d, nn.Conv2d): "conv2d", (nn.Linear,): "dense"}
-    kinds |= {(nn.BatchNorm1d, nn.BatchNorm2d): "batch_normalization"}
-    return next((name for classes, name in kinds.items() if isinstance(module, classes)), "")
 
 
 @torch.no_grad()

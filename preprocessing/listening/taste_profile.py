@@ -158,7 +158,7 @@ def write_learnt(
     options: AlsOptions,
     id_map: Path | None,
     is_subset: bool,
-    spark: str | None = None,
+    spark: str | None,
 ) -> None:
     """Step 3 `train`: factors learnt from all songs of the triplets to `ix_to_cf.npy`.
 

@@ -28,10 +28,15 @@ def artist_groups(directory: Path, song_ids: list[str], all_known: bool = True) 
     Raises
     ------
     UserError
-        The artist of a song is not known.
+        The artist of a song is not known, or a song has two.
     """
     file = directory / SONGS
-    artist_of = read_artists(directory, all_known)
+    if all_known and not file.is_file():
+        raise UserError(
+            f"{file} is missing, so the artists are not known: write it (song id, artist, title, "
+            f"audio path), {_OR_BY_SONG}"
+        )
+    artist_of = read_artists(directory)
     unknown = [song_id for song_id in song_ids if not artist_of.get(song_id)]
     if unknown and all_known:
         raise UserError(
@@ -69,14 +74,9 @@ def _seen(name: str) -> str:
     return normal_form(" ".join(shown.split()))
 
 
-def read_artists(directory: Path, all_known: bool = True) -> dict[str, str]:
-    """Read the artist of each song from `songs.tsv`, which may be missing if not all are known."""
+def read_artists(directory: Path) -> dict[str, str]:
+    """Read the artist of each song from `songs.tsv`; `UserError` where one has two."""
     path = directory / SONGS
-    if all_known and not path.is_file():
-        raise UserError(
-            f"{path} is missing, so the artists are not known: write it (song id, artist, title, "
-            f"audio path), {_OR_BY_SONG}"
-        )
     artist_of: dict[str, str] = {}
     for song_id, artist, *_ in read_songs(directory):
         artist = artist.strip()

@@ -49,7 +49,7 @@ class SplitOptions:
     """What step 1 was asked for: see `step1_data_split.py`."""
 
     top_n_tags: int
-    minimum: int
+    minimum_number_of_tags_in_each_split: int
     seed: int
     vectors: tuple[str, ...]
     minimum_score: float
@@ -92,7 +92,7 @@ def _own_split(
     options: SplitOptions,
 ) -> np.ndarray:
     """Split by artist (N,), songs of the same audio (N,) in one part where that can be."""
-    minimum, seed = options.minimum, options.seed
+    minimum, seed = options.minimum_number_of_tags_in_each_split, options.seed
     if len(np.unique(audio)) < len(audio):
         try:
             return split_groups(song_tags, join_groups(artists, audio), tags, minimum, seed)
@@ -161,7 +161,8 @@ def select(
 
     `part_of` is the part of each song in a published split that is to be used.
     """
-    score, n_tags, minimum = options.minimum_score, options.top_n_tags, options.minimum
+    score, n_tags = options.minimum_score, options.top_n_tags
+    minimum = options.minimum_number_of_tags_in_each_split
     report: Report = []
 
     def keep(rule: str, left: pd.DataFrame) -> pd.DataFrame:
@@ -267,17 +268,13 @@ def _print_splits(
 def _write(directory: Path, options: SplitOptions, annotations: pd.DataFrame, split: tuple) -> None:
     tags, song_ids, song_tags, splits = split
     prefix = subset_prefix(options.is_subset)
-    facts = {
-        "top_n_tags": options.top_n_tags,
-        "minimum_number_of_tags_in_each_split": options.minimum,
-        "seed": None if options.split_by == "published" else options.seed,
-        "vectors": list(options.vectors),
-        "minimum_score": options.minimum_score,
-        "split_by": options.split_by,
-        "require": list(options.require),
+    facts = vars(options) | {
         "tags": len(tags),
         "songs": {name: len(songs) for name, songs in splits.items()},
     }
+    del facts["is_subset"]  # the name of the step says it
+    if options.split_by == "published":
+        facts["seed"] = None
     stale = _stale_after(directory, prefix, tags, song_ids)
     with staged(directory) as stage:
         write_split(stage, tags, song_ids, song_tags.toarray(), splits, prefix)
