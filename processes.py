@@ -122,15 +122,8 @@ def helpers(n_processes: int, work: Callable[..., object], *arguments: Any) -> I
     """Let `work(*arguments)` run in the other processes, so that all of them are `n_processes`.
 
     They print nothing. When one ends before its time, so does this one, in a sentence; when this
-    one is killed, the others find their connection closed, and end.
-
-    Parameters
-    ----------
-    n_processes : int
-        1: nothing is started.
-    work : callable
-        Of a module, so that other processes can import it; it does what this process does
-        meanwhile.
+    one is killed, the others find their connection closed, and end. `work` does what this process
+    does meanwhile; it is of a module, so that other processes can import it.
     """
     if n_processes == 1:
         yield

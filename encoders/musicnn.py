@@ -128,14 +128,9 @@ class Musicnn(nn.Module):
 
 
 def load_musicnn(wheel: Path, encoder: str = "msd-musicnn") -> Musicnn:
-    """Build the network with the weights of the package, for evaluation.
+    """Build the network with the weights of one of `ENCODERS`, for evaluation.
 
-    Parameters
-    ----------
-    wheel : Path
-        The package, as `dataset.wheels` fetches and checks it.
-    encoder : str
-        One of `ENCODERS`.
+    The wheel is that of the package, as `dataset.wheels` fetches and checks it.
     """
     folder = f"musicnn/{ENCODERS[encoder]}"
     with zipfile.ZipFile(wheel) as package:

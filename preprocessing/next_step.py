@@ -19,16 +19,7 @@ def print_next(
 ) -> None:
     """Print the command that follows the step `done`, one of `ORDER`, as the last line of a step.
 
-    Parameters
-    ----------
-    directory : Path
-        The dataset directory, after the step.
-    done : str
-        The step; 'train' is that of step 2.
-    is_subset : bool
-        Whether the smaller set (sub_*) is being made.
-    features : str
-        What step 5 has made, NAME of NAME_songs.npy.
+    'train' is that of step 2. After step 5, `features` is NAME of the NAME_songs.npy that it made.
     """
     commands = _commands(directory, done, is_subset, features)
     place = ORDER.index(done)

@@ -11,15 +11,8 @@ Report = list[dict]
 def leaves(report: Report, rule: str, table: pd.DataFrame) -> pd.DataFrame:
     """Note in `report` what `rule` has left, print it beside what was there, return the table.
 
-    Parameters
-    ----------
-    report : list of dict
-        The rules so far; the first entry says what there was to begin with, and is not printed.
-    rule : str
-        What the rule keeps.
-    table : DataFrame
-        Annotations with a column song, and tag, lemma or cleaned: tags are counted by the most
-        finished of their forms.
+    The first entry of a report says what there was to begin with, and is not printed. Tags are
+    counted by the most finished of their forms that is a column: cleaned, lemma or tag.
     """
     form = next(column for column in ("cleaned", "lemma", "tag") if column in table)
     left = {"rows": len(table), "songs": table["song"].nunique(), "tags": table[form].nunique()}

@@ -82,15 +82,8 @@ def map_on_spark(
     Tasks go in rounds, a few for each core of the cluster, and the next round is computed while the
     caller works on the one before. What a lost executor was at, Spark gives to another.
 
-    Parameters
-    ----------
-    function, tasks
-        As there; the executors find this program's folder, and what the tasks name, at the same
-        path.
-    master : str
-        As `open_spark` takes it.
-    preload
-        Not needed: an executor imports once and lives on.
+    The executors find this program's folder, and what the tasks name, at the same path. They need
+    no `preload`: an executor imports once and lives on.
     """
     if not tasks:
         return

@@ -54,15 +54,8 @@ class DemoSong(NamedTuple):
 def make_demo(directory: Path, seed: int = 0, n_artists: int = N_ARTISTS) -> None:
     """Write songs, tags, play counts and a text for word vectors; the same for the same seed.
 
-    Parameters
-    ----------
-    directory : Path
-        The dataset directory to make; it gets `audio/<song id>.flac`, `msd500/track_tags.tsv`,
-        `tag_categories.tsv`, `songs.tsv`, `triplets.tsv`, `corpus.txt` and `dataset.json`.
-    seed : int
-        Seed of everything random.
-    n_artists : int
-        Fewer make a smaller set.
+    The directory gets `audio/<song id>.flac`, `msd500/track_tags.tsv`, `tag_categories.tsv`,
+    `songs.tsv`, `triplets.tsv`, `corpus.txt` and `dataset.json`.
     """
     for_cast, for_listeners, for_words, for_music = np.random.default_rng(seed).spawn(4)
     songs = cast_songs(for_cast, n_artists)

@@ -15,12 +15,7 @@ WORDS = tomllib.loads(Path(__file__).with_name("words.toml").read_text(encoding=
 def sentences(rng: np.random.Generator, categories: dict[str, str]) -> Iterator[str]:
     """Write lower-case sentences, each about one tag: its words, its category's, and fillers.
 
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-        Chooses and shuffles the words.
-    categories : dict of str to str
-        Tag -> category, all of them in words.toml.
+    `categories`, tag -> category, has only those of words.toml.
     """
     about = rng.permutation(np.repeat(list(categories), SENTENCES_A_TAG))
     for tag in about.tolist():

@@ -32,12 +32,7 @@ def write_musicnn(
 ) -> None:
     """Add the vectors of the songs that `NAME_songs.npy` lacks, from their audio files.
 
-    Parameters
-    ----------
-    data_path, audio_path, map_tasks, strict
-        As in `mel_writing.write_from_audio`.
-    chosen : Chosen
-        What makes them, and what they are called.
+    Arguments are as of `mel_writing.write_from_audio`, but for what makes the vectors.
 
     Raises
     ------

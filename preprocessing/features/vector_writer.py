@@ -46,18 +46,10 @@ def vector_files(name: str) -> StoreFiles:
 def open_vector_writer(
     directory: Path, name: str, song_ids: list[str], about: dict
 ) -> Iterator["VectorWriter"]:
-    """Open the vectors of a dataset directory for more; begin them if there are none.
+    """Open the vectors `name` of a dataset directory for more; begin them if there are none.
 
-    Parameters
-    ----------
-    directory : Path
-        The dataset directory.
-    name : str
-        What the files are called after.
-    song_ids : list of str
-        Whose rows are to be there, in this order; vectors of other songs are dropped.
-    about : dict
-        How the vectors are made, for `dataset.json`.
+    There will be a row for each of `song_ids`, in this order; vectors of other songs are dropped.
+    `about` says how the vectors are made, for `dataset.json`.
 
     Raises
     ------

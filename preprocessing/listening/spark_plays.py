@@ -92,17 +92,11 @@ class SparkPlays:
         2008), implicit does not. So that both penalties weigh the same in sum, MLlib's is
         `regularization` divided by the mean number of pairs of a user or song.
 
-        Parameters
-        ----------
-        options : AlsOptions
-            As of `als.learn_factors`.
-        wanted : set of str
-            The songs whose vectors are returned; all are learnt from.
-
         Returns
         -------
         Factors
-            float32 vectors of Euclidean length 1, of the wanted songs that are listened to.
+            float32 vectors of Euclidean length 1, of the wanted songs that are listened to; all
+            songs are learnt from.
         """
         n_pairs, n_users, n_songs = self.sizes()
         als = ALS(
@@ -136,15 +130,9 @@ class SparkPlays:
 def read_on_spark(session: SparkSession, address: str) -> SparkPlays:
     """Read rows of user, song, count: text as `triplets.read_triplets` does, or Parquet.
 
-    Counts of a pair that stands in several rows are added.
-
-    Parameters
-    ----------
-    session : SparkSession
-        Where to.
-    address : str
-        A file or folder of this machine, or an address with `://`; a name that ends in .parquet is
-        Parquet, with columns user, song, count, anything else text.
+    Counts of a pair that stands in several rows are added. The address is that of a file or folder
+    of this machine, or has `://` in it; a name that ends in .parquet is Parquet, with columns user,
+    song, count, anything else text.
 
     Raises
     ------

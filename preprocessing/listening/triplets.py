@@ -71,13 +71,8 @@ class Plays:
 def read_triplets(path: Path) -> Plays:
     """Read tab-separated rows of user, song, count without header, plain or compressed.
 
-    Counts of a (user, song) pair that stands in several rows are added.
-
-    Parameters
-    ----------
-    path : Path
-        Such as `triplets.tsv` or the Echo Nest's `train_triplets.txt`; `.gz`, `.bz2` and `.xz`
-        are decompressed.
+    Such as `triplets.tsv` or the Echo Nest's `train_triplets.txt`; `.gz`, `.bz2` and `.xz` are
+    decompressed. Counts of a (user, song) pair that stands in several rows are added.
 
     Raises
     ------

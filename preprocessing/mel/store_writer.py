@@ -41,14 +41,7 @@ COMMIT_SECONDS = 0.5  # what a kill can cost; each commit waits for the disk
 def open_writer(directory: Path, made_from: str, form: str = "own") -> Iterator["StoreWriter"]:
     """Open the packed store of a dataset directory for appending; begin it if there is none.
 
-    Parameters
-    ----------
-    directory : Path
-        The dataset directory.
-    made_from : str
-        'audio' or 'published'; one store holds one kind.
-    form : str
-        One of `SETTINGS`.
+    One store holds one kind: `made_from` 'audio' or 'published', and one `form` of `SETTINGS`.
 
     Raises
     ------

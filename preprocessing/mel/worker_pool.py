@@ -59,16 +59,8 @@ def map_in_order(
 ) -> Generator[Any, None, None]:
     """Yield the result of each task, in their order; where there is none, a `TaskFailed`.
 
-    Parameters
-    ----------
-    function : callable
-        Of a module, so that other processes can import it.
-    tasks : sequence
-        Its arguments.
-    n_processes : int
-        How many processes work.
-    preload : sequence of str
-        Modules that are imported once for all processes.
+    The function is one of a module, so that other processes can import it. The modules named by
+    `preload` are imported once for all processes.
     """
     idle = [_start(function, preload) for _ in range(min(n_processes, len(tasks)))]
     busy: dict[Connection, tuple[_Worker, int]] = {}  # pipe -> whose, and the position of its task

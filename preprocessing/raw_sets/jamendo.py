@@ -56,21 +56,12 @@ class Track:
 
 
 def read_jamendo(raw: Path, split: int, audio_low: bool) -> RawSet:
-    """Read whatever of autotagging*.tsv is in the folder `raw`, plain or packed (.xz, .gz).
+    """Read whatever of autotagging*.tsv is in `raw` and its subfolders, plain or packed (.xz, .gz).
 
     A song's tags are those of all files together. Where the split of the whole set is at hand,
     nothing else is read: its files have all the tags that every split has. Tags that no file of the
-    split has are noted, for they do not belong to it.
-
-    Parameters
-    ----------
-    raw : Path
-        Folder, searched with its subfolders.
-    split : int
-        Which of the five published splits to use, 0 to 4.
-    audio_low : bool
-        Whether the audio is the smaller edition, whose files are called 82/382.low.mp3 and not
-        82/382.mp3 as in the files.
+    split has are noted, for they do not belong to it. With `audio_low`, the audio is the smaller
+    edition, whose files are called 82/382.low.mp3 and not 82/382.mp3 as in the files.
 
     Raises
     ------

@@ -35,19 +35,11 @@ Play = tuple[str, str, str]  # user, song id, count
 def read_own_table(
     path: Path, listeners: Path | None, skip_missing: bool, tag_separator: str
 ) -> RawSet:
-    """Read a table of audio files and their tags.
+    """Read a table of audio files and their tags, and who listened to them (`read_listeners`).
 
-    Parameters
-    ----------
-    path : Path
-        CSV with a header (fields separated by comma, semicolon or tab; UTF-8, or UTF-16 with its
-        mark): columns file, tags, and optionally artist, title and category.
-    listeners : Path, optional
-        Rows of user, file, count.
-    skip_missing : bool
-        Leave out files that do not exist.
-    tag_separator : str
-        What stands between tags; a line break always does.
+    It is a CSV with a header (fields separated by comma, semicolon or tab; UTF-8, or UTF-16 with
+    its mark): columns file, tags, and optionally artist, title and category. Between tags stands
+    `tag_separator` or a line break.
 
     Raises
     ------
@@ -242,17 +234,10 @@ def _split(text: str, separator: str) -> list[str]:
 
 
 def read_listeners(path: Path, songs: Collection[str], folder: Path) -> list[Play]:
-    """Read who listened to which song how often.
+    """Read who listened to which of the table's songs, whose paths start in `folder`, how often.
 
-    Parameters
-    ----------
-    path : Path
-        CSV or TSV in UTF-8. A header may name the columns user, file and count, in any
-        order; without one they are the only columns, in this order.
-    songs : collection of str
-        Song ids of the table; rows of other songs are left out, and told.
-    folder : Path
-        Where the songs' paths start.
+    A CSV or TSV in UTF-8. A header may name the columns user, file and count, in any order; without
+    one they are the only columns, in this order. Rows of other songs are left out, and told.
 
     Raises
     ------

@@ -66,16 +66,7 @@ class RawSet:
 def write_dataset(raw_set: RawSet, data_path: Path, choose_tags: Callable, options: object) -> None:
     """Choose the tags of a raw set and write step 1's input to `data_path`, whole or not at all.
 
-    Parameters
-    ----------
-    raw_set : RawSet
-        The set.
-    data_path : Path
-        Dataset directory to write.
-    choose_tags : callable
-        `cleaning.clean_tags` or `given_tags.take_tags`.
-    options : CleanUp or GivenTags
-        What it is to do.
+    `choose_tags` is `cleaning.clean_tags` or `given_tags.take_tags`, and `options` what it takes.
 
     Raises
     ------

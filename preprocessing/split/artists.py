@@ -16,14 +16,7 @@ _OR_BY_SONG = "or split by song with --split_by=song"
 def artist_groups(directory: Path, song_ids: list[str], all_known: bool = True) -> np.ndarray:
     """Number of the artist of each song; (N,) int64.
 
-    Parameters
-    ----------
-    directory : Path
-        The dataset directory.
-    song_ids : list of str
-        The N songs.
-    all_known : bool
-        Whether an unknown artist is an error; else his songs have a number each.
+    Where not `all_known`, an unknown artist is no error, and his songs have a number each.
 
     Raises
     ------

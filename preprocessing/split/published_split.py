@@ -59,14 +59,7 @@ def of_the_split(rows: pd.DataFrame, directory: Path) -> pd.DataFrame:
 def in_each_part(rows: pd.DataFrame, part_of: dict[str, str], minimum: int) -> pd.DataFrame:
     """Keep the tags with at least `minimum` songs in each part; print which ones go.
 
-    Parameters
-    ----------
-    rows : DataFrame
-        Annotations with columns song and tag, each pair once; every song has a part.
-    part_of : dict of str to str
-        Part of each song.
-    minimum : int
-        Least number of songs of a tag in each part.
+    `rows` has each pair of song and tag once; every song has a part.
     """
     parts = pd.Categorical(rows["song"].map(part_of), categories=SPLITS)
     counts = pd.crosstab(rows["tag"], parts, dropna=False)  # (tags, parts)

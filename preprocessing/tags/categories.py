@@ -12,15 +12,7 @@ from errors import UserError
 def most_common_categories(annotations: pd.DataFrame) -> dict[str, str]:
     """Category that a tag has most often, of equally frequent ones the first by code point.
 
-    Parameters
-    ----------
-    annotations : DataFrame
-        Columns tag and category, '' where it is not known.
-
-    Returns
-    -------
-    dict of str to str
-        Tag -> category, for tags that have one.
+    Of `annotations` the columns tag and category count; tags whose category is '' are left out.
     """
     named = annotations[annotations["category"] != ""]
     counts = named.groupby(["tag", "category"]).size().to_dict()

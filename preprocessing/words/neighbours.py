@@ -22,16 +22,7 @@ class Neighbours:
 
 
 def find_neighbours(vectors: KeyedVectors, word: str, top: int) -> Neighbours | None:
-    """Nearest words of the vocabulary to a word or tag.
-
-    Parameters
-    ----------
-    vectors : gensim.models.KeyedVectors
-        Word vectors.
-    word : str
-        Looked up as a tag is, see `tag_vector`.
-    top : int
-        How many.
+    """Nearest words of the vocabulary to a word or tag, looked up as by `tag_vector`.
 
     Returns
     -------

@@ -28,14 +28,7 @@ _SYNONYMS = (
 
 
 def tag_vector(vectors: KeyedVectors, tag: str) -> np.ndarray | None:
-    """Word vector of a tag.
-
-    Parameters
-    ----------
-    vectors : gensim.models.KeyedVectors
-        Word vectors, by words in `normal_form`.
-    tag : str
-        A tag of one or more words.
+    """Word vector of a tag of one or more words, in vectors by words in `normal_form`.
 
     Returns
     -------

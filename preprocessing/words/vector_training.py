@@ -53,19 +53,9 @@ class Recipe:
 def train_word_vectors(data_path: Path, corpus: Path, name: str, recipe: Recipe) -> None:
     """Train word vectors and write `<name>_w2v/<name>_trigrams_<dimensions>.model`.
 
-    The model is in that one file: a gensim Word2Vec; with counts gensim KeyedVectors.
-
-    Parameters
-    ----------
-    data_path : Path
-        The dataset directory.
-    corpus : Path
-        UTF-8 text, one sentence a line, words separated by blanks and taken as they are; plain or
-        compressed (gzip, bzip2, xz). It is read three times and never held in memory.
-    name : str
-        What to call the vectors; `--w2v_type` of main.py chooses by it.
-    recipe : Recipe
-        How to train.
+    The corpus is UTF-8 text, one sentence a line, words separated by blanks and taken as they are;
+    plain or compressed (gzip, bzip2, xz). It is read three times and never held in memory. The
+    model is in one file: a gensim Word2Vec; with counts gensim KeyedVectors.
 
     Raises
     ------

@@ -140,20 +140,7 @@ def download_google_news() -> Path:
 
 
 def open_vectors(data_path: Path, name_or_path: str) -> KeyedVectors:
-    """Load word vectors.
-
-    Parameters
-    ----------
-    data_path : Path
-        The dataset directory.
-    name_or_path : str
-        Name of a source in the directory (`google`, `music`, ...), or a file as `load_vectors`
-        reads it.
-
-    Returns
-    -------
-    gensim.models.KeyedVectors
-        float32 vectors.
+    """Load a source of the directory by its name (`google`, `music`, ...), or a file.
 
     Raises
     ------
@@ -223,18 +210,9 @@ def from_each(data_path: Path, files: dict[str, Path], work: Callable[[Path], T]
 def embed_tags(
     data_path: Path, files: dict[str, Path], drop_missing: bool, is_subset: bool
 ) -> None:
-    """Write `<name>_emb.pkl` for each source: a dict tag -> (D,) float32.
+    """Write `<name>_emb.pkl` for each source of `files`: a dict tag -> (D,) float32.
 
-    Parameters
-    ----------
-    data_path : Path
-        The dataset directory, with a split.
-    files : dict of str to Path
-        Name of the source -> file with its vectors.
-    drop_missing : bool
-        Whether to take tags that a source lacks out of the split.
-    is_subset : bool
-        Whether to work on the `sub_*` files.
+    With `drop_missing`, tags that a source lacks are taken out of the split.
 
     Raises
     ------
