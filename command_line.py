@@ -210,9 +210,8 @@ def _noted(
     from fire import decorators
     from fire.parser import DefaultParseValue
 
-    decorators.FIRE_METADATA = (
-        "_fire_metadata"  # without the _ each --help has a group of that name
-    )
+    # without the _ each --help has a group of that name
+    decorators.FIRE_METADATA = "_fire_metadata"
 
     @functools.wraps(function)
     def note(*args, **kwargs) -> None:

@@ -42,21 +42,11 @@ def _without_its_past(table: DataFrame) -> DataFrame:
 
 @dataclass(frozen=True)
 class SparkPlays:
-    """Who listened to what how often, as `triplets.Plays`, in partitions.
+    """Who listened to what how often, as `triplets.Plays`, in partitions."""
 
-    Attributes
-    ----------
-    pairs : DataFrame of (user: int, song: int, count: float)
-        Numbers of a user and a song, and the plays; each pair once.
-    songs : DataFrame of (song: int, song_id: str)
-        Which song a number stands for.
-    n_parts : int
-        How many partitions the work has.
-    """
-
-    pairs: DataFrame
-    songs: DataFrame
-    n_parts: int
+    pairs: DataFrame  # user: int, song: int, count: float; numbers of both, each pair once
+    songs: DataFrame  # song: int, song_id: str; which song a number stands for
+    n_parts: int  # how many partitions the work has
 
     def sizes(self) -> tuple[int, int, int]:
         """Numbers of (user, song) pairs, users and songs."""

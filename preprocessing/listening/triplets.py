@@ -32,18 +32,10 @@ MOST_PLAYS = float(np.finfo(np.float32).max)
 
 @dataclass(frozen=True)
 class Plays:
-    """Who listened to what how often.
+    """Who listened to what how often."""
 
-    Attributes
-    ----------
-    song_ids : ndarray of str objects, shape (S,)
-        Song of each column.
-    user_song : csr_array of float32, shape (U, S)
-        Play counts.
-    """
-
-    song_ids: np.ndarray
-    user_song: sp.csr_array
+    song_ids: np.ndarray  # (S,) of str objects: the song of each column
+    user_song: sp.csr_array  # (U, S) float32: play counts
 
     def sizes(self) -> tuple[int, int, int]:
         """Numbers of (user, song) pairs, users and songs."""

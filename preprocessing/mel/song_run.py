@@ -50,18 +50,10 @@ Compute = Callable[[list[Source]], Generator[Result, None, None]]
 
 
 class Writer(Protocol):
-    """What keeps the results of a step.
+    """What keeps the results of a step."""
 
-    Attributes
-    ----------
-    files : StoreFiles
-        Where.
-    songs : dict of str to StoredSong
-        What is there, by song id.
-    """
-
-    files: StoreFiles
-    songs: dict[str, StoredSong]
+    files: StoreFiles  # where
+    songs: dict[str, StoredSong]  # what is there, by song id
 
     def append(
         self, song_id: str, array: np.ndarray, source_bytes: int, digest: str, note: str

@@ -67,12 +67,9 @@ def open_writer(directory: Path, made_from: str, form: str = "own") -> Iterator[
 
 
 class StoreWriter:
-    """What `open_writer` gives.
+    """What `open_writer` gives: a `song_run.Writer`.
 
-    Attributes
-    ----------
-    songs : dict of str to StoredSong
-        What the store holds, in all its parts, by song id. Others may add a part, and enter it.
+    Its `songs` are those of all parts of the store. Others may add a part, and enter it.
     """
 
     files = MEL_FILES

@@ -33,34 +33,18 @@ CONTROL = re.compile("[\x00-\x1f\x7f]")
 
 @dataclass(frozen=True)
 class RawSet:
-    """A raw data set, read and checked.
+    """A raw data set, read and checked."""
 
-    Attributes
-    ----------
-    name : str
-        Its name, for `dataset.json`.
-    annotations : DataFrame
-        Columns song (str), tag (str), score (float, 0 to 100), and where the set names them
-        category (str, '' where unknown) and cleaned (str), the tag as it is to be called.
-    songs : list of Song
-        The songs that count; annotations of others do not.
-    write_listening : callable, optional
-        Writes the listening data to the folder that it is given.
-    parts : dict of str to str
-        Published split: song id -> train, valid or test, for songs that have a part.
-    audio : Path, optional
-        Folder from which the songs' audio paths start, where it is known.
-    facts : dict
-        How it was read, for `dataset.json`.
-    """
-
-    name: str
+    name: str  # for `dataset.json`
+    # Columns song (str), tag (str), score (float, 0 to 100), and where the set names them category
+    # (str, '' where unknown) and cleaned (str), the tag as it is to be called.
     annotations: pd.DataFrame
-    songs: list[Song]
-    write_listening: Callable[[Path], None] | None = None
+    songs: list[Song]  # that count; annotations of others do not
+    write_listening: Callable[[Path], None] | None = None  # to the folder that it is given
+    # Published split: song id -> train, valid or test, for songs that have a part.
     parts: dict[str, str] = field(default_factory=dict)
-    audio: Path | None = None
-    facts: dict = field(default_factory=dict)
+    audio: Path | None = None  # folder from which the songs' audio paths start, where it is known
+    facts: dict = field(default_factory=dict)  # how it was read, for `dataset.json`
 
 
 def write_dataset(raw_set: RawSet, data_path: Path, choose_tags: Callable, options: object) -> None:
