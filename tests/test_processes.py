@@ -12,9 +12,10 @@ import pytest
 import torch
 from torch import nn
 
+import fusion
+import model
 from commands import ROOT, assert_user_error, run_here
-from model import ACOUSTIC
-from modules import HalfDropout, ShortChunkCNN
+from modules import HalfDropout, ShortChunkCNN, projection_head
 from planted import write_planted, write_planted_mels
 from processes import gather, helpers, part_of, share_batch_norm, total
 
@@ -30,11 +31,13 @@ def data(tmp_path_factory) -> Path:
 def network_comes_back(monkeypatch):
     """After `train`, which changes it in this process as well."""
     monkeypatch.setattr(HalfDropout, "forward", HalfDropout.forward)
-    monkeypatch.setitem(ACOUSTIC, "short-chunk", ShortChunkCNN)
+    monkeypatch.setattr(model, "projection_head", projection_head)
+    monkeypatch.setattr(fusion, "projection_head", projection_head)
+    monkeypatch.setitem(model.ACOUSTIC, "short-chunk", ShortChunkCNN)
 
 
 def train(data: Path, to: Path, n_processes: int, *options: str) -> list[float]:
-    """Train without dropout, the CNN in double precision; losses and MAPs, epoch by epoch."""
+    """Train without dropout, the branches in double precision; losses and MAPs, epoch by epoch."""
     done = run_here(
         ROOT / "tests/without_dropout.py",
         *("--mode", "TRAIN", "--data_path", data, "--model_save_path", to),

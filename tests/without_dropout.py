@@ -1,4 +1,4 @@
-"""main.py --mode TRAIN without dropout, and with the CNN in double precision, in all its processes.
+"""main.py --mode TRAIN without dropout and with the branches in double precision, in each process.
 
 What is left is no chance: in single precision Adam's first steps follow the sign of gradients that
 are rounding and nothing else.
@@ -10,20 +10,24 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1])]
 
-modules = importlib.import_module("modules")
+fusion, model, modules = map(importlib.import_module, ("fusion", "model", "modules"))
 modules.HalfDropout.forward = lambda self, x: x
 
 
-class DoubleCNN(modules.ShortChunkCNN):
-    def __init__(self, n_outputs: int):
-        super().__init__(n_outputs)
-        self.double()
+def in_double(make):
+    """`make`, of whose network the inputs are brought to double precision, and the output back."""
 
-    def forward(self, spec):
-        return super().forward(spec.double()).float()
+    def make_double(*sizes):
+        network = make(*sizes).double()
+        network.register_forward_pre_hook(lambda _, inputs: (inputs[0].double(),))
+        network.register_forward_hook(lambda _, inputs, out: out.float())
+        return network
+
+    return make_double
 
 
-importlib.import_module("model").ACOUSTIC["short-chunk"] = DoubleCNN
+model.projection_head = fusion.projection_head = in_double(modules.projection_head)
+model.ACOUSTIC["short-chunk"] = in_double(modules.ShortChunkCNN)
 
 if __name__ == "__main__":
     from command_line import run_or_explain
