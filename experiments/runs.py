@@ -108,8 +108,7 @@ def run_all(jobs: Sequence[Job], holding: Sequence[dict[str, Any]]) -> list[dict
         if not job.results.is_file():
             is_stopped = (job.folder / "last.ckpt").is_file()
             train(job.given | {"model_save_path": str(job.folder), "resume": is_stopped})
-            where = {"mode": "TEST", "data_path": job.given["data_path"]}
-            test(where | {"model_load_path": str(job.folder)})
+            test({"data_path": job.given["data_path"], "model_load_path": str(job.folder)})
     return [read_results(job.folder) for job in jobs]
 
 

@@ -139,9 +139,9 @@ def feature_vectors(dataset: Dataset, name: str) -> np.ndarray:
 def model_vectors(run: dict, dataset: Dataset) -> np.ndarray:
     """Embeddings of every song (songs, 256) by the model of a run; zeros for songs of no split."""
     where = {"model_load_path": run["made_by"]["checkpoint"], "data_path": str(dataset.path)}
-    trained = open_trained({"mode": "TEST"} | where)
+    trained = open_trained(where)
     songs = np.concatenate([dataset.splits[part] for part in SPLITS])
-    places = embed_songs(trained.solver, trained.options, trained.dataset, songs).numpy()
+    places = embed_songs(trained, songs).numpy()
     vectors = np.zeros((len(dataset.song_ids), places.shape[1]), dtype=np.float32)
     vectors[songs] = places
     return vectors

@@ -118,14 +118,13 @@ def rank_unseen(checkpoint: Path, data_path: Path, unseen: Dataset) -> tuple[dic
         As `metrics.score_tags`: ranked for the unseen tag by its own word vector, and by that of
         the tag nearest to it among those trained on.
     """
-    _, solver, options, dataset = open_trained(
-        {"mode": "TEST", "model_load_path": str(checkpoint), "data_path": str(data_path)}
-    )
-    songs = embed_songs(solver, options, dataset, dataset.splits["test"])  # (n, 256)
+    trained = open_trained({"model_load_path": str(checkpoint), "data_path": str(data_path)})
+    dataset = trained.dataset
+    songs = embed_songs(trained, dataset.splits["test"])  # (n, 256)
     wanted, known = torch.from_numpy(unseen.tag_vectors), torch.from_numpy(dataset.tag_vectors)
     nearest = known[(F.normalize(wanted) @ F.normalize(known).T).argmax(dim=1)]
     truth = unseen.song_tags[unseen.splits["test"]].T
-    model = solver.cpu().model
+    model = trained.solver.cpu().model
     with torch.inference_mode():
         by_vector, by_nearest = (
             score_tags(cosine_similarity(model.embed_tags(vectors), songs), truth)

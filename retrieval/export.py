@@ -76,7 +76,7 @@ def export_model(given: dict[str, Any], folder: Path) -> int:
     if folder.is_dir() and any(folder.iterdir()) and not (folder / SONG_BRANCH).is_file():
         raise UserError(f"{folder} is a folder that holds something else: give DIR a new name")
     trained = open_trained(given)
-    songs = embed_dataset(trained.solver, trained.options, trained.dataset)
+    songs = embed_dataset(trained)
     results = _results_of(trained.path)
     with staged(folder) as stage:
         solver = trained.solver.cpu().eval()
