@@ -156,7 +156,7 @@ def rank_all_unseen(
     return [collect_results(found, tested, "test") | {"made_by": made_by} for found in per_tag]
 
 
-def compare_unseen(given: argparse.Namespace, n_tested: int | None = None) -> Found:
+def compare_unseen(given: argparse.Namespace, n_tested: int | None) -> Found:
     """Run all seeds, write the report, and return what was found."""
     options = [*BALANCED_WEIGHTED, *given.options, "--data_path", given.data_path]
     dataset = open_asked(merge_options(parse_options(options)))

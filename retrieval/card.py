@@ -70,16 +70,9 @@ The settings:
 
 
 def card(trained: Trained, n_songs: int, results: dict | None) -> str:
-    """Write the card.
+    """Text of the card of a model that has embedded `n_songs` songs.
 
-    Parameters
-    ----------
-    trained : Trained
-        The model and the dataset directory.
-    n_songs : int
-        How many songs are embedded.
-    results : dict, optional
-        What `--mode TEST` found, see `results.collect_results`.
+    `results` is what `--mode TEST` found, see `results.collect_results`; None if it is not known.
     """
     _, solver, options, dataset = trained
     made_by = solver.hparams.made_by or {}
