@@ -17,6 +17,7 @@ from torch import Tensor
 from dataset.directory import Dataset
 from dataset.mel_index import frame_bytes
 from errors import UserError
+from fusion import is_known
 from mel_chunks import MelChunks, choose_cache, random_first, spread_first
 from model import SongInputs
 from modules import ShortChunkCNN
@@ -117,8 +118,8 @@ def mixed(batch: LabelBatch, generator: torch.Generator) -> LabelBatch:
     share = torch.rand(n_songs, 1, generator=generator, device=truth.device)
     other = torch.randperm(n_songs, generator=generator, device=truth.device)
     for rows in batch.songs.values():
-        is_known = ~rows.flatten(1)[:, :1].isnan()  # (B, 1)
-        share = torch.where(is_known == is_known[other], share, 1.0)
+        known = is_known(rows)[:, None]  # (B, 1)
+        share = torch.where(known == known[other], share, 1.0)
 
     def mix(rows: Tensor) -> Tensor:
         weight = share.view(-1, *[1] * (rows.dim() - 1))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from modules import projection_head
+from modules import EMBEDDING_SIZE, projection_head
 from processes import total
 
 # Penalties of the gate, beside a loss summed over tags and songs: of squared weights, and of how
@@ -54,13 +54,11 @@ class MaskedFusion(nn.Module):
         Song input -> length of its vectors.
     tag_dim : int
         Length D of the word vectors.
-    n_outputs : int
-        Dimensions of the space.
     """
 
-    def __init__(self, sizes: dict[str, int], tag_dim: int, n_outputs: int = 256):
+    def __init__(self, sizes: dict[str, int], tag_dim: int):
         super().__init__()
-        bounds = [number * n_outputs // len(sizes) for number in range(len(sizes) + 1)]
+        bounds = [number * EMBEDDING_SIZE // len(sizes) for number in range(len(sizes) + 1)]
         self.widths = [end - start for start, end in pairwise(bounds)]
         self.names = list(sizes)
         self.projections = nn.ModuleDict(
@@ -182,7 +180,7 @@ def module_name(name: str) -> str:
     return f"input_{name}".replace(".", "_dot_") if is_taken or "." in name else name
 
 
-def vector_head(n_inputs: int, n_outputs: int = 256) -> nn.Sequential:
+def vector_head(n_inputs: int, n_outputs: int = EMBEDDING_SIZE) -> nn.Sequential:
     """Projection of vectors of any scale: (B, n_inputs) -> (B, n_outputs)."""
     norm = nn.BatchNorm1d(n_inputs, affine=False)
     return nn.Sequential(norm, projection_head(n_inputs, n_outputs))

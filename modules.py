@@ -13,6 +13,8 @@ from torch.nn import functional as F
 from encoders.musicnn import N_PENULTIMATE, Musicnn
 from fused_block import is_fused, norm_conv_pool_relu
 
+EMBEDDING_SIZE = 256  # dimensions of the space
+
 
 class HalfDropout(nn.Module):
     """Dropout of half of the units, one random bit a unit.
@@ -31,7 +33,7 @@ class HalfDropout(nn.Module):
         return x * bits.flatten()[: x.numel()].view_as(x).to(x.dtype).mul_(2)
 
 
-def projection_head(n_inputs: int, n_outputs: int = 256) -> nn.Sequential:
+def projection_head(n_inputs: int, n_outputs: int = EMBEDDING_SIZE) -> nn.Sequential:
     """Two-layer perceptron (B, n_inputs) -> 512 -> (B, n_outputs) with batch norm and dropout."""
     return nn.Sequential(
         nn.Linear(n_inputs, 512),
@@ -83,7 +85,7 @@ class ShortChunkCNN(nn.Module):
     N_MELS = 128
     MIN_FRAMES = 128  # seven poolings by two must leave one frame
 
-    def __init__(self, n_outputs: int = 256):
+    def __init__(self, n_outputs: int = EMBEDDING_SIZE):
         super().__init__()
         channels = [1, 128, 128, 256, 256, 256, 256, 512]
         self.input_norm = nn.BatchNorm2d(1)
@@ -123,7 +125,7 @@ class MusicnnBranch(nn.Module):
 
     TRAINED_LAST = ("dense", "norm_dense")  # of musicnn, beside the projection
 
-    def __init__(self, n_outputs: int = 256):
+    def __init__(self, n_outputs: int = EMBEDDING_SIZE):
         super().__init__()
         self.network = Musicnn()
         self.network.output = nn.Identity()  # its tags are not wanted

@@ -24,7 +24,7 @@ from trainer import (
     make_loggers,
     make_solver,
     make_trainer,
-    n_devices,
+    n_processes_on,
 )
 
 
@@ -54,7 +54,7 @@ def train(given: dict[str, Any]) -> None:
     with staged(folder):  # raises UserError where nothing can be written
         pass
     devices = choose_devices(options.gpu_id, options.n_processes)
-    with alone(folder), helpers(n_devices(devices), _fit, options, devices, last):
+    with alone(folder), helpers(n_processes_on(devices), _fit, options, devices, last):
         _fit(options, devices, last, data)
 
 

@@ -57,7 +57,7 @@ def embed_folder(
 ) -> EmbeddedSongs:
     """Embed the audio files below a folder, but those known; tells which cannot be read.
 
-    Of the known songs of the index files are left out, and no other file gets the id of one.
+    The files of the index's `known` songs are left out, and no other file gets the id of one.
 
     Raises
     ------
