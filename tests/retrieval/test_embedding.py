@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional as F
 
 from audio_samples import chords, write_damaged
-from checkpoint import load_solver, open_trained
+from checkpoint import open_trained
 from data_loader import RetrievalData
 from dataset.files import SONGS, SPLITS, normal_form
 from dataset.mel_index import INDEX, PARTS, StoredSong, index_line
@@ -28,6 +28,7 @@ from retrieval.song_index import IndexedSong
 from retrieval.song_index import read_index as read_song_index
 from solver import cosine_similarity
 from trainer import make_trainer
+from training_runs import load_solver
 
 
 @pytest.fixture(scope="module")
