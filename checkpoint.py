@@ -32,10 +32,7 @@ class Trained(NamedTuple):
 def open_trained(given: dict[str, Any]) -> Trained:
     """Open the checkpoint of --model_load_path, this program's or a released one, and the data.
 
-    Parameters
-    ----------
-    given : dict
-        Options as given, see `options.parse_options`.
+    `given` are options as given, see `options.parse_options`.
 
     Raises
     ------

@@ -207,7 +207,7 @@ class RetrievalData(LightningDataModule):
         n_anchors, triplets = self.options.anchors_per_song, self.options.triplets_per_epoch
         if triplets % size == 1:
             triplets -= 1  # a last batch of one has no negative, and no statistics for batch norm
-        tag_vectors = torch.from_numpy(self.dataset.tag_vectors).to(device)
+        tag_vectors = self.tag_vectors()
         song_tags = torch.from_numpy(self.dataset.song_tags).to(device)
         train_songs = torch.from_numpy(self.dataset.splits["train"]).to(device)
         pairs = PairSampler(song_tags, train_songs, self.options.is_balanced)
@@ -250,8 +250,8 @@ class RetrievalData(LightningDataModule):
         return self._songs(self.to_embed)
 
     def tag_vectors(self) -> Tensor:
-        """Word vectors of all tags: float (T, D), on the CPU."""
-        return torch.from_numpy(self.dataset.tag_vectors)
+        """Word vectors of all tags: float (T, D), on the device."""
+        return torch.from_numpy(self.dataset.tag_vectors).to(self._device)
 
     def tag_song_truth(self, split: str) -> np.ndarray:
         """Whether the songs of a split bear the tags: bool (T, n songs)."""

@@ -20,11 +20,7 @@ class ConcatFusion(nn.Module):
 
     Every value is brought to mean 0 and deviation 1 first: those of a CF vector of length 1 are
     some twenty times smaller than those of the CNN, and would be learnt twenty times slower.
-
-    Parameters
-    ----------
-    sizes : dict of str to int
-        Song input -> length of its vectors.
+    `sizes` has the length of the vectors of each song input.
     """
 
     def __init__(self, sizes: dict[str, int]):
@@ -47,13 +43,7 @@ class MaskedFusion(nn.Module):
     vector, the gate: the cosine of a tag and a song is the mean of the inputs' cosines, weighted by
     the tag. The gate is fitted to songs that the branches were not trained on (`fit_gate`), since
     every input can learn the training songs by heart, even for tags that it tells nothing of.
-
-    Parameters
-    ----------
-    sizes : dict of str to int
-        Song input -> length of its vectors.
-    tag_dim : int
-        Length D of the word vectors.
+    `sizes` has the length of the vectors of each song input, `tag_dim` that of the word vectors, D.
     """
 
     def __init__(self, sizes: dict[str, int], tag_dim: int):

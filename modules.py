@@ -71,15 +71,10 @@ class ConvBlock(nn.Sequential):
 
 
 class ShortChunkCNN(nn.Module):
-    """Short-chunk CNN: a chunk of mel spectrogram to one vector.
+    """Short-chunk CNN: a chunk of mel spectrogram to one vector of `n_outputs` numbers.
 
     Batch norm on the input, seven blocks of 3x3 convolution and 2x2 max pooling, which leave one
     of 128 mel bands, a 1x1 convolution with batch norm and ReLU, then the maximum over time.
-
-    Parameters
-    ----------
-    n_outputs : int
-        Length of the vector.
     """
 
     N_MELS = 128
@@ -115,13 +110,7 @@ class ShortChunkCNN(nn.Module):
 
 
 class MusicnnBranch(nn.Module):
-    """musicnn up to the layer before its tags, then a projection: a chunk to one vector.
-
-    Parameters
-    ----------
-    n_outputs : int
-        Length of the vector.
-    """
+    """musicnn up to the layer before its tags, then a projection to `n_outputs` numbers."""
 
     TRAINED_LAST = ("dense", "norm_dense")  # of musicnn, beside the projection
 

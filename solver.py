@@ -209,7 +209,8 @@ class Solver(LightningModule):
         songs = gather(torch.cat(self._song_embeddings), truth.shape[1])  # (n, 256)
         dataset = self.trainer.datamodule.dataset
         kinds = [dataset.categories.get(tag, "") for tag in dataset.tags]
-        self.model.fit_gate(self._tag_vectors(), songs, truth.to(self.device), kinds)
+        tag_vectors = self.trainer.datamodule.tag_vectors()
+        self.model.fit_gate(tag_vectors, songs, truth.to(self.device), kinds)
         self.log_dict(self._score_split("valid", songs), prog_bar=True, sync_dist=True)
 
     def on_test_epoch_end(self) -> None:
@@ -219,7 +220,7 @@ class Solver(LightningModule):
     def _score_split(self, split: str, songs: Tensor) -> dict[str, float]:
         """Mean metrics of a split, whose songs are (n, 256), all of them in every process."""
         self._song_embeddings.clear()
-        tags = self.model.embed_tags(self._tag_vectors())  # (T, 256)
+        tags = self.model.embed_tags(self.trainer.datamodule.tag_vectors())  # (T, 256)
         scores = cosine_similarity(tags, songs)  # (T, n), stays on the device
         if not scores.sum().isfinite():  # a NaN or infinity stays one in the sum
             raise UserError(
@@ -227,10 +228,6 @@ class Solver(LightningModule):
             )
         self.per_tag = score_tags(scores, self.trainer.datamodule.tag_song_truth(split))
         return mean_over_tags(self.per_tag)
-
-    def _tag_vectors(self) -> Tensor:
-        """Word vectors of all tags, (T, D), on the device."""
-        return self.trainer.datamodule.tag_vectors().to(self.device)
 
     # ------------------------------------------------------------ checkpoints
 

@@ -29,12 +29,9 @@ from trainer import (
 
 
 def train(given: dict[str, Any]) -> None:
-    """Train; leave `best.ckpt`, `last.ckpt` and logs in --model_save_path.
+    """Train, by options as `parse_options` gives them; leave models and logs in --model_save_path.
 
-    Parameters
-    ----------
-    given : dict
-        Options as given, see `options.parse_options`.
+    The models are `best.ckpt` and `last.ckpt`.
     """
     folder = user_path(given.get("model_save_path", Options.model_save_path))
     finish_moves(folder)
@@ -124,13 +121,7 @@ def score(trained: Trained) -> dict:
 
 
 def test(given: dict[str, Any]) -> None:
-    """Test a checkpoint; print the tables and write `results.json`.
-
-    Parameters
-    ----------
-    given : dict
-        Options as given, see `options.parse_options`.
-    """
+    """Test a checkpoint, by options as given; print the tables and write `results.json`."""
     trained = open_trained(given)
     path, solver, options, dataset = trained
     chosen = options.result_path

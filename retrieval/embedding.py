@@ -46,16 +46,9 @@ def embed_songs(trained: Trained, songs: np.ndarray) -> Tensor:
 def index_songs(
     given: dict, audio: Path | None, known: Iterable[IndexedSong] = ()
 ) -> tuple[TagModel, EmbeddedSongs]:
-    """Embed songs for an index.
+    """Embed songs for an index: those of a folder of audio files, else of the dataset directory.
 
-    Parameters
-    ----------
-    given : dict
-        Options of main.py: `model_load_path`, `data_path`, and others that TEST takes.
-    audio : Path, optional
-        A folder of audio files to embed; by default the songs of the dataset directory.
-    known : iterable of IndexedSong
-        Songs to leave out.
+    `given` are options of main.py as TEST takes them; songs that are `known` are left out.
 
     Raises
     ------
