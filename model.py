@@ -102,14 +102,8 @@ class RetrievalModel(nn.Module):
     ) -> None:
         """Learn which input tells which tag from songs that the branches were not trained on.
 
-        Parameters
-        ----------
-        tag_vectors : Tensor of float, shape (T, D)
-        songs : Tensor of float, shape (V, 256)
-            As `embed_songs` gives them.
-        truth : Tensor of float, shape (T, V)
-        kinds : sequence of str
-            Category of each tag; '' for none.
+        Songs (V, 256) are as `embed_songs` gives them, and all else as `MaskedFusion.fit_gate`
+        takes it.
         """
         if self.is_masked:
             self.fusion.fit_gate(self.tag_branch(tag_vectors), tag_vectors, songs, truth, kinds)

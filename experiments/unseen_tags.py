@@ -105,12 +105,7 @@ def write_without(
 def rank_unseen(checkpoint: Path, data_path: Path, unseen: Dataset) -> tuple[dict, dict]:
     """Score the test songs for tags that a model was not trained on.
 
-    Parameters
-    ----------
-    checkpoint, data_path : Path
-        A model, and the directory that it was trained on.
-    unseen : Dataset
-        The same songs and splits, with the unseen tags alone.
+    `unseen` has the songs and splits of the model's data, with these tags alone.
 
     Returns
     -------
