@@ -1,6 +1,6 @@
 """Checkpoints: read, built into a Solver, checked against the data that they meet.
 
-A checkpoint describes itself, so `load_solver` needs nothing else; nothing in it is executed.
+A checkpoint describes itself, so nothing else is needed to build it; nothing in it is executed.
 """
 
 import argparse
@@ -32,10 +32,7 @@ class Trained(NamedTuple):
 def open_trained(given: dict[str, Any]) -> Trained:
     """Open the checkpoint of --model_load_path, this program's or a released one, and the data.
 
-    Parameters
-    ----------
-    given : dict
-        Options as given, see `options.parse_options`.
+    `given` are options as given, see `options.parse_options`.
 
     Raises
     ------
@@ -84,20 +81,14 @@ def checkpoint_file(path: str | Path) -> Path:
     return path
 
 
-def read_checkpoint(path: str | Path) -> dict:
-    """Read a checkpoint of this program, on the CPU; nothing in it is executed.
-
-    Parameters
-    ----------
-    path : str or Path
-        A checkpoint, or a folder with `best.ckpt`.
+def read_checkpoint(path: Path) -> dict:
+    """Read a checkpoint file, on the CPU; nothing in it is executed.
 
     Raises
     ------
     UserError
-        If there is none, or it is not one of this program or version.
+        It is damaged, or not one of this program or version.
     """
-    path = checkpoint_file(path)
     try:
         with memory_bounded_by(path):
             checkpoint = torch.load(path, map_location="cpu", weights_only=True)
@@ -137,19 +128,8 @@ def _bring_up(saved: dict[str, Any]) -> None:
     saved["inputs"] = {name: cf_dim if name == "cf" else None for name in names}
 
 
-def load_solver(path: str | Path) -> Solver:
-    """Rebuild the Solver of a checkpoint, in evaluation mode on the CPU.
-
-    Raises
-    ------
-    UserError
-        As `read_checkpoint`.
-    """
-    return build_solver(read_checkpoint(path), path)
-
-
-def build_solver(checkpoint: dict, path: str | Path) -> Solver:
-    """Build the Solver of a checkpoint that was read from `path`; see `load_solver`."""
+def build_solver(checkpoint: dict, path: Path) -> Solver:
+    """Build the Solver of a checkpoint that was read from `path`, for evaluation on the CPU."""
     try:
         solver = Solver(**checkpoint["hyper_parameters"])
         solver.load_state_dict(checkpoint["state_dict"])

@@ -17,6 +17,7 @@ from torch import Tensor
 from dataset.directory import Dataset
 from dataset.mel_index import frame_bytes
 from errors import UserError
+from fusion import is_known
 from mel_chunks import MelChunks, choose_cache, random_first, spread_first
 from model import SongInputs
 from modules import ShortChunkCNN
@@ -117,8 +118,8 @@ def mixed(batch: LabelBatch, generator: torch.Generator) -> LabelBatch:
     share = torch.rand(n_songs, 1, generator=generator, device=truth.device)
     other = torch.randperm(n_songs, generator=generator, device=truth.device)
     for rows in batch.songs.values():
-        is_known = ~rows.flatten(1)[:, :1].isnan()  # (B, 1)
-        share = torch.where(is_known == is_known[other], share, 1.0)
+        known = is_known(rows)[:, None]  # (B, 1)
+        share = torch.where(known == known[other], share, 1.0)
 
     def mix(rows: Tensor) -> Tensor:
         weight = share.view(-1, *[1] * (rows.dim() - 1))
@@ -206,7 +207,7 @@ class RetrievalData(LightningDataModule):
         n_anchors, triplets = self.options.anchors_per_song, self.options.triplets_per_epoch
         if triplets % size == 1:
             triplets -= 1  # a last batch of one has no negative, and no statistics for batch norm
-        tag_vectors = torch.from_numpy(self.dataset.tag_vectors).to(device)
+        tag_vectors = self.tag_vectors()
         song_tags = torch.from_numpy(self.dataset.song_tags).to(device)
         train_songs = torch.from_numpy(self.dataset.splits["train"]).to(device)
         pairs = PairSampler(song_tags, train_songs, self.options.is_balanced)
@@ -249,8 +250,8 @@ class RetrievalData(LightningDataModule):
         return self._songs(self.to_embed)
 
     def tag_vectors(self) -> Tensor:
-        """Word vectors of all tags: float (T, D), on the CPU."""
-        return torch.from_numpy(self.dataset.tag_vectors)
+        """Word vectors of all tags: float (T, D), on the device."""
+        return torch.from_numpy(self.dataset.tag_vectors).to(self._device)
 
     def tag_song_truth(self, split: str) -> np.ndarray:
         """Whether the songs of a split bear the tags: bool (T, n songs)."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from modules import projection_head
+from modules import EMBEDDING_SIZE, projection_head
 from processes import total
 
 # Penalties of the gate, beside a loss summed over tags and songs: of squared weights, and of how
@@ -20,11 +20,7 @@ class ConcatFusion(nn.Module):
 
     Every value is brought to mean 0 and deviation 1 first: those of a CF vector of length 1 are
     some twenty times smaller than those of the CNN, and would be learnt twenty times slower.
-
-    Parameters
-    ----------
-    sizes : dict of str to int
-        Song input -> length of its vectors.
+    `sizes` has the length of the vectors of each song input.
     """
 
     def __init__(self, sizes: dict[str, int]):
@@ -47,20 +43,12 @@ class MaskedFusion(nn.Module):
     vector, the gate: the cosine of a tag and a song is the mean of the inputs' cosines, weighted by
     the tag. The gate is fitted to songs that the branches were not trained on (`fit_gate`), since
     every input can learn the training songs by heart, even for tags that it tells nothing of.
-
-    Parameters
-    ----------
-    sizes : dict of str to int
-        Song input -> length of its vectors.
-    tag_dim : int
-        Length D of the word vectors.
-    n_outputs : int
-        Dimensions of the space.
+    `sizes` has the length of the vectors of each song input, `tag_dim` that of the word vectors, D.
     """
 
-    def __init__(self, sizes: dict[str, int], tag_dim: int, n_outputs: int = 256):
+    def __init__(self, sizes: dict[str, int], tag_dim: int):
         super().__init__()
-        bounds = [number * n_outputs // len(sizes) for number in range(len(sizes) + 1)]
+        bounds = [number * EMBEDDING_SIZE // len(sizes) for number in range(len(sizes) + 1)]
         self.widths = [end - start for start, end in pairwise(bounds)]
         self.names = list(sizes)
         self.projections = nn.ModuleDict(
@@ -182,7 +170,7 @@ def module_name(name: str) -> str:
     return f"input_{name}".replace(".", "_dot_") if is_taken or "." in name else name
 
 
-def vector_head(n_inputs: int, n_outputs: int = 256) -> nn.Sequential:
+def vector_head(n_inputs: int, n_outputs: int = EMBEDDING_SIZE) -> nn.Sequential:
     """Projection of vectors of any scale: (B, n_inputs) -> (B, n_outputs)."""
     norm = nn.BatchNorm1d(n_inputs, affine=False)
     return nn.Sequential(norm, projection_head(n_inputs, n_outputs))

@@ -233,14 +233,8 @@ def map_ahead(
     """Yield `function(*job)` for each job, in their order; workers are a few jobs ahead.
 
     They are threads: a forked process would keep a copy of all that the training changes while it
-    lives, and reading waits for the disk, not for Python.
-
-    Parameters
-    ----------
-    function, jobs
-        What is called, and its arguments.
-    num_workers : int
-        Threads; 0 calls it here, when it is asked for.
+    lives, and reading waits for the disk, not for Python. Without any the function is called here,
+    when it is asked for.
     """
     if num_workers == 0:
         yield from starmap(function, jobs)

@@ -9,9 +9,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from fusion import ConcatFusion, MaskedFusion, is_known, project_known, vector_head
-from modules import MusicnnBranch, ShortChunkCNN, projection_head
+from modules import EMBEDDING_SIZE, MusicnnBranch, ShortChunkCNN, projection_head
 
-EMBEDDING_SIZE = 256
 FUSIONS = ("concat", "masked")
 ACOUSTIC: dict[str, Any] = {"short-chunk": ShortChunkCNN, "musicnn": MusicnnBranch}
 
@@ -54,7 +53,7 @@ class RetrievalModel(nn.Module):
         if any((size is None) != (name == "spec") for name, size in inputs.items()):
             raise ValueError(f"every input but 'spec' has vectors of a length, unlike {inputs}")
         self.names = list(inputs)
-        self.tag_branch = projection_head(tag_dim, EMBEDDING_SIZE)
+        self.tag_branch = projection_head(tag_dim)
         self.acoustic_branch = self.cultural_branch = self.vector_branch = self.fusion = None
         self.is_masked = len(inputs) > 1 and fusion == "masked"
         is_concat = len(inputs) > 1 and not self.is_masked
@@ -65,7 +64,7 @@ class RetrievalModel(nn.Module):
             sizes = {name: size or acoustic_size for name, size in inputs.items()}
             self.fusion = ConcatFusion(sizes) if is_concat else MaskedFusion(sizes, tag_dim)
         elif "cf" in inputs:  # as in the paper, without the norm that vectors of any scale need
-            self.cultural_branch = projection_head(inputs["cf"], EMBEDDING_SIZE)
+            self.cultural_branch = projection_head(inputs["cf"])
         elif "spec" not in inputs:
             self.vector_branch = vector_head(inputs[self.names[0]])
 
@@ -103,14 +102,8 @@ class RetrievalModel(nn.Module):
     ) -> None:
         """Learn which input tells which tag from songs that the branches were not trained on.
 
-        Parameters
-        ----------
-        tag_vectors : Tensor of float, shape (T, D)
-        songs : Tensor of float, shape (V, 256)
-            As `embed_songs` gives them.
-        truth : Tensor of float, shape (T, V)
-        kinds : sequence of str
-            Category of each tag; '' for none.
+        Songs (V, 256) are as `embed_songs` gives them, and all else as `MaskedFusion.fit_gate`
+        takes it.
         """
         if self.is_masked:
             self.fusion.fit_gate(self.tag_branch(tag_vectors), tag_vectors, songs, truth, kinds)

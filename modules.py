@@ -13,6 +13,8 @@ from torch.nn import functional as F
 from encoders.musicnn import N_PENULTIMATE, Musicnn
 from fused_block import is_fused, norm_conv_pool_relu
 
+EMBEDDING_SIZE = 256  # dimensions of the space
+
 
 class HalfDropout(nn.Module):
     """Dropout of half of the units, one random bit a unit.
@@ -31,7 +33,7 @@ class HalfDropout(nn.Module):
         return x * bits.flatten()[: x.numel()].view_as(x).to(x.dtype).mul_(2)
 
 
-def projection_head(n_inputs: int, n_outputs: int = 256) -> nn.Sequential:
+def projection_head(n_inputs: int, n_outputs: int = EMBEDDING_SIZE) -> nn.Sequential:
     """Two-layer perceptron (B, n_inputs) -> 512 -> (B, n_outputs) with batch norm and dropout."""
     return nn.Sequential(
         nn.Linear(n_inputs, 512),
@@ -69,21 +71,16 @@ class ConvBlock(nn.Sequential):
 
 
 class ShortChunkCNN(nn.Module):
-    """Short-chunk CNN: a chunk of mel spectrogram to one vector.
+    """Short-chunk CNN: a chunk of mel spectrogram to one vector of `n_outputs` numbers.
 
     Batch norm on the input, seven blocks of 3x3 convolution and 2x2 max pooling, which leave one
     of 128 mel bands, a 1x1 convolution with batch norm and ReLU, then the maximum over time.
-
-    Parameters
-    ----------
-    n_outputs : int
-        Length of the vector.
     """
 
     N_MELS = 128
     MIN_FRAMES = 128  # seven poolings by two must leave one frame
 
-    def __init__(self, n_outputs: int = 256):
+    def __init__(self, n_outputs: int = EMBEDDING_SIZE):
         super().__init__()
         channels = [1, 128, 128, 256, 256, 256, 256, 512]
         self.input_norm = nn.BatchNorm2d(1)
@@ -113,17 +110,11 @@ class ShortChunkCNN(nn.Module):
 
 
 class MusicnnBranch(nn.Module):
-    """musicnn up to the layer before its tags, then a projection: a chunk to one vector.
-
-    Parameters
-    ----------
-    n_outputs : int
-        Length of the vector.
-    """
+    """musicnn up to the layer before its tags, then a projection to `n_outputs` numbers."""
 
     TRAINED_LAST = ("dense", "norm_dense")  # of musicnn, beside the projection
 
-    def __init__(self, n_outputs: int = 256):
+    def __init__(self, n_outputs: int = EMBEDDING_SIZE):
         super().__init__()
         self.network = Musicnn()
         self.network.output = nn.Identity()  # its tags are not wanted

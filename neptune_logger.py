@@ -23,14 +23,9 @@ _QUIET = {
 
 
 class NeptuneLogger(Logger):
-    """Sends options and metrics to a Neptune project, or keeps them offline.
+    """Sends options and metrics to a Neptune project 'workspace/project', or keeps them offline.
 
-    Parameters
-    ----------
-    project : str
-        'workspace/project'.
-    api_key : str or None
-        Key of the service; None takes the environment variable NEPTUNE_API_TOKEN.
+    Without a key of the service it takes the environment variable NEPTUNE_API_TOKEN.
     """
 
     def __init__(self, project: str, api_key: str | None):

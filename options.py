@@ -303,13 +303,3 @@ def tell_idle(given: dict[str, Any], options: Options) -> None:
         )
         if named:
             print(f"no effect with {why}: {named}")
-
-
-def options_table() -> str:
-    """Markdown table of all options, for docs/options.md."""
-    rows = ["| option | default | values | |", "| --- | --- | --- | --- |"]
-    for one in fields(Options):
-        values = one.metadata["choices"] or SWITCHES.get(one.metadata["parse"], ())
-        shown = ", ".join(f"`{value}`" for value in values)
-        rows.append(f"| `--{one.name}` | {one.default} | {shown} | {one.metadata['text']} |")
-    return "\n".join(rows) + "\n"

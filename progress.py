@@ -30,7 +30,7 @@ def progress(
     description : str
         Stands before the numbers.
     total : float, optional
-        How much there is, by default the length of the iterable.
+        By default the length of the iterable.
     **more
         As `tqdm` takes it: `unit`, `unit_scale`, `leave`, ...
 

@@ -63,9 +63,8 @@ def index(
     if len(paths) != 3 and not (len(paths) == 1 and audio):
         raise UserError("give MODEL_PATH DATA_PATH INDEX, or --audio FOLDER INDEX")
     *of_model, index = paths
-    idle = ["--wheel"] if of_model and wheel else []
-    idle += ["--w2v_type"] if w2v_type and not of_model else []
-    idle += ["--is_subset"] if is_subset and not of_model else []
+    unused = {"--wheel": wheel} if of_model else {"--w2v_type": w2v_type, "--is_subset": is_subset}
+    idle = [name for name, value in unused.items() if value]
     if idle:
         print(f"no effect {'with' if of_model else 'without'} a model: {', '.join(idle)}")
     folder = None if audio is None else user_path(audio)

@@ -128,7 +128,7 @@ class Solver(LightningModule):
         is_alone = self.device.type == "cuda" and self.trainer.world_size == 1
         is_plain = self.trainer.precision in ("32-true", "bf16-mixed")  # float16 scales its loss
         if is_alone and is_plain and not self.model.is_masked:  # masks depend on the batch
-            self._graphed = GraphedStep(self._look, self, self._generator)
+            self._graphed = GraphedStep(self._measure, self, self._generator)
 
     def on_train_epoch_start(self) -> None:
         """Seed dropout and mining from (seed, epoch, process), so that resuming changes nothing."""
@@ -139,21 +139,21 @@ class Solver(LightningModule):
 
     def training_step(self, batch, batch_idx: int) -> Tensor:
         """Loss of a `data_loader.TripletBatch` or, unless --loss is triplet, a `LabelBatch`."""
-        looked = (self._graphed or self._look)(batch)
-        self._logged += looked.detach()  # on the device: logging each step would wait for it
-        return looked[0]
+        measured = (self._graphed or self._measure)(batch)
+        self._logged += measured.detach()  # on the device: logging each step would wait for it
+        return measured[0]
 
     def backward(self, loss: Tensor) -> None:
         """Leave the gradients of the loss in the parameters."""
         (self._graphed.backward if self._graphed else Tensor.backward)(loss)
 
-    def _look(self, batch) -> Tensor:
+    def _measure(self, batch) -> Tensor:
         """What `LOGGED` or `LOGGED_LABELS` names, of a batch: (4,), the loss first."""
         n_tags, n_songs = len(batch.tag_vectors), batch.n_songs
         tags = gather(self.model.embed_tags(part_of(batch.tag_vectors)), n_tags)  # (A or T, 256)
         songs = [gather(one, n_songs) for one in self.model.embed_ways(batch.songs)]  # (B, 256)
-        look = self._triplets if self.logit_scale is None else self._labels
-        ways = [torch.stack(look(batch, tags, one)) for one in songs]
+        measure = self._triplets if self.logit_scale is None else self._labels
+        ways = [torch.stack(measure(batch, tags, one)) for one in songs]
         return torch.stack(ways).mean(dim=0)
 
     def _triplets(self, batch, tags: Tensor, songs: Tensor) -> tuple[Tensor, ...]:
@@ -197,9 +197,7 @@ class Solver(LightningModule):
         """Embed songs of the split."""
         self._song_embeddings.append(self.model.embed_songs(batch))
 
-    def test_step(self, batch: SongInputs, batch_idx: int) -> None:
-        """Embed songs of the split."""
-        self._song_embeddings.append(self.model.embed_songs(batch))
+    test_step = validation_step
 
     def predict_step(self, batch: SongInputs, batch_idx: int) -> Tensor:
         """Embed songs: (B, 256)."""
@@ -211,7 +209,8 @@ class Solver(LightningModule):
         songs = gather(torch.cat(self._song_embeddings), truth.shape[1])  # (n, 256)
         dataset = self.trainer.datamodule.dataset
         kinds = [dataset.categories.get(tag, "") for tag in dataset.tags]
-        self.model.fit_gate(self._tag_vectors(), songs, truth.to(self.device), kinds)
+        tag_vectors = self.trainer.datamodule.tag_vectors()
+        self.model.fit_gate(tag_vectors, songs, truth.to(self.device), kinds)
         self.log_dict(self._score_split("valid", songs), prog_bar=True, sync_dist=True)
 
     def on_test_epoch_end(self) -> None:
@@ -221,7 +220,7 @@ class Solver(LightningModule):
     def _score_split(self, split: str, songs: Tensor) -> dict[str, float]:
         """Mean metrics of a split, whose songs are (n, 256), all of them in every process."""
         self._song_embeddings.clear()
-        tags = self.model.embed_tags(self._tag_vectors())  # (T, 256)
+        tags = self.model.embed_tags(self.trainer.datamodule.tag_vectors())  # (T, 256)
         scores = cosine_similarity(tags, songs)  # (T, n), stays on the device
         if not scores.sum().isfinite():  # a NaN or infinity stays one in the sum
             raise UserError(
@@ -229,10 +228,6 @@ class Solver(LightningModule):
             )
         self.per_tag = score_tags(scores, self.trainer.datamodule.tag_song_truth(split))
         return mean_over_tags(self.per_tag)
-
-    def _tag_vectors(self) -> Tensor:
-        """Word vectors of all tags, (T, D), on the device."""
-        return self.trainer.datamodule.tag_vectors().to(self.device)
 
     # ------------------------------------------------------------ checkpoints
 

@@ -24,17 +24,14 @@ from trainer import (
     make_loggers,
     make_solver,
     make_trainer,
-    n_devices,
+    n_processes_on,
 )
 
 
 def train(given: dict[str, Any]) -> None:
-    """Train; leave `best.ckpt`, `last.ckpt` and logs in --model_save_path.
+    """Train, by options as `parse_options` gives them; leave models and logs in --model_save_path.
 
-    Parameters
-    ----------
-    given : dict
-        Options as given, see `options.parse_options`.
+    The models are `best.ckpt` and `last.ckpt`.
     """
     folder = user_path(given.get("model_save_path", Options.model_save_path))
     finish_moves(folder)
@@ -54,7 +51,7 @@ def train(given: dict[str, Any]) -> None:
     with staged(folder):  # raises UserError where nothing can be written
         pass
     devices = choose_devices(options.gpu_id, options.n_processes)
-    with alone(folder), helpers(n_devices(devices), _fit, options, devices, last):
+    with alone(folder), helpers(n_processes_on(devices), _fit, options, devices, last):
         _fit(options, devices, last, data)
 
 
@@ -124,13 +121,7 @@ def score(trained: Trained) -> dict:
 
 
 def test(given: dict[str, Any]) -> None:
-    """Test a checkpoint; print the tables and write `results.json`.
-
-    Parameters
-    ----------
-    given : dict
-        Options as given, see `options.parse_options`.
-    """
+    """Test a checkpoint, by options as given; print the tables and write `results.json`."""
     trained = open_trained(given)
     path, solver, options, dataset = trained
     chosen = options.result_path

@@ -55,8 +55,8 @@ def choose_devices(gpu_id: str, n_processes: int = 1) -> dict:
     return {"accelerator": "gpu", "devices": devices}
 
 
-def n_devices(devices: dict) -> int:
-    """How many processes the devices need."""
+def n_processes_on(devices: dict) -> int:
+    """How many processes the devices need: one each."""
     chosen = devices["devices"]
     return chosen if isinstance(chosen, int) else len(chosen)
 
@@ -174,7 +174,7 @@ def make_trainer(options: Options, devices: dict | None = None, **more) -> Train
     more.setdefault("callbacks", [progress_bar()])
     keep_lightning_calm()
     devices = devices or choose_devices(options.gpu_id.split(",")[0])
-    if n_devices(devices) > 1:
+    if n_processes_on(devices) > 1:
         unused = "_find_unused_parameters_true" if options.any_input else ""
         more["strategy"] = f"ddp{unused}"  # a batch may have no song with one of the inputs
     precision = choose_precision(options, devices["accelerator"])

@@ -59,15 +59,7 @@ def bounded_lines(stream: TextIO, path: Path) -> Iterator[str]:
 
 
 class BoundedLines:
-    """A stream for who reads it in blocks, as pandas does; refuses what `bounded_lines` does.
-
-    Parameters
-    ----------
-    stream : binary stream
-        What is read.
-    path : Path
-        Its file, for messages.
-    """
+    """A stream for who reads it in blocks, as pandas does; refuses what `bounded_lines` does."""
 
     def __init__(self, stream: BinaryIO, path: Path):
         self._stream, self._path = stream, path

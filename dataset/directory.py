@@ -198,27 +198,10 @@ def _only(dataset: Dataset, stays: np.ndarray, what: str) -> Dataset:
 def write_split_without(
     stage: Path, path: Path, dropped: Collection[str], prefix: str = "", keep_untagged: bool = False
 ) -> dict[str, int]:
-    """Write the split of a dataset directory without some of its tags.
+    """Write the split of the dataset directory `path` to `stage`, without the tags `dropped`.
 
-    The song axis stays as it is, for other files share it.
-
-    Parameters
-    ----------
-    stage : Path
-        Folder to write to, usually from `staged`.
-    path : Path
-        The dataset directory.
-    dropped : collection of str
-        Tags to leave out.
-    prefix : str
-        'sub_' for the smaller set.
-    keep_untagged : bool
-        Whether songs that are left without a tag stay in their splits.
-
-    Returns
-    -------
-    dict of str to int
-        How many songs each split has left.
+    The song axis stays as it is, for other files share it. With `keep_untagged` songs that are left
+    without a tag stay in their splits. Returns how many songs each split has left.
     """
     tags = read_tags(path, prefix)
     song_tags = read_song_tags(path / f"{prefix}binaries.npy", len(tags))

@@ -137,12 +137,7 @@ MelStore = PackedMels | PublishedMels
 def open_mel_store(directory: Path, song_ids: Iterable[str]) -> MelStore:
     """Open the packed store of a dataset directory, or else its published layout.
 
-    Parameters
-    ----------
-    directory : Path
-        The dataset directory.
-    song_ids : iterable of str
-        The songs to look for in the published layout; the packed store is opened whole.
+    Of the latter the songs of `song_ids` that have a file; the packed store is opened whole.
 
     Raises
     ------

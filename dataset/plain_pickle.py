@@ -10,10 +10,7 @@ import numpy as np
 
 
 class _PlainDtype:
-    """Stands for `numpy.dtype` in a pickle: numbers and strings, and no state but byte order.
-
-    The state of a real one, or one of objects, can declare bytes of the file to be addresses.
-    """
+    """Stands for `numpy.dtype` in a pickle: numbers and strings, and no state but byte order."""
 
     def __init__(self, code: str, *_flags: bool):
         self.dtype = np.dtype(code)

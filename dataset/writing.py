@@ -157,7 +157,7 @@ def write_split(
 def write_about(stage: Path, directory: Path, step: str, facts: dict) -> None:
     """Write `dataset.json` to `stage`: that of `directory` with what `step` did added."""
     about = read_about(directory) or {"format_version": FORMAT_VERSION, "steps": {}}
-    about.setdefault("steps", {})[step] = facts
+    about["steps"][step] = facts
     (stage / ABOUT).write_text(json_text(about), encoding="utf-8")
 
 

@@ -1,16 +1,27 @@
 """Write docs/options.md from the options themselves:  python docs/options_page.py"""
 
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from options import AUDIO_OPTIONS, CARRIED_OPTIONS, MODEL_OPTIONS, options_table
+from options import AUDIO_OPTIONS, CARRIED_OPTIONS, MODEL_OPTIONS, SWITCHES, Options
 
 
 def listed(names) -> str:
     """Names of options as Markdown."""
     return ", ".join(f"`--{name}`" for name in sorted(names))
+
+
+def options_table() -> str:
+    """Markdown table of all options."""
+    rows = ["| option | default | values | |", "| --- | --- | --- | --- |"]
+    for one in fields(Options):
+        values = one.metadata["choices"] or SWITCHES.get(one.metadata["parse"], ())
+        shown = ", ".join(f"`{value}`" for value in values)
+        rows.append(f"| `--{one.name}` | {one.default} | {shown} | {one.metadata['text']} |")
+    return "\n".join(rows) + "\n"
 
 
 def options_page() -> str:

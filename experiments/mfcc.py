@@ -29,8 +29,6 @@ from progress import progress
 from results import collect_results, provenance
 
 STRENGTHS = (0.0003, 0.001, 0.003, 0.01, 0.1, 1.0, 10.0)  # inverse of the regularisation
-
-
 AUDIO_THERE = "the audio must be where step 0 noted it, see songs.tsv"
 
 
@@ -92,7 +90,7 @@ def mfcc_of(song_id: str, file: Path | None) -> np.ndarray:
         raise UserError(f"{file} cannot be read ({error}): {AUDIO_THERE}") from None
 
 
-def run_baseline(dataset: Dataset, options: Options, name: str = "mfcc") -> dict:
+def run_baseline(dataset: Dataset, options: Options, name: str) -> dict:
     """Train the baseline, choose its strength on the validation split, score the test split."""
     features = song_features(dataset, name)
     truth = {part: dataset.song_tags[songs] for part, songs in dataset.splits.items()}

@@ -87,8 +87,7 @@ def score_alone(runs: list[dict], data_path: str) -> dict[str, list[dict]]:
     found: dict[str, list[dict]] = {"fused, audio alone": [], "fused, listening alone": []}
     for run in runs:
         made_by = run["made_by"]
-        where = {"model_load_path": made_by["checkpoint"], "data_path": data_path}
-        trained = open_trained({"mode": "TEST"} | where)
+        trained = open_trained({"model_load_path": made_by["checkpoint"], "data_path": data_path})
         for column, less in zip(found, TAKEN_AWAY, strict=True):
             alone = trained._replace(dataset=replace(trained.dataset, **less))
             found[column].append(score(alone) | {"made_by": made_by})

@@ -41,10 +41,9 @@ def best_column(found: Found) -> tuple[str, list[dict]]:
 
 def draw_space(checkpoint: str, data_path: str, seed: int, folder: Path) -> str:
     """Draw the map of a model's tags and test songs to space.png; return its part of the report."""
-    _, solver, options, dataset = open_trained(
-        {"mode": "TEST", "model_load_path": checkpoint, "data_path": data_path}
-    )
-    songs = embed_songs(solver, options, dataset, dataset.splits["test"])  # (n, 256)
+    trained = open_trained({"model_load_path": checkpoint, "data_path": data_path})
+    _, solver, options, dataset = trained
+    songs = embed_songs(trained, dataset.splits["test"])  # (n, 256)
     with torch.inference_mode():
         tags = solver.cpu().model.embed_tags(torch.from_numpy(dataset.tag_vectors))  # (T, 256)
     places = flatten(tags.numpy(), songs.numpy(), seed)

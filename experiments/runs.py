@@ -64,15 +64,7 @@ def run_name(options: Options) -> str:
 
 
 def run_seeds(given: argparse.Namespace, columns: dict[str, Column]) -> Found:
-    """Make every column with every seed.
-
-    Parameters
-    ----------
-    given : Namespace
-        As `parse_command` reads it.
-    columns : dict of str to Column
-        By name.
-    """
+    """Make every column, by name, with every seed of the command as `parse_command` reads it."""
     existing_directory(given.data_path)
     jobs = [
         column.job(name, given, seed) for seed in given.seeds for name, column in columns.items()
@@ -88,12 +80,7 @@ def run_seeds(given: argparse.Namespace, columns: dict[str, Column]) -> Found:
 def run_all(jobs: Sequence[Job], holding: Sequence[dict[str, Any]]) -> list[dict]:
     """Make every run, or read what it reached before; return their results.
 
-    Parameters
-    ----------
-    jobs : sequence of Job
-        The runs.
-    holding : sequence of dict
-        What their data holds now, as `contents` gives it.
+    `holding` is what their data holds now, as `contents` gives it.
 
     Raises
     ------
@@ -108,8 +95,7 @@ def run_all(jobs: Sequence[Job], holding: Sequence[dict[str, Any]]) -> list[dict
         if not job.results.is_file():
             is_stopped = (job.folder / "last.ckpt").is_file()
             train(job.given | {"model_save_path": str(job.folder), "resume": is_stopped})
-            where = {"mode": "TEST", "data_path": job.given["data_path"]}
-            test(where | {"model_load_path": str(job.folder)})
+            test({"data_path": job.given["data_path"], "model_load_path": str(job.folder)})
     return [read_results(job.folder) for job in jobs]
 
 

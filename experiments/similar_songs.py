@@ -48,14 +48,7 @@ ANSWERS = {"all songs": SPLITS, "test songs": ("test",)}
 
 
 class Questions:
-    """Test songs as queries, and what may answer them.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        Songs, tags and their categories.
-    parts : sequence of str
-        Splits whose songs may be answers.
+    """Test songs as queries, and the songs of the splits `parts`, which may answer them.
 
     Attributes
     ----------
@@ -65,6 +58,8 @@ class Questions:
         Whether an answer is another song than the query and of another artist, as far as known.
     shares : dict of str to ndarray of bool, shape (Q, N)
         'any tag', or a tag category -> whether query and answer share a tag of it.
+    has_tag : dict of str to ndarray of bool, shape (Q,)
+        The same -> whether the query bears a tag of it.
     """
 
     def __init__(self, dataset: Dataset, parts: tuple[str, ...]):
@@ -76,29 +71,20 @@ class Questions:
         self.is_apart = artists[self.queries, None] != artists[self.answers]
         self.is_apart &= self.queries[:, None] != self.answers
         kinds = np.array([dataset.categories.get(tag, "") for tag in dataset.tags])
-        columns = {kind: kinds == kind for kind in sorted({*kinds} - {""})}
+        columns = {"any tag": np.ones(len(kinds), dtype=bool)}
+        columns |= {kind: kinds == kind for kind in sorted({*kinds} - {""})}
         tags = dataset.song_tags.astype(np.float32)
+        asked, answers = tags[self.queries], tags[self.answers]
         self.shares = {
-            name: tags[self.queries][:, chosen] @ tags[self.answers][:, chosen].T > 0
-            for name, chosen in ({"any tag": np.ones(len(kinds), dtype=bool)} | columns).items()
+            name: asked[:, chosen] @ answers[:, chosen].T > 0 for name, chosen in columns.items()
         }
-        self.has_tag = {
-            name: tags[self.queries][:, columns.get(name, slice(None))].any(axis=1)
-            for name in self.shares
-        }
+        self.has_tag = {name: asked[:, chosen].any(axis=1) for name, chosen in columns.items()}
 
     def precision(self, vectors: np.ndarray) -> dict[str, float | None]:
         """Mean precision at 10 of the nearest songs, by what is shared.
 
-        Parameters
-        ----------
-        vectors : ndarray of float, shape (songs, E)
-            Of every song of the dataset.
-
-        Returns
-        -------
-        dict of str to float
-            Over the queries that bear a tag of the category; None where none does.
+        By vectors of every song of the dataset, (songs, E), over the queries that bear a tag of the
+        category; None where none does.
         """
         places = unit_length(vectors)
         cosine = places[self.queries] @ places[self.answers].T
@@ -138,10 +124,10 @@ def feature_vectors(dataset: Dataset, name: str) -> np.ndarray:
 
 def model_vectors(run: dict, dataset: Dataset) -> np.ndarray:
     """Embeddings of every song (songs, 256) by the model of a run; zeros for songs of no split."""
-    where = {"model_load_path": run["made_by"]["checkpoint"], "data_path": str(dataset.path)}
-    trained = open_trained({"mode": "TEST"} | where)
+    checkpoint = run["made_by"]["checkpoint"]
+    trained = open_trained({"model_load_path": checkpoint, "data_path": str(dataset.path)})
     songs = np.concatenate([dataset.splits[part] for part in SPLITS])
-    places = embed_songs(trained.solver, trained.options, trained.dataset, songs).numpy()
+    places = embed_songs(trained, songs).numpy()
     vectors = np.zeros((len(dataset.song_ids), places.shape[1]), dtype=np.float32)
     vectors[songs] = places
     return vectors
@@ -165,8 +151,8 @@ def tables(found: dict[str, list[dict]], questions: dict[str, Questions]) -> str
 
 def compare_similar(
     given: argparse.Namespace, features: list[str], recipes: dict[str, Column]
-) -> str:
-    """Train by each recipe, compare, write the report; return it."""
+) -> None:
+    """Train by each recipe, compare, and write the report."""
     asked = merge_options(parse_options([*given.options, "--data_path", given.data_path]))
     dataset = _open(asked, features, [column.options(given) for column in recipes.values()])
     questions = {label: Questions(dataset, parts) for label, parts in ANSWERS.items()}
@@ -193,7 +179,6 @@ def compare_similar(
     head += f"{N_ANSWERS}, where an answer counts if it shares a tag of the kind with the query.\n"
     text = head + tables(found, questions) + budgets(trained)
     write_report(given.result_dir, "similar_songs", text, runs_of(found))
-    return text
 
 
 def _open(asked: Options, features: list[str], of_models: list[dict[str, Any]]) -> Dataset:

@@ -115,20 +115,15 @@ def budgets(found: Found) -> str:
     return f"\nTrainings differ: {said}.\n"
 
 
-def heading(found: Found, data_path: str, seeds: Sequence[int]) -> str:
-    """One line that says what was measured on which data."""
+def results_section(found: Found, data_path: str, seeds: Sequence[int]) -> str:
+    """A line that says what was measured on which data, and the `results_table`."""
     first = first_run(found)
     plural = "seed" if len(seeds) == 1 else "seeds"
+    spread = "; mean ± standard deviation over seeds" if len(seeds) > 1 else ""
     return (
         f"Measured on {data_path}: {first['n_tags']} tags, {first['n_songs']} test songs, "
-        f"{plural} {', '.join(map(str, seeds))}"
-        + ("; mean ± standard deviation over seeds.\n" if len(seeds) > 1 else ".\n")
+        f"{plural} {', '.join(map(str, seeds))}{spread}.\n\n{results_table(found)}"
     )
-
-
-def results_section(found: Found, data_path: str, seeds: Sequence[int]) -> str:
-    """`heading` and `results_table`."""
-    return f"{heading(found, data_path, seeds)}\n{results_table(found)}"
 
 
 def quoted_table(quoted: paper.Quoted) -> str:

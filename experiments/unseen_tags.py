@@ -105,12 +105,7 @@ def write_without(
 def rank_unseen(checkpoint: Path, data_path: Path, unseen: Dataset) -> tuple[dict, dict]:
     """Score the test songs for tags that a model was not trained on.
 
-    Parameters
-    ----------
-    checkpoint, data_path : Path
-        A model, and the directory that it was trained on.
-    unseen : Dataset
-        The same songs and splits, with the unseen tags alone.
+    `unseen` has the songs and splits of the model's data, with these tags alone.
 
     Returns
     -------
@@ -118,14 +113,13 @@ def rank_unseen(checkpoint: Path, data_path: Path, unseen: Dataset) -> tuple[dic
         As `metrics.score_tags`: ranked for the unseen tag by its own word vector, and by that of
         the tag nearest to it among those trained on.
     """
-    _, solver, options, dataset = open_trained(
-        {"mode": "TEST", "model_load_path": str(checkpoint), "data_path": str(data_path)}
-    )
-    songs = embed_songs(solver, options, dataset, dataset.splits["test"])  # (n, 256)
+    trained = open_trained({"model_load_path": str(checkpoint), "data_path": str(data_path)})
+    dataset = trained.dataset
+    songs = embed_songs(trained, dataset.splits["test"])  # (n, 256)
     wanted, known = torch.from_numpy(unseen.tag_vectors), torch.from_numpy(dataset.tag_vectors)
     nearest = known[(F.normalize(wanted) @ F.normalize(known).T).argmax(dim=1)]
     truth = unseen.song_tags[unseen.splits["test"]].T
-    model = solver.cpu().model
+    model = trained.solver.cpu().model
     with torch.inference_mode():
         by_vector, by_nearest = (
             score_tags(cosine_similarity(model.embed_tags(vectors), songs), truth)
@@ -157,7 +151,7 @@ def rank_all_unseen(
     return [collect_results(found, tested, "test") | {"made_by": made_by} for found in per_tag]
 
 
-def compare_unseen(given: argparse.Namespace, n_tested: int | None = None) -> Found:
+def compare_unseen(given: argparse.Namespace, n_tested: int | None) -> Found:
     """Run all seeds, write the report, and return what was found."""
     options = [*BALANCED_WEIGHTED, *given.options, "--data_path", given.data_path]
     dataset = open_asked(merge_options(parse_options(options)))

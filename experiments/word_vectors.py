@@ -32,7 +32,6 @@ from options import parse_options
 
 WORDS = ("jungle", "house", "country", "metal", "chill", "brazilian", "smooth jazz", "deep house")
 TOP = 10
-MUSICAL_WORDS = Path(__file__).with_name("musical_words.txt")
 DASH = "–"
 RULE = (
     "In bold: musical words, that is neighbours that are in experiments/musical_words.txt as a "
@@ -50,9 +49,9 @@ def plain_form(word: str) -> str:
     return " ".join(re.split(r"[\s_-]+", word.lower())).strip()
 
 
-def read_musical_words(file: Path = MUSICAL_WORDS) -> set[str]:
+def read_musical_words() -> set[str]:
     """Read the list: one word or phrase a line, lines with '#' are comments."""
-    lines = file.read_text(encoding="utf-8").splitlines()
+    lines = Path(__file__).with_name("musical_words.txt").read_text("utf-8").splitlines()
     return {line for line in lines if line and not line.startswith("#")}
 
 
@@ -205,18 +204,7 @@ def compare_word_vectors(
     words: Sequence[str] = WORDS,
     with_retrieval: bool = True,
 ) -> tuple[str, Found]:
-    """Compare sets of word vectors by neighbours and retrieval; write the report.
-
-    Parameters
-    ----------
-    given : Namespace
-        As `parse_command` reads it.
-    names : list of str, optional
-        Sets to compare, two or more; all that are there by default.
-    words : sequence of str
-        Words to show the neighbours of.
-    with_retrieval : bool
-        Whether to train models with each set.
+    """Compare sets of word vectors, all by default, by neighbours and retrieval; write the report.
 
     Returns
     -------

@@ -57,12 +57,7 @@ def embed_folder(
 ) -> EmbeddedSongs:
     """Embed the audio files below a folder, but those known; tells which cannot be read.
 
-    Parameters
-    ----------
-    hearing : Hearing
-    folder : Path
-    known : iterable of IndexedSong
-        Songs of the index: their files are left out, and no other file gets the id of one.
+    The files of the index's `known` songs are left out, and no other file gets the id of one.
 
     Raises
     ------

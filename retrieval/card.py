@@ -70,19 +70,13 @@ The settings:
 
 
 def card(trained: Trained, n_songs: int, results: dict | None) -> str:
-    """Write the card.
+    """Text of the card of a model that has embedded `n_songs` songs.
 
-    Parameters
-    ----------
-    trained : Trained
-        The model and the dataset directory.
-    n_songs : int
-        How many songs are embedded.
-    results : dict, optional
-        What `--mode TEST` found, see `results.collect_results`.
+    `results` is what `--mode TEST` found, see `results.collect_results`; None if it is not known.
     """
     _, solver, options, dataset = trained
     made_by = solver.hparams.made_by or {}
+    saved, kept = made_by.get("options", {}), (*MODEL_OPTIONS, "n_epochs")
     found = TEXT.format(
         size=EMBEDDING_SIZE,
         tag_dim=solver.hparams.tag_dim,
@@ -92,7 +86,7 @@ def card(trained: Trained, n_songs: int, results: dict | None) -> str:
         inputs="\n".join(_inputs(trained)),
         spectrogram=_spectrogram(trained),
         trained="\n".join(_trained_on(made_by, dataset)),
-        options="\n".join(_options(made_by)),
+        options="\n".join(f"--{name} {saved[name]}" for name in kept if name in saved),
         versions=", ".join(f"{name} {one}" for name, one in made_by.get("versions", {}).items())
         or "not known",
         results=_results(results),
@@ -161,13 +155,6 @@ def _trained_on(made_by: dict[str, Any], dataset: Dataset) -> Iterator[str]:
     if "released_checkpoint" in made_by:
         yield "- a checkpoint that the paper's authors released; it does not say what it saw"
     yield ""
-
-
-def _options(made_by: dict[str, Any]) -> Iterator[str]:
-    saved = made_by.get("options", {})
-    for name in (*MODEL_OPTIONS, "n_epochs"):
-        if name in saved:
-            yield f"--{name} {saved[name]}"
 
 
 def _results(results: dict | None) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from checkpoint import build_solver, open_trained, read_checkpoint
+from checkpoint import Trained, build_solver, open_trained, read_checkpoint
 from data_loader import RetrievalData
 from dataset.directory import Dataset
 from dataset.files import SPLITS, normal_form, read_songs
@@ -28,21 +28,15 @@ from threads import shared_cores
 from trainer import make_trainer
 
 
-def embed_songs(solver: Solver, options: Options, dataset: Dataset, songs: np.ndarray) -> Tensor:
-    """Embed songs of a dataset as `--mode TEST` does.
-
-    Parameters
-    ----------
-    solver, options, dataset
-        As `checkpoint.open_trained` opens them.
-    songs : ndarray of int64, shape (n,)
-        Indices of songs.
+def embed_songs(trained: Trained, songs: np.ndarray) -> Tensor:
+    """Embed songs of a dataset, by their indices (n,), as `--mode TEST` does.
 
     Returns
     -------
     Tensor of float32, shape (n, 256)
         On the CPU, in the order of `songs`.
     """
+    _, solver, options, dataset = trained
     trainer = make_trainer(options, logger=False, enable_checkpointing=False)
     with shared_cores(options.num_threads):
         batches = trainer.predict(solver, datamodule=RetrievalData(dataset, options, songs))
@@ -52,43 +46,40 @@ def embed_songs(solver: Solver, options: Options, dataset: Dataset, songs: np.nd
 def index_songs(
     given: dict, audio: Path | None, known: Iterable[IndexedSong] = ()
 ) -> tuple[TagModel, EmbeddedSongs]:
-    """Embed songs for an index.
+    """Embed songs for an index: those of a folder of audio files, else of the dataset directory.
 
-    Parameters
-    ----------
-    given : dict
-        Options of main.py: `model_load_path`, `data_path`, and others that TEST takes.
-    audio : Path, optional
-        A folder of audio files to embed; by default the songs of the dataset directory.
-    known : iterable of IndexedSong
-        Songs to leave out.
+    `given` are options of main.py as TEST takes them; songs that are `known` are left out.
 
     Raises
     ------
     UserError
         As `--mode TEST`; or the model embeds no audio, no file can be read, or no song is new.
     """
-    path, solver, options, dataset = open_trained(given)
+    trained = open_trained(given)
     if audio is None:
-        songs = embed_dataset(solver, options, dataset, known)
+        songs = embed_dataset(trained, known)
+    elif hears_audio(trained.options):
+        songs = embed_folder(hearing_of(trained.solver, trained.options), audio, known)
     else:
-        if not hears_audio(options):
-            raise UserError(
-                f"a model of --input_type {options.input_type} needs more than the audio, which is "
-                "all that a folder has: give one of --input_type spec, or of spec+... by masked "
-                "fusion"
-            )
-        songs = embed_folder(hearing_of(solver, options), audio, known)
-    return tag_model(solver, dataset, options, path), songs
+        raise UserError(
+            f"a model of --input_type {trained.options.input_type} needs more than the audio, "
+            "which is all that a folder has: give one of --input_type spec, or of spec+... by "
+            "masked fusion"
+        )
+    return tag_model(trained), songs
 
 
-def tag_model(solver: Solver, dataset: Dataset, options: Options, path: Path) -> TagModel:
+def tag_model(trained: Trained) -> TagModel:
     """Return the tag branch of a model, and what it was trained on."""
+    from preprocessing.words.word_vectors import find_sources
+
+    path, solver, options, dataset = trained
+    vectors_file = find_sources(dataset.path).get(normal_form(options.w2v_type))
     return TagModel(
         tags=dataset.tags,
         tag_vectors=dataset.tag_vectors,
         layers=tag_layers(solver.cpu().eval().model),
-        vectors_file=_vectors_file(dataset.path, options.w2v_type),
+        vectors_file=str(vectors_file.resolve()) if vectors_file else "",
         checkpoint=str(path.resolve()),
     )
 
@@ -116,17 +107,9 @@ def plain_layers(tag_branch: nn.Sequential) -> dict[str, np.ndarray]:
     return {name: values.detach().numpy() for name, values in layers.items()}
 
 
-def _vectors_file(data_path: Path, name: str) -> str:
-    from preprocessing.words.word_vectors import find_sources
-
-    file = find_sources(data_path).get(normal_form(name))
-    return str(file.resolve()) if file else ""
-
-
-def embed_dataset(
-    solver: Solver, options: Options, dataset: Dataset, known: Iterable[IndexedSong] = ()
-) -> EmbeddedSongs:
+def embed_dataset(trained: Trained, known: Iterable[IndexedSong] = ()) -> EmbeddedSongs:
     """Embed all songs of the three splits that are not known yet."""
+    dataset = trained.dataset
     songs = np.sort(np.concatenate([dataset.splits[part] for part in SPLITS]))
     has = {normal_form(song.song_id) for song in known}
     songs = np.array(
@@ -134,7 +117,7 @@ def embed_dataset(
     )
     if not len(songs):
         raise UserError(f"the index has every song of {dataset.path}: there is none to add")
-    embeddings = unit_length(embed_songs(solver, options, dataset, songs).numpy())
+    embeddings = unit_length(embed_songs(trained, songs).numpy())
     names = _names(dataset)
     song_ids = [dataset.song_ids[song] for song in songs]
     rows = [names.get(normal_form(song_id), IndexedSong(song_id)) for song_id in song_ids]

@@ -52,19 +52,10 @@ class _Branch(nn.Module):
 
 
 def export_model(given: dict[str, Any], folder: Path) -> int:
-    """Write a model and the songs and tags of its dataset directory for other programs.
+    """Write a model and songs and tags of its data for other programs; return how many songs.
 
-    Parameters
-    ----------
-    given : dict
-        Options of main.py: `model_load_path`, `data_path`, and others that TEST takes.
-    folder : Path
-        Where; files of an earlier export are replaced, all or none.
-
-    Returns
-    -------
-    int
-        How many songs were embedded.
+    `given` are options of main.py as TEST takes them. Files of an earlier export in the folder are
+    replaced, all or none.
 
     Raises
     ------
@@ -76,7 +67,7 @@ def export_model(given: dict[str, Any], folder: Path) -> int:
     if folder.is_dir() and any(folder.iterdir()) and not (folder / SONG_BRANCH).is_file():
         raise UserError(f"{folder} is a folder that holds something else: give DIR a new name")
     trained = open_trained(given)
-    songs = embed_dataset(trained.solver, trained.options, trained.dataset)
+    songs = embed_dataset(trained)
     results = _results_of(trained.path)
     with staged(folder) as stage:
         solver = trained.solver.cpu().eval()

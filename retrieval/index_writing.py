@@ -90,16 +90,8 @@ def index_folder(path: Path) -> Path:
 def write_index(folder: Path, model: TagModel, songs: EmbeddedSongs, kind: str = "auto") -> None:
     """Write an index anew; one that is there, or what is left of it, stays until this is whole.
 
-    Parameters
-    ----------
-    folder : Path
-        Where, see `index_folder`.
-    model : TagModel
-        The tag branch of the model that embedded the songs.
-    songs : EmbeddedSongs
-        The songs.
-    kind : {'auto', 'flat', 'hnsw', 'ivfpq'}
-        How neighbours are looked for, see `nearest.build_nearest`.
+    `folder` is as `index_folder` gives it, `model` what embedded the songs, and `kind` one of
+    `nearest.KINDS`.
     """
     with _written(folder):
         name = f"model-{next_number(folder)}.npz"
@@ -230,15 +222,10 @@ def _write_parts(
     """Write songs as parts; return what `index.json` says of them."""
     written: list[dict[str, Any]] = []
     for first in range(0, len(songs.songs), PART_SONGS):
-        learnt = _learnt(folder, [*earlier, *written])
-        written.append(_write_part(folder, songs.cut(first, PART_SONGS), kind, learnt))
+        parts = (*earlier, *written)
+        learnt = (folder / one["name"] / NEAREST for one in parts if one["kind"] == "ivfpq")
+        written.append(_write_part(folder, songs.cut(first, PART_SONGS), kind, next(learnt, None)))
     return written
-
-
-def _learnt(folder: Path, parts: Sequence[dict[str, Any]]) -> Path | None:
-    """Where a part has what `nearest.build_nearest` has learnt."""
-    files = [folder / part["name"] / NEAREST for part in parts if part["kind"] == "ivfpq"]
-    return files[0] if files else None
 
 
 def _write_part(

@@ -128,13 +128,7 @@ class Product:
 
 
 class Nearest:
-    """Finds candidates in one part.
-
-    Parameters
-    ----------
-    part : Part
-        The songs.
-    """
+    """Finds candidates among the songs of one part."""
 
     def __init__(self, part: Part):
         self.part = part

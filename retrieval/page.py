@@ -49,15 +49,7 @@ LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]", "[")
 
 
 class Page:
-    """Answers the page's questions.
-
-    Parameters
-    ----------
-    searcher : Searcher
-        Of the index that is shown.
-    places : SongMap
-        The map.
-    """
+    """Answers the page's questions."""
 
     def __init__(self, searcher: Searcher, places: SongMap):
         self.searcher, self.index, self.places = searcher, searcher.index, places
@@ -207,16 +199,11 @@ def names_audio(index: SongIndex) -> bool:
     return any(audio_address(song) for song in islice(index.songs(), 100))
 
 
-def make_app(page: Page, hosts: Sequence[str] = ("*",)) -> Starlette:
-    """Make the server of a page.
+def make_app(page: Page, hosts: Sequence[str]) -> Starlette:
+    """Make the server of a page, which may be called by the names `hosts`.
 
-    Parameters
-    ----------
-    page : Page
-        What answers.
-    hosts : sequence of str
-        Names by which it may be called; others are refused, so that a foreign web site cannot read
-        from it by a name of its own that leads here.
+    Others are refused, so that a foreign web site cannot read from it by a name of its own that
+    leads here.
     """
 
     def explain(_request: Request, error: Exception) -> Response:
@@ -236,16 +223,7 @@ def make_app(page: Page, hosts: Sequence[str] = ("*",)) -> Starlette:
 
 
 def serve_page(searcher: Searcher, host: str, port: int) -> None:
-    """Serve the page of an index until the process is stopped.
-
-    Parameters
-    ----------
-    searcher : Searcher
-        Of the index.
-    host : str
-        Address to listen on.
-    port : int
-        0 for any that is free.
+    """Serve the page of an index until the process is stopped; port 0 is any that is free.
 
     Raises
     ------

@@ -79,15 +79,7 @@ class Rules(NamedTuple):
 
 
 class Searcher:
-    """Finds songs of an index by words and songs.
-
-    Parameters
-    ----------
-    index : SongIndex
-        The songs.
-    vectors_file : Path, optional
-        Word vectors for words that are not tags, see `Words`.
-    """
+    """Finds songs of an index by words and songs; `vectors_file` as for `Words`."""
 
     def __init__(self, index: SongIndex, vectors_file: Path | None = None):
         self.index = index
@@ -175,38 +167,21 @@ class Searcher:
     def search(
         self, wanted: Sequence[Wanted], top: int = 10, rules: Rules | None = None
     ) -> list[Hit]:
-        """Rank the songs for all that is wanted together.
+        """Rank the songs for all that is wanted together: the best first.
 
-        Parameters
-        ----------
-        wanted : sequence of Wanted
-            What is asked for.
-        top : int
-            How many songs.
-        rules : Rules, optional
-            Which songs may be answers.
-
-        Returns
-        -------
-        list of Hit
-            Best first; ties in the order of the index.
+        Ties stand in the order of the index.
         """
         rules = rules or Rules()
-        n = CANDIDATES * top if rules.diverse else top
-        hits = self._allowed(wanted, n, rules, rules.artist_limit)
-        return self._varied(hits, top) if rules.diverse else hits
+        if rules.diverse:
+            return self._varied(self._allowed(wanted, CANDIDATES * top, rules), top)
+        return self._allowed(wanted, top, rules)
 
-    def radio(self, wanted: Sequence[Wanted], length: int, rules: Rules | None = None) -> list[Hit]:
-        """Order songs as a path: each near the one before and near what is wanted.
+    def radio(self, wanted: Sequence[Wanted], length: int) -> list[Hit]:
+        """Order songs as a path of at most `length`: each near the one before and what is wanted.
 
         No artist comes twice.
-
-        Returns
-        -------
-        list of Hit
-            At most `length`, in the order of the path.
         """
-        left = self._allowed(wanted, CANDIDATES * length, rules or Rules(), 1)
+        left = self._allowed(wanted, CANDIDATES * length, Rules(artist_limit=1))
         path: list[Hit] = []
         vectors = self.index.vectors([hit.row for hit in left])
         scores = np.array([hit.score for hit in left])
@@ -219,15 +194,13 @@ class Searcher:
             last = vectors @ vectors[best]
         return path
 
-    def _allowed(
-        self, wanted: Sequence[Wanted], n: int, rules: Rules, artist_limit: int
-    ) -> list[Hit]:
+    def _allowed(self, wanted: Sequence[Wanted], n: int, rules: Rules) -> list[Hit]:
         """The n best songs that are no seed, bear the tags, and keep to the limit of artists."""
         among = self._rows_with(rules.only_tags) if rules.only_tags else None
         asked = n + sum(one.seed is not None for one in wanted)
         while True:
             hits = self._ranked(wanted, asked, among)
-            kept = list(islice(self._keep(hits, wanted, artist_limit), n))
+            kept = list(islice(self._keep(hits, wanted, rules.artist_limit), n))
             if len(kept) == n or len(hits) < asked:
                 return kept
             asked *= 4

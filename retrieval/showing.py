@@ -36,7 +36,8 @@ def hits_table(
         song = index.song(hit.row)
         scores = [hit.score, *hit.by_part] if several else [hit.score]
         song_id = "" if song.name == song.song_id else plain(song.song_id)
-        last = _tags_of(index, asked, hit.row) if index.has_tags else song_id
+        tags = sorted(index.tags_of(hit.row), key=lambda tag: key(tag) not in asked)
+        last = some(tags, N_TAGS_SHOWN) if index.has_tags else song_id
         rows.append([str(rank), *(f"{score:.3f}" for score in scores), _shown(song.name), last])
     if not (index.has_tags or any(row[-1] for row in rows[1:])):
         rows = [row[:-1] for row in rows]
@@ -55,11 +56,6 @@ def hits_table(
         if one.stand_in
     )
     return "\n".join([*notes, *("  ".join(cells).rstrip() for cells in padded)])
-
-
-def _tags_of(index: SongIndex, asked: set[str], row: int) -> str:
-    """The tags that a song bears: those asked for first, and the number of others."""
-    return some(sorted(index.tags_of(row), key=lambda tag: key(tag) not in asked), N_TAGS_SHOWN)
 
 
 def _shown(name: str) -> str:
@@ -87,17 +83,8 @@ def result_file(path: str) -> Path:
 def write_hits(index: SongIndex, wanted: Sequence[Wanted], hits: Sequence[Hit], file: Path) -> None:
     """Write the songs found as a playlist, or as a table: rank, score, id, artist, title, file.
 
-    Parameters
-    ----------
-    index, wanted, hits
-        What was searched, for what, and what was found.
-    file : Path
-        Its name says what it is to be, see `result_file`.
-
-    Raises
-    ------
-    UserError
-        A playlist is wanted, and no song found has an audio file.
+    The ending of `file` says which, see `result_file`. `UserError` for a playlist where no song
+    found has an audio file.
     """
     songs = [index.song(hit.row) for hit in hits]
     with staged(file.parent) as stage:

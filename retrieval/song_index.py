@@ -190,20 +190,9 @@ class Part:
 class SongIndex:
     """An index, opened: songs in the order of the parts, rows count through all of them.
 
-    Rows of songs that were taken out stay empty until the index is made anew.
-
-    Attributes
-    ----------
-    folder : Path
-        Where it is.
-    about : dict
-        Content of `index.json`.
-    model : TagModel
-        What embeds words.
-    parts : list of Part
-        The songs.
-    starts : ndarray of int64, shape (parts + 1,)
-        First row of each part, and the number of all rows.
+    Rows of songs that were taken out stay empty until the index is made anew. `about` is what
+    `index.json` holds; `starts`, int64 (parts + 1,), has the first row of each part, and the number
+    of all rows.
     """
 
     def __init__(self, folder: Path, about: dict[str, Any], model: TagModel, parts: list[Part]):

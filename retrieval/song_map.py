@@ -61,7 +61,8 @@ def song_map(index: SongIndex) -> SongMap:
 
     Of more than `MOST_MAPPED` songs it shows as many, drawn by chance.
     """
-    file, made_of = index.folder / MAP, _digest(index.folder / ABOUT)
+    file = index.folder / MAP
+    made_of = hashlib.sha256((index.folder / ABOUT).read_bytes()).hexdigest()
     kept = _kept(file, made_of)
     if kept is not None:
         return kept
@@ -78,10 +79,6 @@ def song_map(index: SongIndex) -> SongMap:
     except (OSError, UserError):  # a folder that one may only read
         print(f"the map cannot be kept in {index.folder}: it is made anew each time")
     return made
-
-
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _kept(file: Path, made_of: str) -> SongMap | None:

@@ -27,20 +27,9 @@ LONGEST = 30.0  # of both layers side by side; half of Emotify's songs are below
 def index_untrained(
     folder: Path, wheel: Path | None, known: Iterable[IndexedSong] = ()
 ) -> tuple[TagModel, EmbeddedSongs]:
-    """Embed the audio files below a folder for an index, but those known.
+    """Embed the audio files below a folder for an index, but those known, as `embed_folder` does.
 
-    Parameters
-    ----------
-    folder : Path
-    wheel : Path, optional
-        The package of musicnn; by default it is fetched.
-    known : iterable of IndexedSong
-        Songs to leave out, see `embed_folder`.
-
-    Raises
-    ------
-    UserError
-        As `fetch_wheel` and `embed_folder`.
+    `wheel` is the package of musicnn; by default it is fetched. Errors as of `fetch_wheel`.
     """
     package = fetch_wheel(*WHEEL, given=wheel)
     return untrained_model(package), embed_folder(untrained_hearing(package), folder, known)

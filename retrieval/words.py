@@ -50,15 +50,9 @@ def split_weight(text: str) -> tuple[str, float]:
 
 
 class Words:
-    """Looks up words.
+    """Looks up words: tags by the model alone, others by the word vectors in a file.
 
-    Parameters
-    ----------
-    model : TagModel
-        Its tags are known without anything else.
-    vectors_file : Path, optional
-        Word vectors for words that are not tags; by default those that the model names. They are
-        read when the first such word is asked for.
+    By default that which the model names; it is read when the first such word is asked for.
     """
 
     def __init__(self, model: TagModel, vectors_file: Path | None = None):

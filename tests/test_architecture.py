@@ -97,6 +97,6 @@ def test_help_pulls_in_no_torch(tmp_path):
     script = tmp_path / "look.py"
     script.write_text(
         f"import sys; sys.path.insert(0, {str(ROOT)!r}); import main, options; "
-        "options.options_table(); print('torch' in sys.modules)"
+        "options.parse_options([]); print('torch' in sys.modules)"
     )
     assert run_command(script).stdout.strip() == "False"

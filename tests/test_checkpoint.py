@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from checkpoint import check_same_data, checkpoint_file, load_solver, read_checkpoint
+from checkpoint import check_same_data, checkpoint_file, read_checkpoint
 from dataset.directory import open_dataset
 from errors import UserError
 from model import SongInputs
 from solver import CHECKPOINT_FORMAT
-from training_runs import OPTIONS, fit
+from training_runs import OPTIONS, fit, load_solver
 
 
 def test_a_checkpoint_describes_itself(shared_dataset_dir, tmp_path):

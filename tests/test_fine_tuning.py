@@ -9,7 +9,6 @@ import torch
 
 import trainer
 from audio_samples import chords, write_music
-from checkpoint import load_solver
 from commands import ROOT, assert_user_error, run_here
 from data_loader import RetrievalData
 from dataset.files import read_strings
@@ -23,6 +22,7 @@ from planted import write_planted
 from preprocessing.features.song_layers import musicnn_mel
 from preprocessing.mel.store_writer import open_writer
 from retrieval import embedding
+from training_runs import load_solver
 
 STEP4 = ROOT / "step4_mel_spectrogram.py"
 SPEC = AUDIO_OPTIONS | {"input_type": "spec"}

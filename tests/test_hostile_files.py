@@ -14,7 +14,6 @@ import hostile_samples as hostile
 import step0_dataset
 import step3_taste_profile
 from benchmarks.memory import process_megabytes
-from checkpoint import load_solver
 from command_line import run_or_explain
 from dataset.bounded import HEADROOM, memory_bounded_by
 from dataset.directory import open_dataset
@@ -29,6 +28,7 @@ from preprocessing.mel.sndfile import AudioError
 from preprocessing.words.vector_files import load_vectors
 from released_checkpoint import read_released
 from retrieval.song_index import ABOUT, read_index
+from training_runs import load_solver
 
 MEGABYTES = 800  # by which memory may grow at most
 

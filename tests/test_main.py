@@ -12,13 +12,14 @@ import pytest
 import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from checkpoint import load_solver, read_checkpoint
+from checkpoint import read_checkpoint
 from commands import ROOT, run_here, run_main
 from dataset.directory import open_dataset
 from errors import UserError
 from main_runs import AUDIO_OPTIONS, options_for, run_wrong, test_model, train, weights
 from model import SongInputs
 from options import merge_options
+from training_runs import load_solver
 
 # ------------------------------------------------------------ train and test
 
@@ -280,7 +281,8 @@ def test_idle_options_of_a_mode_are_told(trained, shared_dataset_dir, capsys):
 
 
 def test_the_neptune_key_is_never_stored(trained, shared_dataset_dir):
-    assert "neptune_api_key" not in read_checkpoint(trained)["hyper_parameters"]["options"]
+    saved = read_checkpoint(trained / "best.ckpt")["hyper_parameters"]
+    assert "neptune_api_key" not in saved["options"]
     results = test_model(trained, shared_dataset_dir, "--neptune_api_key", "secret-key")
     assert "secret-key" not in json.dumps(results)
 

@@ -82,7 +82,7 @@ def test_other_spectrograms_than_in_training_are_told(capsys, trained_on_audio, 
 def test_other_mel_settings_than_in_training_are_told(
     capsys, trained_on_audio, audio_dataset_dir, tmp_path
 ):
-    checkpoint = read_checkpoint(trained_on_audio)
+    checkpoint = read_checkpoint(trained_on_audio / "best.ckpt")
     checkpoint["hyper_parameters"]["mel_settings"]["hop_length"] = 256
     torch.save(checkpoint, tmp_path / "best.ckpt")
     where = ["--mode", "TEST", "--model_load_path", tmp_path, "--data_path", audio_dataset_dir]

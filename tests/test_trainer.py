@@ -20,7 +20,7 @@ def test_without_a_gpu_the_cpu_serves(monkeypatch, capsys):
     with pytest.raises(UserError, match="--n_processes 1000000 is too many for"):
         trainer.choose_devices("cpu", n_processes=1_000_000)
     two = trainer.choose_devices("cpu", n_processes=2)
-    assert two == {"accelerator": "cpu", "devices": 2} and trainer.n_devices(two) == 2
+    assert two == {"accelerator": "cpu", "devices": 2} and trainer.n_processes_on(two) == 2
     assert capsys.readouterr().out == ""
 
 
@@ -29,7 +29,7 @@ def test_gpu_id_names_gpus(monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert trainer.choose_devices("1") == {"accelerator": "gpu", "devices": [1]}
     both = {"accelerator": "gpu", "devices": [0, 1]}
-    assert trainer.choose_devices("0,1") == both and trainer.n_devices(both) == 2
+    assert trainer.choose_devices("0,1") == both and trainer.n_processes_on(both) == 2
     with pytest.raises(UserError, match="--n_processes is for the CPU"):
         trainer.choose_devices("0", n_processes=2)
     with pytest.raises(UserError, match="there are 2 GPUs"):

@@ -1,8 +1,9 @@
-"""A training of seconds, without main.py."""
+"""A training of seconds, without main.py, and what is left of one."""
 
 import torch
 from pytorch_lightning import Trainer
 
+from checkpoint import build_solver, checkpoint_file, read_checkpoint
 from data_loader import RetrievalData
 from dataset.directory import open_dataset
 from options import Options
@@ -19,6 +20,12 @@ OPTIONS = {
 }
 DATA_OPTIONS = {"batch_size": 128, "triplets_per_epoch": 10_000, "is_balanced": True, "seed": 0}
 DATA_OPTIONS |= {"anchors_per_song": 1}
+
+
+def load_solver(path):
+    """The Solver of a checkpoint, or of the `best.ckpt` in a folder."""
+    file = checkpoint_file(path)
+    return build_solver(read_checkpoint(file), file)
 
 
 def fit(

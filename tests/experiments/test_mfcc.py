@@ -40,7 +40,7 @@ def test_statistics_are_means_and_deviations(tmp_path):
 
 
 def test_the_baseline_hears_the_tag_that_sounds(dataset):
-    results = run_baseline(dataset, merge_options({}))
+    results = run_baseline(dataset, merge_options({}), "mfcc")
     assert results["tags"][dataset.tags[0]]["map"] == 1
     assert results["n_songs"] == 8
     assert results["made_by"]["baseline"]["strength"] > 0

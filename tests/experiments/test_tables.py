@@ -11,11 +11,11 @@ from experiments import paper
 from experiments.tables import (
     average_precisions,
     budgets,
-    heading,
     markdown,
     mean_and_deviation,
     paired_tests,
     quoted_table,
+    results_section,
     results_table,
 )
 
@@ -88,8 +88,9 @@ def test_a_baseline_is_trained_in_no_epochs():
 
 
 def test_heading_says_what_was_measured():
-    assert heading(FOUND, "data", [7]) == "Measured on data: 5 tags, 9 test songs, seed 7.\n"
-    assert "seeds 0, 1; mean ± standard deviation over seeds" in heading(FOUND, "data", [0, 1])
+    one, two = (results_section(FOUND, "data", seeds) for seeds in ([7], [0, 1]))
+    assert one == f"Measured on data: 5 tags, 9 test songs, seed 7.\n\n{results_table(FOUND)}"
+    assert "seeds 0, 1; mean ± standard deviation over seeds.\n\n" in two
 
 
 def test_quoted_numbers_are_said_to_be_quoted():

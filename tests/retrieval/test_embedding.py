@@ -11,7 +11,7 @@ import torch
 from torch.nn import functional as F
 
 from audio_samples import chords, write_damaged
-from checkpoint import load_solver, open_trained
+from checkpoint import open_trained
 from data_loader import RetrievalData
 from dataset.files import SONGS, SPLITS, normal_form
 from dataset.mel_index import INDEX, PARTS, StoredSong, index_line
@@ -28,6 +28,7 @@ from retrieval.song_index import IndexedSong
 from retrieval.song_index import read_index as read_song_index
 from solver import cosine_similarity
 from trainer import make_trainer
+from training_runs import load_solver
 
 
 @pytest.fixture(scope="module")
@@ -69,13 +70,13 @@ def test_songs_of_all_splits_with_their_tags(cultural):
 
 
 def test_songs_are_known_in_every_form_of_their_ids(cultural):
-    _, solver, options, dataset = open_trained(cultural)
-    decomposed = [f"{song_id}e\u0301" for song_id in dataset.song_ids]
-    dataset = replace(dataset, song_ids=decomposed)
+    trained = open_trained(cultural)
+    decomposed = [f"{song_id}e\u0301" for song_id in trained.dataset.song_ids]
+    trained = trained._replace(dataset=replace(trained.dataset, song_ids=decomposed))
     known = [IndexedSong(normal_form(song_id)) for song_id in decomposed]
     assert known[0].song_id != decomposed[0]
     with pytest.raises(UserError, match="there is none to add"):
-        embedding.embed_dataset(solver, options, dataset, known)
+        embedding.embed_dataset(trained, known)
 
 
 def test_tags_of_a_fused_model_weigh_its_inputs(audio_dataset_dir, tmp_path):
