@@ -6,6 +6,7 @@ python -u step1_data_split.py run DATA_PATH TOP_N_TAGS MINIMUM_NUMBER_OF_TAGS_IN
 from command_line import fire_commands, flag, names_in, number, one_of, whole_number
 from dataset.files import existing_directory
 from dataset.moving import alone
+from errors import UserError
 
 
 def run(
@@ -49,6 +50,9 @@ def run(
     """
     from preprocessing.split.data_split import SplitOptions, write_data_split
 
+    required = [one_of("--require", name, ("cf", "spec", "any")) for name in names_in(require)]
+    if not required or ("any" in required and len(required) > 1):
+        raise UserError(f"--require must be cf, spec, cf,spec, or any alone, not {require!r}")
     options = SplitOptions(
         top_n_tags=whole_number("TOP_N_TAGS", top_n_tags, 1),
         minimum_number_of_tags_in_each_split=whole_number(
@@ -58,9 +62,7 @@ def run(
         vectors=tuple(names_in(vectors)),
         minimum_score=number("--minimum_score", minimum_score, 0.0),
         split_by=one_of("--split_by", split_by, ("artist", "song", "published")),
-        require=tuple(
-            one_of("--require", name, ("cf", "spec", "any")) for name in names_in(require)
-        ),
+        require=tuple(required),
         is_subset=flag("--is_subset", is_subset),
     )
     directory = existing_directory(data_path)

@@ -169,8 +169,10 @@ def neighbours(data_path: str, *words: str, top: int = 10) -> None:
 def _name(name: object) -> str:
     """Return the name of a set of vectors, which is part of file names."""
     text = normal_form(str(name))
-    if not text.replace("_", "").replace("-", "").isalnum():
-        raise UserError(f"--name must be of letters, digits, '_' and '-', not {text!r}")
+    if not text.replace("_", "").replace("-", "").isalnum() or text.startswith("sub_"):
+        raise UserError(
+            f"--name must be of letters, digits, '_' and '-' and not begin with sub_, not {text!r}"
+        )
     return text
 
 

@@ -281,7 +281,9 @@ def _write(directory: Path, options: SplitOptions, annotations: pd.DataFrame, sp
         add_categories(stage, directory, tags, annotations)
         write_about(stage, directory, f"{prefix}step1", facts)
     print(f"wrote the split of {len(song_ids)} songs and {len(tags)} tags to {directory}")
-    for line in stale:
+    from preprocessing.words.song_tags import remove_leaking  # gensim
+
+    for line in [*stale, *remove_leaking(directory, options.is_subset)]:
         print(line)
     print_next(directory, "step1", options.is_subset)
 

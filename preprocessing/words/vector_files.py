@@ -21,6 +21,7 @@ from preprocessing.words.packed_files import DAMAGE, open_unpacked
 from preprocessing.words.word2vec_files import count_numbers, read_binary, read_text, sizes_in
 from progress import progress
 
+FOLDER_SUFFIX = "_w2v"  # of a folder of vectors in a dataset directory
 GENSIM_SUFFIXES = (".kv", ".model")
 
 _HEAD = 1 << 16  # bytes that tell the format

@@ -15,14 +15,9 @@ from command_line import existing_file
 from dataset.writing import staged, write_about
 from errors import UserError
 from preprocessing.words.count_vectors import count_vectors
-from preprocessing.words.vector_files import model_files
-from preprocessing.words.word_text import (
-    Sentences,
-    read_training_tags,
-    write_phrased,
-    write_tags,
-)
-from preprocessing.words.word_vectors import FOLDER_SUFFIX
+from preprocessing.words.song_tags import SONGS_READ, read_training_tags, write_tags
+from preprocessing.words.vector_files import FOLDER_SUFFIX, model_files
+from preprocessing.words.word_text import Sentences, write_phrased
 from progress import progress
 
 
@@ -71,13 +66,13 @@ def train_word_vectors(data_path: Path, corpus: Path, name: str, recipe: Recipe)
         raise UserError(
             f"{folder} already holds {', '.join(others)}: choose another --name, or move it away"
         )
-    tags = read_training_tags(data_path) if recipe.song_tags else []
+    tags = read_training_tags(data_path) if recipe.song_tags else {}
     with staged(data_path) as stage:
         phrased = stage / "phrased.txt"
         with open(phrased, "w", encoding="utf-8", newline="\n") as stream:
             counts = write_phrased(corpus, stream, recipe.min_count, recipe.phrase_threshold)
             write_tags(
-                tags,
+                list(tags.values()),
                 stream,
                 counts,
                 min_count=recipe.min_count,
@@ -96,8 +91,12 @@ def train_word_vectors(data_path: Path, corpus: Path, name: str, recipe: Recipe)
         (stage / target).parent.mkdir()
         # One file, so that it is replaced whole: gensim would put arrays over 10 MB beside it.
         model.save(str(stage / target), separately=[], sep_limit=2**62)
+        if tags:
+            (stage / target).with_name(SONGS_READ).write_text("\n".join(tags), encoding="utf-8")
         facts = {"corpus": str(corpus), "gensim": gensim.__version__, **asdict(recipe)}
         write_about(stage, data_path, f"step2_train_{name}", facts)
+    if not tags:
+        (folder / SONGS_READ).unlink(missing_ok=True)  # of earlier vectors
     print(f"{data_path / target}: {len(words)} words and phrases, {recipe.dimensions} dimensions")
 
 

@@ -1,4 +1,4 @@
-"""The text that word vectors are learnt from: its sentences, its phrases, and tags of songs."""
+"""The text that word vectors are learnt from: its sentences and its phrases."""
 
 import io
 from collections import Counter
@@ -6,13 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TextIO
 
-import numpy as np
 from gensim.models.phrases import ENGLISH_CONNECTOR_WORDS, FrozenPhrases, Phrases
 
-from dataset.files import RAW_TAGS, normal_form, read_strings, read_tsv, require_file
+from dataset.files import normal_form
 from errors import UserError
 from preprocessing.words.packed_files import DAMAGE, open_unpacked
-from preprocessing.words.tag_lookup import spellings
 from progress import progress
 
 MOST_WORDS = 10_000  # of a sentence: gensim reads no further
@@ -107,53 +105,3 @@ def _join(sentences: Iterable[list[str]], *phrases: FrozenPhrases) -> Iterator[l
         for pairs in phrases:
             sentence = [word.replace(" ", "_") for word in pairs[sentence]]
         yield sentence
-
-
-# ---------------------------------------------------------------- tags as text
-
-
-def read_training_tags(data_path: Path) -> list[list[str]]:
-    """Tags of each training song as people typed them, before any clean-up, in lower case.
-
-    Raises
-    ------
-    UserError
-        The directory has no raw tags, or no split yet: the songs of the other parts must stay out.
-    """
-    rows = read_tsv(require_file(data_path / RAW_TAGS), 2)
-    training = {line.partition("//")[2] for line in read_strings(data_path / "train_ids.npy")}
-    tags: dict[str, dict[str, None]] = {}
-    for song, tag in rows:
-        if song in training and (words := normal_form(tag).lower().split()):
-            tags.setdefault(song, {})[" ".join(words)] = None
-    return [list(of_song) for of_song in tags.values()]
-
-
-def write_tags(
-    songs: list[list[str]],
-    stream: TextIO,
-    counts: Counter[str],
-    *,
-    min_count: int,
-    times: int,
-    seed: int,
-) -> None:
-    """Write a sentence of the tags of each song, `times` over, each time in another order.
-
-    A tag is written as the text writes it, with '_' between its words where the text has it not;
-    tags of fewer than `min_count` songs are left out. What is written is added to `counts`.
-    """
-    n_songs = Counter(tag for tags in songs for tag in tags)
-    words = {
-        tag: next((form for form in spellings(tag) if form in counts), "_".join(tag.split()))
-        for tag, n in n_songs.items()
-        if n >= min_count
-    }
-    rng = np.random.default_rng(seed)
-    for _ in range(times):
-        for tags in songs:
-            sentence = [words[tag] for tag in tags if tag in words]
-            rng.shuffle(sentence)
-            if sentence:
-                stream.write(" ".join(sentence) + "\n")
-                counts.update(sentence)

@@ -21,15 +21,15 @@ from dataset.files import normal_form, read_tags, some, subset_prefix, user_path
 from dataset.wheels import fetch_wheel
 from dataset.writing import staged, write_about, write_pickle
 from errors import UserError, one_line
+from preprocessing.words.song_tags import held_out, read_of
 from preprocessing.words.spacy_files import WHEEL
 from preprocessing.words.tag_lookup import part_keys, tag_vector, whole_key
-from preprocessing.words.vector_files import load_vectors, model_files
+from preprocessing.words.vector_files import FOLDER_SUFFIX, load_vectors, model_files
 
 T = TypeVar("T")
 
 GOOGLE_NEWS = "GoogleNews-vectors-negative300"
 GOOGLE_NEWS_DOWNLOAD = "word2vec-google-news-300"
-FOLDER_SUFFIX = "_w2v"
 _GOOGLE_FILES = (
     *(f"{GOOGLE_NEWS}{suffix}" for suffix in (".bin", ".bin.gz", ".kv", ".model")),
     f"{GOOGLE_NEWS_DOWNLOAD}.gz",
@@ -220,8 +220,17 @@ def embed_tags(
         No source could be read, or tags are without a vector and not to be dropped.
     """
     prefix = subset_prefix(is_subset)
-    tags = read_tags(data_path, prefix)
-    coverage = from_each(data_path, files, lambda file: cover(tags, file))
+    tags, held = read_tags(data_path, prefix), held_out(data_path, is_subset)
+
+    def look_up(file: Path) -> Coverage:
+        if n_read := read_of(file.parent, held):
+            raise UserError(
+                f"{file.parent} has read the tags of {n_read} songs that the split holds out: "
+                "train it again with --song_tags"
+            )
+        return cover(tags, file)
+
+    coverage = from_each(data_path, files, look_up)
     for name, found in coverage.items():
         print(f"{name}: {found}")
     missing = {name: found.missing for name, found in coverage.items() if found.missing}

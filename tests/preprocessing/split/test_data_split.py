@@ -181,6 +181,11 @@ def test_vectors_of_an_earlier_split_are_called_stale(directory, capsys):
     write_lines(directory / "items_index_MSD.tsv", [(song(number),) for number in range(100)])
     run(directory, 1, 5)
     assert "the songs have changed: run step 3 again" in capsys.readouterr().out
+    (directory / "google_w2v").mkdir()
+    (directory / "google_w2v/songs_read.txt").write_text("\n".join(map(song, range(120))))
+    run(directory, 1, 5)
+    assert "removed google_emb.pkl, for google_w2v has read the tags" in capsys.readouterr().out
+    assert [file.name for file in directory.glob("*_emb.pkl")] == ["sub_google_emb.pkl"]
 
 
 def test_tags_without_a_vector_are_left_out(directory, capsys):
@@ -204,6 +209,8 @@ def test_tags_without_a_vector_are_left_out(directory, capsys):
         ((3, 0), "MINIMUM_NUMBER_OF_TAGS_IN_EACH_SPLIT must be"),
         ((3, 5, "--seed=-1"), "--seed must be"),
         ((3, 5, "--split_by=album"), "--split_by must be artist or song or published"),
+        ((3, 5, "--require=any,cf"), "--require must be cf, spec, cf,spec, or any alone"),
+        ((3, 5, "--require=,"), "--require must be cf, spec, cf,spec, or any alone"),
         ((3, 5, "--minimum_score=101"), "is left after the rule 'annotations with a score >= 101'"),
         ((3, 14), r"14 songs of each tag.*folk (40).*lower MINIMUM to 13"),
         ((3, 5, "--is_subset=maybe"), "--is_subset must be True or False"),

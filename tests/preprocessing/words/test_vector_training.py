@@ -197,6 +197,7 @@ def test_a_bad_text_is_a_users_error_and_leaves_nothing(tmp_path, kind, says):
         (("--epochs=0",), "--epochs"),
         (("--method=glove",), "--method"),
         (("--song_tags=-1",), "--song_tags"),
+        (("--name=sub_music",), "not begin with sub_"),
         (("--song_tags=2",), "raw_tags.tsv"),
         (("--sample=1",), "--sample"),
         (("--name=../music",), "--name"),
