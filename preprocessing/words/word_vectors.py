@@ -23,7 +23,7 @@ from dataset.writing import staged, write_about, write_pickle
 from errors import UserError, one_line
 from preprocessing.words.song_tags import held_out, read_of
 from preprocessing.words.spacy_files import WHEEL
-from preprocessing.words.tag_lookup import part_keys, tag_vector, whole_key
+from preprocessing.words.tag_lookup import part_keys, set_apart, tag_vector, whole_key
 from preprocessing.words.vector_files import FOLDER_SUFFIX, load_vectors, model_files
 
 T = TypeVar("T")
@@ -172,6 +172,7 @@ class Coverage:
     vectors: dict[str, np.ndarray]  # tag -> float32 (D,), for the tags that have one
     by_parts: dict[str, list[str]]  # tag that is not there whole -> words whose mean its vector is
     missing: list[str]  # tags without a vector
+    shared: list[list[str]]  # tags that had one vector, each with a part of its own now
 
     def __str__(self) -> str:
         whole = len(self.vectors) - len(self.by_parts)
@@ -182,6 +183,8 @@ class Coverage:
         ]
         lines += [f"    {tag} = {' + '.join(keys)}" for tag, keys in self.by_parts.items()]
         lines += [f"    missing: {', '.join(self.missing)}"] if self.missing else []
+        same = "; ".join(" = ".join(tags) for tags in self.shared)
+        lines += [f"    of one vector, each with a part of its own: {same}"] if same else []
         return "\n".join(lines)
 
 
@@ -191,7 +194,8 @@ def cover(tags: list[str], file: Path) -> Coverage:
     found = {tag: tag_vector(vectors, tag) for tag in tags}
     present = {tag: vector for tag, vector in found.items() if vector is not None}
     parts = {tag: part_keys(vectors, tag) for tag in present if whole_key(vectors, tag) is None}
-    return Coverage(file, present, parts, [tag for tag in tags if tag not in present])
+    missing = [tag for tag in tags if tag not in present]
+    return Coverage(file, present, parts, missing, set_apart(present))
 
 
 def from_each(data_path: Path, files: dict[str, Path], work: Callable[[Path], T]) -> dict[str, T]:
@@ -264,7 +268,7 @@ def _facts(coverage: dict[str, Coverage], dropped: set[str]) -> dict:
     return {
         "dropped_tags": sorted(dropped),
         "sources": {
-            name: {"file": str(found.file), "by_parts": found.by_parts}
+            name: {"file": str(found.file), "by_parts": found.by_parts, "shared": found.shared}
             for name, found in coverage.items()
         },
     }

@@ -11,12 +11,18 @@ CF = ("ix_to_cf.npy", "")
 @pytest.mark.parametrize(
     ("done", "files", "command"),
     [
-        ("step0", [], "step2_word_embedding.py train D TEXT (or bring word vectors)"),
+        ("step0", [], "step2_word_embedding.py train D TEXT (without a text: step1_data_split"),
         ("step0", [("own_w2v", "")], "step1_data_split.py run D TOP_N MINIMUM --vectors own"),
         ("step0", [("GoogleNews-vectors-negative300.bin", "")], "step1_data_split.py run D TOP_N"),
         ("train", [("own_w2v", "")], "step1_data_split.py run D TOP_N MINIMUM --vectors own"),
         ("train", [("own_w2v", ""), ("tags.npy", "")], "step2_word_embedding.py run D"),
-        ("step1", [AUDIO], "step2_word_embedding.py run D"),
+        (
+            "train",
+            [("counts_w2v", ""), ("music_w2v", "")],
+            "step1_data_split.py run D TOP_N MINIMUM --vectors music",
+        ),
+        ("step1", [AUDIO], "step2_word_embedding.py run D --general=spacy\n"),
+        ("step1", [AUDIO, ("own_w2v", "")], "step2_word_embedding.py run D\n"),
         ("step2", [AUDIO], "step4_mel_spectrogram.py run D (or step5_song_features.py run D"),
         ("step2", [AUDIO, ("triplets.tsv", "")], "step3_taste_profile.py train D D/triplets.tsv"),
         ("step2", [("items_index_MSD.tsv", "")], "step3_taste_profile.py run D"),
@@ -25,6 +31,12 @@ CF = ("ix_to_cf.npy", "")
             "step3",
             [CF, ("own_emb.pkl", "")],
             "main.py @recipes/paper.args --mode TRAIN --data_path D --input_type cf",
+        ),
+        (
+            "step3",
+            [CF, ("general_emb.pkl", ""), ("music_emb.pkl", "")],
+            "main.py @recipes/paper.args --mode TRAIN --data_path D --input_type cf "
+            "--w2v_type music\n",
         ),
         (
             "step4",

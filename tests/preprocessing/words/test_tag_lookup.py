@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dataset.files import normal_form
-from preprocessing.words.tag_lookup import part_keys, spellings, tag_vector, whole_key
+from preprocessing.words.tag_lookup import (
+    OWN_SHARE,
+    part_keys,
+    set_apart,
+    spellings,
+    tag_vector,
+    whole_key,
+)
 from step2_runs import make_vectors
 
 # ---------------------------------------------------------------- lookup
@@ -106,3 +113,26 @@ def test_a_bad_vector_counts_as_missing(bad):
 def test_any_text_can_be_looked_up(tag):
     assert tag_vector(make_vectors(["word"]), tag + " xyzzy") is None
     assert next(spellings(tag)) == normal_form(tag).strip().replace("’", "'")
+
+
+# ---------------------------------------------------------------- tags that share a vector
+
+
+def test_tags_that_share_a_vector_are_set_apart():
+    rng = np.random.default_rng(0)
+    one, two, alone = rng.normal(size=(3, 300)).astype(np.float32) * 5
+    before = {"1960s": one, "jazz": alone, "1970s": one, "flute": two, "日本": two, "1980s": one}
+    after = dict(before)
+    assert set_apart(after) == [["1960s", "1970s", "1980s"], ["flute", "日本"]]
+    assert after["jazz"] is alone and list(after) == list(before)
+    assert len({vector.tobytes() for vector in after.values()}) == 6
+    owns = [after[tag] - before[tag] for tag in ("1960s", "1970s", "flute", "日本")]
+    for tag, own in zip(("1960s", "1970s", "flute", "日本"), owns, strict=True):
+        assert after[tag].dtype == np.float32
+        assert np.linalg.norm(own) == pytest.approx(OWN_SHARE * np.linalg.norm(before[tag]))
+        few = {"x": before[tag], tag: before[tag]}
+        assert set_apart(few) == [["x", tag]]
+        np.testing.assert_array_equal(few[tag], after[tag])  # by the tag's name, whatever else is
+    cosines = np.corrcoef(owns)[np.triu_indices(4, 1)]
+    assert abs(cosines).max() < 0.25  # each in a direction of its own
+    assert set_apart(after) == []
