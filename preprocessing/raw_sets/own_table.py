@@ -4,7 +4,6 @@ The song id is the path of the file as the table has it, in the form in which na
 the file is opened by the name that it has. Relative paths start from the folder of the table.
 """
 
-import functools
 import math
 import os
 import re
@@ -18,6 +17,7 @@ from dataset.files import CATEGORIES, SONGS, TRIPLETS, Song, normal_form, plain,
 from dataset.writing import write_tsv
 from errors import UserError
 from preprocessing.mel.audio_files import READABLE, can_be_read
+from preprocessing.names_on_disk import name_on_disk, names_in
 from preprocessing.raw_sets.raw_set import RawSet
 from preprocessing.raw_sets.tables import SPREADSHEET, read_table
 
@@ -112,24 +112,6 @@ def plain_path(file: str, folder: Path) -> str:
     return PurePosixPath(file).as_posix()
 
 
-def name_on_disk(file: str, folder: Path) -> str:
-    """Path of a file as the disk writes it, where that differs in its Unicode form alone."""
-    if os.path.exists(folder / file):
-        return file
-    found = Path()
-    for part in PurePosixPath(file).parts:
-        there = os.path.exists(folder / found / part)
-        found /= part if there else _names_in(folder / found).get(normal_form(part), part)
-    return found.as_posix()
-
-
-@functools.cache
-def _names_in(folder: Path) -> dict[str, str]:
-    """Names in a folder by their normal form."""
-    is_folder = os.path.isdir(folder)  # pathlib's raises an error for too long a name
-    return {normal_form(name): name for name in os.listdir(folder)} if is_folder else {}
-
-
 def _check_once(files: pd.Series, path: Path, tag_separator: str) -> None:
     again = files[files.duplicated()]
     if len(again):
@@ -143,7 +125,7 @@ def _check_once(files: pd.Series, path: Path, tag_separator: str) -> None:
 
 def _existing(table: pd.DataFrame, path: Path, skip_missing: bool) -> pd.DataFrame:
     """Return the rows whose file exists; raise `UserError` for others, if not to be skipped."""
-    _names_in.cache_clear()
+    names_in.cache_clear()
     table["audio"] = [name_on_disk(file, path.parent) for file in table["audio"]]
     exists = table["audio"].map(lambda file: os.path.isfile(path.parent / file))
     missing = table["file"][~exists].tolist()
