@@ -20,7 +20,6 @@ from retrieval.console import answer_lines, arguments_of
 
 if TYPE_CHECKING:
     from retrieval.search import Searcher
-    from retrieval.song_index import SongIndex
 
 
 def index(
@@ -70,34 +69,27 @@ def index(
     folder = None if audio is None else user_path(audio)
     if folder and not folder.is_dir():
         raise UserError(f"{folder} is not a directory: give --audio a folder of audio files")
-    from retrieval.index_writing import add_songs, index_folder, write_index
+    from retrieval.folder_report import read_times
+    from retrieval.index_writing import index_folder
+    from retrieval.indexing import put_into_index
     from retrieval.nearest import KINDS
     from retrieval.song_index import read_index
 
     one_of("--index", by, KINDS)
     into = index_folder(user_path(index))
-    old = read_index(into) if flag("--add", add) else None
-    known = old.songs() if old else ()
+    known = read_index(into).songs() if flag("--add", add) else ()
+    times = read_times(into) if add else {}
     if folder and not of_model:
         from retrieval.untrained import index_untrained
 
-        model, songs = index_untrained(folder, user_path(wheel) if wheel else None, known)
+        model, songs = index_untrained(folder, user_path(wheel) if wheel else None, known, times)
     else:
         model_path, data_path = of_model
         given = _model_options(model_path, data_path, w2v_type, is_subset, gpu_id)
         from retrieval.embedding import index_songs  # torch takes seconds: only where it computes
 
-        model, songs = index_songs(given, folder, known)
-    if old:
-        print(f"{counted(add_songs(into, model, songs, by), 'song')} added")
-    else:
-        write_index(into, model, songs, by)
-    made = read_index(into)
-    print(f"{counted(len(made), 'song')}, to be searched for {len(model.tags)} tags")
-    words = model.vectors_file or "no word vectors found: give them to search with --vectors"
-    print(f"and for other words ({words})")
-    _print_kinds(made)
-    print(f"written to {into}")
+        model, songs = index_songs(given, folder, known, times)
+    put_into_index(into, model, songs, by, is_added=add)
 
 
 def remove(index: str, *songs: str) -> None:
@@ -129,13 +121,14 @@ def merge(index: str, by: str = "auto") -> None:
         How neighbours are looked for, on the command line --index: flat, hnsw, ivfpq, or auto.
     """
     from retrieval.index_writing import merge_parts
+    from retrieval.indexing import print_kinds
     from retrieval.nearest import KINDS
     from retrieval.song_index import read_index
 
     n_less = merge_parts(user_path(index), one_of("--index", by, KINDS))
     less = f"{index} has {counted(n_less, 'part')} less"
     print(less if n_less else f"{index} is in as few parts as may be")
-    _print_kinds(read_index(user_path(index)))
+    print_kinds(read_index(user_path(index)))
 
 
 def search(
@@ -313,13 +306,6 @@ def _model_options(
     given: dict = {"model_load_path": model_path, "data_path": data_path, "gpu_id": gpu_id}
     given |= {} if w2v_type is None else {"w2v_type": w2v_type}
     return given | ({"is_subset": True} if flag("--is_subset", is_subset) else {})
-
-
-def _print_kinds(made: "SongIndex") -> None:
-    """Tell how the neighbours are looked for in an index."""
-    from retrieval.nearest import SAID
-
-    print("; ".join(SAID[kind] for kind in sorted({part.about["kind"] for part in made.parts})))
 
 
 def _searcher(index: str, vectors: str | None) -> "Searcher":

@@ -1,5 +1,6 @@
-"""What is typed to retrieve.py: arguments, brought to what Fire takes, and queries line by line."""
+"""What is typed to retrieve.py and what it prints: arguments for Fire, queries, names of files."""
 
+import re
 import sys
 from collections.abc import Callable
 
@@ -8,6 +9,13 @@ from errors import UserError
 OTHER_NAMES = {"--not": "--without", "--index": "--by"}  # that Python does not allow, or are taken
 SHORT = {"-l": "--like", "-w": "--without", "-o": "--only_tag"}  # as Fire has them for `search`
 SEVERAL = ("--like", "--without", "--only_tag")
+# control characters, ends of lines, what turns the direction of writing, bytes that are no UTF-8
+_STEERS = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def shown(name: str) -> str:
+    """A name on one line, with what would steer a terminal as Python escapes it."""
+    return _STEERS.sub(lambda found: found[0].encode("unicode_escape").decode(), name)
 
 
 def arguments_of(argv: list[str]) -> list[str]:
