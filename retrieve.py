@@ -92,7 +92,7 @@ def index(
     put_into_index(into, model, songs, by, is_added=add)
 
 
-def remove(index: str, *songs: str) -> None:
+def remove(index: str, *songs: str, song: str = "") -> None:
     """Take songs out of an index.
 
     Parameters
@@ -101,7 +101,10 @@ def remove(index: str, *songs: str) -> None:
         The index.
     songs : str
         Their ids, as `search --to FILE.tsv` writes them.
+    song : str
+        An id that begins with a dash, --song=-intro.mp3; may stand several times.
     """
+    songs += tuple(_lines(song))
     if not songs:
         raise UserError("no SONG given: remove INDEX SONG...")
     from retrieval.index_writing import remove_songs
@@ -187,7 +190,7 @@ def search(
     rules = Rules(only, limit, is_diverse)
 
     def answer(query: str) -> None:
-        wanted = searcher.wanted(query, like.splitlines(), without)
+        wanted = searcher.wanted(query, _lines(like), without)
         hits = searcher.search(wanted, n_songs, rules)
         if file is not None:
             write_hits(searcher.index, wanted, hits, file)
@@ -232,7 +235,7 @@ def radio(
 
     file = None if to is None else result_file(to)
     searcher = _searcher(index, vectors)
-    wanted = searcher.wanted(" ".join(words), like.splitlines(), without)
+    wanted = searcher.wanted(" ".join(words), _lines(like), without)
     hits = searcher.radio(wanted, n_songs)
     if file is not None:
         write_hits(searcher.index, wanted, hits, file)
@@ -308,11 +311,19 @@ def _model_options(
     return given | ({"is_subset": True} if flag("--is_subset", is_subset) else {})
 
 
+def _lines(joined: str) -> list[str]:
+    """What `arguments_of` has joined; a song id may hold other ends of lines than this."""
+    return [one for one in joined.split("\n") if one]
+
+
 def _searcher(index: str, vectors: str | None) -> "Searcher":
     from retrieval.search import Searcher
     from retrieval.song_index import read_index
 
-    return Searcher(read_index(user_path(index)), user_path(vectors) if vectors else None)
+    searcher = Searcher(read_index(user_path(index)), user_path(vectors) if vectors else None)
+    if vectors:  # who names a file is told at once if it is of no use
+        searcher.words.open_vectors()
+    return searcher
 
 
 COMMANDS: dict[str, Command] = {

@@ -8,13 +8,12 @@ from typing import NamedTuple
 import numpy as np
 
 from dataset.files import counted, some
-from errors import UserError
+from errors import UserError, shown
 from preprocessing.mel.audio_files import READABLE, find_audio
 from preprocessing.mel.ffmpeg import names_in_tags
 from preprocessing.mel.sources import digest_of
 from preprocessing.mel.worker_pool import map_in_order
 from progress import progress
-from retrieval.console import shown
 from retrieval.embedded_songs import EmbeddedSongs, OfFolder, no_songs
 from retrieval.folder_report import examples
 from retrieval.known_files import Compared, compare, fits_a_table, state_of
@@ -96,7 +95,7 @@ def embed_folder(
     heard = hear_files(hearing, list(song_ids))
     if len(heard.reasons) == len(files):
         raise UserError(
-            f"none of the {len(files)} audio files in {shown(str(folder))} can be read: "
+            f"none of the {len(files)} audio files in {folder} can be read: "
             f"{examples(heard.reasons)}: convert them, or give another folder"
         )
     if not (heard.found or compared.moved):

@@ -9,9 +9,8 @@ from pathlib import Path
 
 from dataset.files import read_tsv, some
 from dataset.writing import staged, write_tsv
-from errors import UserError
+from errors import UserError, shown
 from preprocessing.mel.song_run import cut_or_repaired
-from retrieval.console import shown
 from retrieval.embedded_songs import OfFolder
 
 TIMES = "file_times.tsv"  # song id, `known_files.state_of` its file

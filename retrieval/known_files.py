@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dataset.files import counted, normal_form, some
+from errors import shown
 from preprocessing.mel.sources import digest_of
 from progress import progress
-from retrieval.console import shown
 from retrieval.song_index import IndexedSong
 
 

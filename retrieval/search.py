@@ -11,10 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from errors import UserError
+from errors import UserError, shown
 from preprocessing.mel.sources import digest_of
 from preprocessing.names_on_disk import file_as_typed
-from retrieval.console import shown
 from retrieval.nearest import Nearest, is_best, n_candidates
 from retrieval.song_index import IndexedSong, SongIndex
 from retrieval.words import Words, split_weight
@@ -197,7 +196,7 @@ class Searcher:
 
         Ties stand in the order of the index.
         """
-        rules = rules or Rules()
+        rules, top = rules or Rules(), min(top, len(self.index))
         if rules.diverse:
             return self._varied(self._allowed(wanted, CANDIDATES * top, rules), top)
         return self._allowed(wanted, top, rules)
@@ -207,6 +206,7 @@ class Searcher:
 
         No artist comes twice.
         """
+        length = min(length, len(self.index))
         left = self._allowed(wanted, CANDIDATES * length, Rules(artist_limit=1))
         path: list[Hit] = []
         vectors = self.index.vectors([hit.row for hit in left])
