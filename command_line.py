@@ -18,9 +18,10 @@ from pathlib import Path
 
 from dataset.bounded import allowed_memory
 from dataset.files import user_path
-from errors import UserError, one_line
+from errors import UserError, one_line, shown
 
 Command = Callable[..., object]
+MOST = 2**32 - 1  # the largest seed of numpy; what is beyond has no use, and raises its errors
 LEAST_MEMORY = 400 * 2**20  # bytes: with less, OpenBLAS asks again for ever as scipy is loaded
 
 
@@ -32,6 +33,7 @@ class Stopped(SystemExit):
 
     def __init__(self, signal_number: int, *_):
         super().__init__(128 + signal_number)
+        self.is_told = False  # where a command is run within another
 
 
 @contextlib.contextmanager
@@ -66,10 +68,12 @@ def run_or_explain(command: Callable[[], object]) -> None:
         if sys.stdout:  # it may be closed
             sys.stdout.flush()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {shown(str(error))}", file=sys.stderr)
         sys.exit(2)
     except Stopped as stop:
-        print("interrupted" if stop.code == 130 else "terminated", file=sys.stderr)
+        if not stop.is_told:
+            print("interrupted" if stop.code == 130 else "terminated", file=sys.stderr)
+        stop.is_told = True
         raise
     except BrokenPipeError:  # whoever reads, such as `head`, has seen enough
         _print_no_more()
@@ -231,9 +235,11 @@ def _noted(
 
 
 def whole_number(name: str, value: object, least: int) -> int:
-    """Return `value`, or raise `UserError` if it is not a whole number of at least `least`."""
+    """Return `value`, or raise `UserError` if it is no whole number from `least` to `MOST`."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise UserError(f"{name} must be a whole number of at least {least}, not {value!r}")
+    if value > MOST:
+        raise UserError(f"{name} must be a whole number from {least} to {MOST}, not {value!r}")
     return value
 
 

@@ -20,7 +20,6 @@ from retrieval.console import answer_lines, arguments_of
 
 if TYPE_CHECKING:
     from retrieval.search import Searcher
-    from retrieval.song_index import SongIndex
 
 
 def index(
@@ -70,37 +69,30 @@ def index(
     folder = None if audio is None else user_path(audio)
     if folder and not folder.is_dir():
         raise UserError(f"{folder} is not a directory: give --audio a folder of audio files")
-    from retrieval.index_writing import add_songs, index_folder, write_index
+    from retrieval.folder_report import read_times
+    from retrieval.index_writing import index_folder
+    from retrieval.indexing import put_into_index
     from retrieval.nearest import KINDS
     from retrieval.song_index import read_index
 
     one_of("--index", by, KINDS)
     into = index_folder(user_path(index))
-    old = read_index(into) if flag("--add", add) else None
-    known = old.songs() if old else ()
+    known = read_index(into).songs() if flag("--add", add) else ()
+    times = read_times(into) if add else {}
     if folder and not of_model:
         from retrieval.untrained import index_untrained
 
-        model, songs = index_untrained(folder, user_path(wheel) if wheel else None, known)
+        model, songs = index_untrained(folder, user_path(wheel) if wheel else None, known, times)
     else:
         model_path, data_path = of_model
         given = _model_options(model_path, data_path, w2v_type, is_subset, gpu_id)
         from retrieval.embedding import index_songs  # torch takes seconds: only where it computes
 
-        model, songs = index_songs(given, folder, known)
-    if old:
-        print(f"{counted(add_songs(into, model, songs, by), 'song')} added")
-    else:
-        write_index(into, model, songs, by)
-    made = read_index(into)
-    print(f"{counted(len(made), 'song')}, to be searched for {len(model.tags)} tags")
-    words = model.vectors_file or "no word vectors found: give them to search with --vectors"
-    print(f"and for other words ({words})")
-    _print_kinds(made)
-    print(f"written to {into}")
+        model, songs = index_songs(given, folder, known, times)
+    put_into_index(into, model, songs, by, is_added=add)
 
 
-def remove(index: str, *songs: str) -> None:
+def remove(index: str, *songs: str, song: str = "") -> None:
     """Take songs out of an index.
 
     Parameters
@@ -109,7 +101,10 @@ def remove(index: str, *songs: str) -> None:
         The index.
     songs : str
         Their ids, as `search --to FILE.tsv` writes them.
+    song : str
+        An id that begins with a dash, --song=-intro.mp3; may stand several times.
     """
+    songs += tuple(_lines(song))
     if not songs:
         raise UserError("no SONG given: remove INDEX SONG...")
     from retrieval.index_writing import remove_songs
@@ -129,13 +124,14 @@ def merge(index: str, by: str = "auto") -> None:
         How neighbours are looked for, on the command line --index: flat, hnsw, ivfpq, or auto.
     """
     from retrieval.index_writing import merge_parts
+    from retrieval.indexing import print_kinds
     from retrieval.nearest import KINDS
     from retrieval.song_index import read_index
 
     n_less = merge_parts(user_path(index), one_of("--index", by, KINDS))
     less = f"{index} has {counted(n_less, 'part')} less"
     print(less if n_less else f"{index} is in as few parts as may be")
-    _print_kinds(read_index(user_path(index)))
+    print_kinds(read_index(user_path(index)))
 
 
 def search(
@@ -194,7 +190,7 @@ def search(
     rules = Rules(only, limit, is_diverse)
 
     def answer(query: str) -> None:
-        wanted = searcher.wanted(query, like.splitlines(), without)
+        wanted = searcher.wanted(query, _lines(like), without)
         hits = searcher.search(wanted, n_songs, rules)
         if file is not None:
             write_hits(searcher.index, wanted, hits, file)
@@ -239,7 +235,7 @@ def radio(
 
     file = None if to is None else result_file(to)
     searcher = _searcher(index, vectors)
-    wanted = searcher.wanted(" ".join(words), like.splitlines(), without)
+    wanted = searcher.wanted(" ".join(words), _lines(like), without)
     hits = searcher.radio(wanted, n_songs)
     if file is not None:
         write_hits(searcher.index, wanted, hits, file)
@@ -315,18 +311,19 @@ def _model_options(
     return given | ({"is_subset": True} if flag("--is_subset", is_subset) else {})
 
 
-def _print_kinds(made: "SongIndex") -> None:
-    """Tell how the neighbours are looked for in an index."""
-    from retrieval.nearest import SAID
-
-    print("; ".join(SAID[kind] for kind in sorted({part.about["kind"] for part in made.parts})))
+def _lines(joined: str) -> list[str]:
+    """What `arguments_of` has joined; a song id may hold other ends of lines than this."""
+    return [one for one in joined.split("\n") if one]
 
 
 def _searcher(index: str, vectors: str | None) -> "Searcher":
     from retrieval.search import Searcher
     from retrieval.song_index import read_index
 
-    return Searcher(read_index(user_path(index)), user_path(vectors) if vectors else None)
+    searcher = Searcher(read_index(user_path(index)), user_path(vectors) if vectors else None)
+    if vectors:  # who names a file is told at once if it is of no use
+        searcher.words.open_vectors()
+    return searcher
 
 
 COMMANDS: dict[str, Command] = {

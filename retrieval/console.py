@@ -3,11 +3,12 @@
 import sys
 from collections.abc import Callable
 
-from errors import UserError
+from errors import UserError, shown
 
 OTHER_NAMES = {"--not": "--without", "--index": "--by"}  # that Python does not allow, or are taken
 SHORT = {"-l": "--like", "-w": "--without", "-o": "--only_tag"}  # as Fire has them for `search`
-SEVERAL = ("--like", "--without", "--only_tag")
+SEVERAL = ("--like", "--without", "--only_tag", "--song")
+OF_REMOVE = ("--song", "--help", "-h")  # what else has a dash there is meant for a song
 
 
 def arguments_of(argv: list[str]) -> list[str]:
@@ -30,6 +31,11 @@ def arguments_of(argv: list[str]) -> list[str]:
         is_option = word.startswith("--") or name in short
         name = short.get(name, name.replace("-", "_").replace("__", "--", 1))
         name = OTHER_NAMES.get(name, name)
+        if argv[0] == "remove" and word.startswith("-") and name not in OF_REMOVE:
+            raise UserError(
+                f"{word} looks like an option: give a song id that begins with a dash as "
+                f"--song={word}"
+            )
         if not is_option or name not in SEVERAL:
             rest.append(f"{name}{equals}{value}" if is_option else word)
             continue
@@ -54,7 +60,7 @@ def answer_lines(answer: Callable[[str], None]) -> None:
                 answer(query)
         except UserError as error:
             n_failed += 1
-            print(f"error: {error}", file=sys.stderr)
+            print(f"error: {shown(str(error))}", file=sys.stderr)
         print(f"\n{prompt}", end="", flush=True)
     if n_failed and not is_terminal:
         sys.exit(2)

@@ -1,7 +1,7 @@
 """Embedding songs by the model of an index: those of its dataset directory, or audio files."""
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from model import RetrievalModel
 from options import Options, merge_options
 from released_checkpoint import read_released
 from retrieval.audio_folder import Hearing, embed_folder, hear_files
-from retrieval.index_writing import EmbeddedSongs
+from retrieval.embedded_songs import EmbeddedSongs, no_songs
 from retrieval.song_index import IndexedSong, TagModel, unit_length
 from retrieval.untrained import untrained_hearing
 from solver import Solver
@@ -44,22 +44,26 @@ def embed_songs(trained: Trained, songs: np.ndarray) -> Tensor:
 
 
 def index_songs(
-    given: dict, audio: Path | None, known: Iterable[IndexedSong] = ()
+    given: dict,
+    audio: Path | None,
+    known: Iterable[IndexedSong] = (),
+    times: Mapping[str, str] | None = None,
 ) -> tuple[TagModel, EmbeddedSongs]:
     """Embed songs for an index: those of a folder of audio files, else of the dataset directory.
 
-    `given` are options of main.py as TEST takes them; songs that are `known` are left out.
+    `given` are options of main.py as TEST takes them; songs that are `known` are left out, with
+    `times` as for `embed_folder`.
 
     Raises
     ------
     UserError
-        As `--mode TEST`; or the model embeds no audio, no file can be read, or no song is new.
+        As `--mode TEST`; or the model embeds no audio, or no file can be read.
     """
     trained = open_trained(given)
     if audio is None:
         songs = embed_dataset(trained, known)
     elif hears_audio(trained.options):
-        songs = embed_folder(hearing_of(trained.solver, trained.options), audio, known)
+        songs = embed_folder(hearing_of(trained.solver, trained.options), audio, known, times)
     else:
         raise UserError(
             f"a model of --input_type {trained.options.input_type} needs more than the audio, "
@@ -116,7 +120,8 @@ def embed_dataset(trained: Trained, known: Iterable[IndexedSong] = ()) -> Embedd
         [one for one in songs if normal_form(dataset.song_ids[one]) not in has], dtype=np.int64
     )
     if not len(songs):
-        raise UserError(f"the index has every song of {dataset.path}: there is none to add")
+        print(f"the index has every song of {dataset.path}: there is nothing to add")
+        return no_songs()
     embeddings = unit_length(embed_songs(trained, songs).numpy())
     names = _names(dataset)
     song_ids = [dataset.song_ids[song] for song in songs]
@@ -153,7 +158,7 @@ def hearing_of(solver: Solver, options: Options) -> Hearing:
     Half of the cores decode, the others embed: threads that wait for each other would crawl if
     there were more of them than cores.
     """
-    from preprocessing.mel.mel_spectrogram import song_mel
+    from preprocessing.mel.mel_spectrogram import mel_and_note
     from preprocessing.mel.worker_pool import n_cores
 
     n_decoding = max(1, n_cores() // 2)
@@ -168,7 +173,7 @@ def hearing_of(solver: Solver, options: Options) -> Hearing:
         chunks = spread_chunks(mel, options.input_length, options.num_chunk, past_end)
         return model.embed_songs({"spec": chunks[None].to(device)})[0].cpu().numpy()
 
-    decode = functools.partial(song_mel, settings=settings)
+    decode = functools.partial(mel_and_note, settings=settings)
     return Hearing(decode, embed, n_decoding, "preprocessing.mel.mel_spectrogram")
 
 
@@ -192,10 +197,10 @@ def embed_file(model: TagModel, file: Path) -> tuple[IndexedSong, np.ndarray]:
             "back, or give --like a song id of the index"
         )
     hearing = untrained_hearing(path) if model.is_untrained else _hearing_again(model, path, file)
-    found, reasons = hear_files(hearing, [file])
-    if reasons:
-        raise UserError(f"{file} cannot be read ({reasons[file]}): give --like another file")
-    song, vector = found[file]
+    heard = hear_files(hearing, [file])
+    if heard.reasons:
+        raise UserError(f"{file} cannot be read ({heard.reasons[file]}): give --like another file")
+    song, vector = heard.found[file]
     song = song._replace(song_id=file.name, title=song.title or file.stem)
     return song, unit_length(vector[None])[0]
 

@@ -8,9 +8,9 @@ import contextlib
 import json
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +18,13 @@ from dataset.files import counted, normal_form
 from dataset.moving import alone
 from dataset.writing import staged
 from errors import UserError
+from retrieval.embedded_songs import (
+    EmbeddedSongs,
+    joined,
+    placed_anew,
+    rows_of,
+    with_old_tags,
+)
 from retrieval.leftovers import holds_only_an_index, next_number, remove_unnamed
 from retrieval.nearest import build_nearest
 from retrieval.song_index import (
@@ -28,7 +35,6 @@ from retrieval.song_index import (
     NEAREST,
     SONG_TAGS,
     SONGS,
-    IndexedSong,
     Part,
     SongIndex,
     TagModel,
@@ -37,35 +43,6 @@ from retrieval.song_index import (
 )
 
 PART_SONGS = 1_000_000
-
-
-class EmbeddedSongs(NamedTuple):
-    """Songs to be written.
-
-    Attributes
-    ----------
-    embeddings : ndarray of float, shape (n, 256)
-        Each of length 1.
-    songs : sequence of IndexedSong
-        Their names.
-    song_tags : ndarray of bool, shape (n, T), or None
-        Whether a song bears a tag, where that is known.
-    """
-
-    embeddings: np.ndarray
-    songs: Sequence[IndexedSong]
-    song_tags: np.ndarray | None
-
-    def cut(self, first: int, n: int) -> "EmbeddedSongs":
-        """Return n of them from the first on."""
-        stretch = slice(first, first + n)
-        tags = None if self.song_tags is None else self.song_tags[stretch]
-        return EmbeddedSongs(self.embeddings[stretch], self.songs[stretch], tags)
-
-    def only(self, rows: Sequence[int]) -> "EmbeddedSongs":
-        """Return those of some rows."""
-        tags = None if self.song_tags is None else self.song_tags[rows]
-        return EmbeddedSongs(self.embeddings[rows], [self.songs[row] for row in rows], tags)
 
 
 def index_folder(path: Path) -> Path:
@@ -113,6 +90,8 @@ def write_index(folder: Path, model: TagModel, songs: EmbeddedSongs, kind: str =
 def add_songs(folder: Path, model: TagModel, songs: EmbeddedSongs, kind: str = "auto") -> int:
     """Add songs to an index, as parts of their own; the arguments are those of `write_index`.
 
+    Songs that were embedded again, or have moved, stand there in place of what the index had.
+
     Returns
     -------
     int
@@ -131,15 +110,22 @@ def add_songs(folder: Path, model: TagModel, songs: EmbeddedSongs, kind: str = "
                 f"{index.model.checkpoint}, or make the index anew"
             )
         songs, parts = _lacking(index, songs), index.about["parts"]
-        parts += _write_parts(folder, songs, kind, parts)
-        _replace_about(folder, index.about)
-    return len(songs.songs)
+        again, moved = songs.of_folder.again, songs.of_folder.moved
+        rows = rows_of(index, {*again, *(song.song_id for song in moved)})
+        songs = with_old_tags(index, songs, rows)
+        both = [songs, placed_anew(index, moved, rows)]
+        new = _write_parts(folder, joined(both, len(model.tags)), kind, parts)
+        _take_out(index, rows.values())
+        left = [part.about for part in index.parts if len(part) > len(part.about["removed"])]
+        _replace_about(folder, index.about | {"parts": left + new})
+    return sum(song.song_id not in again for song in songs.songs)
 
 
 def _lacking(index: SongIndex, songs: EmbeddedSongs) -> EmbeddedSongs:
     """Leave out the songs whose ids an index has, and say so."""
     names = [normal_form(song.song_id) for song in songs.songs]
-    known = set(names) & {normal_form(song.song_id) for song in index.songs()}
+    again = set(map(normal_form, songs.of_folder.again))
+    known = (set(names) & {normal_form(song.song_id) for song in index.songs()}) - again
     if not known:
         return songs
     rows = [row for row, name in enumerate(names) if name not in known]
@@ -159,15 +145,26 @@ def remove_songs(folder: Path, song_ids: Sequence[str]) -> None:
     """Take songs out of an index; `UserError` if it lacks one, and then none is taken out."""
     with _written(folder):
         index = read_index(folder)
+        rows = set()
         for song_id in song_ids:
-            row = index.row_of(song_id)
+            row = index.row_of_id(song_id)
             if row is None:
                 raise UserError(f"{folder} has no song {song_id!r}: give song ids that it has")
-            part, row = index.place(row)
-            part.about["removed"] = sorted({*part.about["removed"], row})
-        if len(index) == len(set(song_ids)):
+            rows.add(row)
+        if len(index) == len(rows):
             raise UserError(f"{folder} would be left without a song: remove the folder instead")
+        _take_out(index, rows)
         _replace_about(folder, index.about)
+
+
+def _take_out(index: SongIndex, rows: Iterable[int]) -> None:
+    """Note in `index.about` that songs were taken out."""
+    removed = [set(part.about["removed"]) for part in index.parts]
+    for row in rows:
+        number = int(np.searchsorted(index.starts, row, side="right")) - 1
+        removed[number].add(row - int(index.starts[number]))
+    for part, its in zip(index.parts, removed, strict=True):
+        part.about["removed"] = sorted(its)
 
 
 def merge_parts(folder: Path, kind: str = "auto") -> int:
@@ -196,21 +193,15 @@ def _is_to_change(part: Part, kind: str) -> bool:
 
 
 def _songs_of(parts: Sequence[Part], n_tags: int) -> EmbeddedSongs:
-    """Read the songs of parts, but those taken out; where tags are not known, none."""
-    rows = [np.delete(np.arange(len(part)), part.removed) for part in parts]
-    both = list(zip(parts, rows, strict=True))
-    has_tags = any(part.song_tags is not None for part in parts)
-    song_tags = [
-        np.zeros((len(kept), n_tags), dtype=bool)
-        if part.song_tags is None
-        else np.unpackbits(part.song_tags[kept], axis=1, count=n_tags).astype(bool)
-        for part, kept in both
-    ]
-    return EmbeddedSongs(
-        np.concatenate([part.embeddings[kept] for part, kept in both]),
-        [song for part in parts for song in part.songs()],
-        np.concatenate(song_tags) if has_tags else None,
-    )
+    """Read the songs of parts, but those taken out."""
+    return joined([_kept(part, n_tags) for part in parts], n_tags)
+
+
+def _kept(part: Part, n_tags: int) -> EmbeddedSongs:
+    rows, song_tags = np.delete(np.arange(len(part)), part.removed), None
+    if part.song_tags is not None:
+        song_tags = np.unpackbits(part.song_tags[rows], axis=1, count=n_tags).astype(bool)
+    return EmbeddedSongs(part.embeddings[rows], list(part.songs()), song_tags)
 
 
 # ---------------------------------------------------------------- files

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from retrieval.folder_report import REPORT, TIMES
 from retrieval.song_index import ABOUT, EMBEDDINGS, LINES, NEAREST, SONG_TAGS, SONGS
 from retrieval.song_map import MAP
 
@@ -18,7 +19,8 @@ def written_parts(folder: Path) -> list[Path]:
 
 def holds_only_an_index(folder: Path) -> bool:
     """Whether a folder holds nothing that an index has not; the index may be damaged."""
-    others = set(folder.iterdir()) - {folder / MAP, *written_parts(folder)}
+    own = {folder / name for name in (MAP, TIMES, REPORT)}
+    others = set(folder.iterdir()) - own - set(written_parts(folder))
     return not others or (others == {folder / ABOUT} and _is_about(folder / ABOUT))
 
 

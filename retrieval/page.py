@@ -246,7 +246,10 @@ def serve_page(searcher: Searcher, host: str, port: int) -> None:
         shown = f"[{host}]" if ":" in host else host
         print(f"http://{shown}:{port}/ is the page; Ctrl-C ends it", flush=True)
         # A player that has stopped reading does not hold up Ctrl-C for longer than a second.
-        config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=1)
+        # The app has nothing to begin or end with: a second Ctrl-C would end that in a traceback.
+        config = uvicorn.Config(
+            app, log_level="warning", timeout_graceful_shutdown=1, lifespan="off"
+        )
         with threadpool_limits(1):  # products by several threads would wait for other programs
             uvicorn.Server(config).run(sockets=[listening])
 
@@ -260,6 +263,8 @@ def _listening(host: str, port: int) -> socket.socket:
         return socket.create_server((address, port, *of_ipv6), family=family)
     except (OSError, OverflowError, UnicodeError) as error:
         why = getattr(error, "strerror", None) or str(error)
+        if isinstance(error, OverflowError):
+            why = "ports end at 65535"
         if isinstance(error, OSError) and not isinstance(error, socket.gaierror):
             why = os.strerror(error.errno or 0)  # create_server's own names the address once more
         raise UserError(

@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dataset.files import normal_form, user_path
-from errors import UserError
+from errors import UserError, shown
+from preprocessing.mel.sources import digest_of
+from preprocessing.names_on_disk import file_as_typed
 from retrieval.nearest import Nearest, is_best, n_candidates
 from retrieval.song_index import IndexedSong, SongIndex
 from retrieval.words import Words, split_weight
@@ -147,20 +148,44 @@ class Searcher:
 
     def _song(self, name: str, takes_files: bool) -> tuple[IndexedSong, np.ndarray] | None:
         """A song by its id or its file, and its place; None for what is neither."""
-        asked = [(name, "song_id"), (normal_form(name), "song_id")]
-        file = user_path(name) if takes_files else None
-        if file and file.is_file():
-            asked.append((str(file.resolve()), "audio"))
-        for value, field in dict.fromkeys(asked):
-            row = self.index.row_of(value, field)
-            if row is not None:
-                return self.index.song(row), self.index.vectors([row])[0]
-        if not (file and file.is_file()):
+        file = file_as_typed(name) if takes_files else None
+        row = self.index.row_of(name)
+        if row is None and file:
+            row = self.index.row_of(str(file.resolve()), "audio")
+        row = self.index.row_of_id(name) if row is None else row
+        if row is not None:
+            song = self.index.song(row)
+            if not (file and self._has_changed(song, file)):
+                return song, self.index.vectors([row])[0]
+            return song, self._heard_now(file, row)
+        if file is None:
             return None
         from retrieval.embedding import embed_file  # torch takes seconds
 
         song, vector = embed_file(self.index.model, file)
         return song._replace(song_id=""), vector  # a song of the index may have that name
+
+    def _has_changed(self, song: IndexedSong, file: Path) -> bool:
+        """Whether a file is that of a song, with other content than the index knows."""
+        if not song.digest or str(file.resolve()) != song.audio:
+            return False
+        try:
+            return digest_of(file) != song.digest
+        except OSError:  # out of reach
+            return False
+
+    def _heard_now(self, file: Path, row: int) -> np.ndarray:
+        """Place of an indexed song whose file has changed: by its sound of now, where it can be."""
+        from retrieval.embedding import embed_file
+
+        changed = f"{shown(str(file))} has changed since it was indexed"
+        try:
+            vector = embed_file(self.index.model, file)[1]
+        except UserError as error:
+            print(f"{changed}, and is taken as it was: {error}")
+            return self.index.vectors([row])[0]
+        print(f"{changed}: its sound of now is searched for (index --add brings the index to it)")
+        return vector
 
     # ------------------------------------------------------------ answers
 
@@ -171,7 +196,7 @@ class Searcher:
 
         Ties stand in the order of the index.
         """
-        rules = rules or Rules()
+        rules, top = rules or Rules(), min(top, len(self.index))
         if rules.diverse:
             return self._varied(self._allowed(wanted, CANDIDATES * top, rules), top)
         return self._allowed(wanted, top, rules)
@@ -181,6 +206,7 @@ class Searcher:
 
         No artist comes twice.
         """
+        length = min(length, len(self.index))
         left = self._allowed(wanted, CANDIDATES * length, Rules(artist_limit=1))
         path: list[Hit] = []
         vectors = self.index.vectors([hit.row for hit in left])

@@ -1,15 +1,16 @@
 """What was found, shown as a table, or written as a table or a playlist."""
 
+import os
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from dataset.files import plain, some
+from dataset.files import counted, plain, some
 from dataset.writing import staged, writable_file, write_tsv
-from errors import UserError
+from errors import UserError, shown
 from retrieval.search import Hit, Wanted
-from retrieval.song_index import SongIndex
+from retrieval.song_index import IndexedSong, SongIndex
 from retrieval.words import key
 
 N_TAGS_SHOWN = 4  # of a song
@@ -35,9 +36,9 @@ def hits_table(
     for rank, hit in enumerate(hits, 1):
         song = index.song(hit.row)
         scores = [hit.score, *hit.by_part] if several else [hit.score]
-        song_id = "" if song.name == song.song_id else plain(song.song_id)
+        song_id = "" if song.name == song.song_id else shown(plain(song.song_id))
         tags = sorted(index.tags_of(hit.row), key=lambda tag: key(tag) not in asked)
-        last = some(tags, N_TAGS_SHOWN) if index.has_tags else song_id
+        last = some(list(map(shown, tags)), N_TAGS_SHOWN) if index.has_tags else song_id
         rows.append([str(rank), *(f"{score:.3f}" for score in scores), _shown(song.name), last])
     if not (index.has_tags or any(row[-1] for row in rows[1:])):
         rows = [row[:-1] for row in rows]
@@ -60,7 +61,7 @@ def hits_table(
 
 def _shown(name: str) -> str:
     """A name for a terminal: nothing in it that steers that, and not longer than a line."""
-    name = plain(name)
+    name = shown(plain(name))
     return name if len(name) <= MOST_SHOWN else f"{name[: MOST_SHOWN - 1]}…"
 
 
@@ -83,8 +84,8 @@ def result_file(path: str) -> Path:
 def write_hits(index: SongIndex, wanted: Sequence[Wanted], hits: Sequence[Hit], file: Path) -> None:
     """Write the songs found as a playlist, or as a table: rank, score, id, artist, title, file.
 
-    The ending of `file` says which, see `result_file`. `UserError` for a playlist where no song
-    found has an audio file.
+    The ending of `file` says which, see `result_file`. A playlist is without songs whose file is
+    missing, which is said; `UserError` where all are.
     """
     songs = [index.song(hit.row) for hit in hits]
     with staged(file.parent) as stage:
@@ -95,13 +96,35 @@ def write_hits(index: SongIndex, wanted: Sequence[Wanted], hits: Sequence[Hit], 
             ]
             write_tsv(stage / file.name, rows)
             return
-        entries = [(song.name, song.audio) for song in songs if song.audio]
-        if not entries:
-            raise UserError("the index names no audio file, as a playlist needs: give a .tsv file")
+        there = [song for song in songs if os.path.isfile(song.audio)]
+        if not there:
+            raise _no_audio(songs)
+        entries = [(song.name, song.audio) for song in there]
         text = playlist(wanted, entries)
         (stage / file.name).write_text(text, encoding="utf-8")
+    _tell_missing(songs)
     if file.suffix.lower() == ".m3u" and not text.isascii():
         print(f"{file} is UTF-8: for players that take .m3u for Latin-1 give a .m3u8 file")
+
+
+def _no_audio(songs: Sequence[IndexedSong]) -> UserError:
+    """Why there is nothing to play."""
+    named = [song.audio for song in songs if song.audio]
+    if not named:
+        return UserError("the index names no audio file, as a playlist needs: give a .tsv file")
+    return UserError(
+        f"no file of the songs found is where it was ({some(named, 2)}), so that a playlist would "
+        "be empty: tell the index by index --add where they are, or give a .tsv file"
+    )
+
+
+def _tell_missing(songs: Sequence[IndexedSong]) -> None:
+    """Say which songs a playlist lacks, for their file is not there."""
+    missing = [shown(song.name) for song in songs if not os.path.isfile(song.audio)]
+    if missing:
+        files = "its file is" if len(missing) == 1 else "their files are"
+        n_of_all = f"{len(missing)} of {counted(len(songs), 'song')}"
+        print(f"{n_of_all} left out of the playlist, for {files} missing: {some(missing, 3)}")
 
 
 def playlist(wanted: Sequence[Wanted], entries: Iterable[tuple[str, str]]) -> str:

@@ -21,10 +21,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+from unicodedata import normalize
 
 import numpy as np
 
 from dataset.bounded import memory_bounded_by
+from dataset.files import normal_form
 from errors import UserError
 
 INDEX_FORMAT = 2
@@ -242,6 +244,16 @@ class SongIndex:
             if row is not None:
                 return int(start) + row
         return None
+
+    def row_of_id(self, song_id: str) -> int | None:
+        """Row of the song of an id, in whichever Unicode form either is; None without one."""
+        wanted = normal_form(song_id)
+        found = (self.row_of(one) for one in (song_id, wanted, normalize("NFD", wanted)))
+        row = next((one for one in found if one is not None), None)
+        if row is not None or song_id.isascii():
+            return row
+        ids = [song.song_id for song in self.songs() if normal_form(song.song_id) == wanted]
+        return self.row_of(ids[0]) if ids else None  # which is partly in one, partly in the other
 
     def songs(self) -> Iterator[IndexedSong]:
         """Read all songs, but those taken out, in their order."""

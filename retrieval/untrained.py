@@ -8,7 +8,7 @@ recommender system using a Euclidean transformation for inner-product spaces", R
 """
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from dataset.wheels import fetch_wheel
 from encoders.musicnn_package import ENCODERS, WHEEL, tags_of
 from preprocessing.mel.worker_pool import n_cores
 from retrieval.audio_folder import Hearing, embed_folder
-from retrieval.index_writing import EmbeddedSongs
+from retrieval.embedded_songs import EmbeddedSongs
 from retrieval.song_index import IndexedSong, TagModel, unit_length
 
 WIDTH = 416  # of a place: 2 x 200 and one, then zeros to a multiple of 32, as IVF-PQ asks
@@ -25,14 +25,18 @@ LONGEST = 30.0  # of both layers side by side; half of Emotify's songs are below
 
 
 def index_untrained(
-    folder: Path, wheel: Path | None, known: Iterable[IndexedSong] = ()
+    folder: Path,
+    wheel: Path | None,
+    known: Iterable[IndexedSong] = (),
+    times: Mapping[str, str] | None = None,
 ) -> tuple[TagModel, EmbeddedSongs]:
     """Embed the audio files below a folder for an index, but those known, as `embed_folder` does.
 
     `wheel` is the package of musicnn; by default it is fetched. Errors as of `fetch_wheel`.
     """
     package = fetch_wheel(*WHEEL, given=wheel)
-    return untrained_model(package), embed_folder(untrained_hearing(package), folder, known)
+    songs = embed_folder(untrained_hearing(package), folder, known, times)
+    return untrained_model(package), songs
 
 
 def untrained_model(wheel: Path) -> TagModel:
@@ -67,17 +71,18 @@ def untrained_hearing(wheel: Path) -> Hearing:
     return Hearing(place, np.asarray, n_cores(), "preprocessing.features.song_layers")
 
 
-def _place_of(file: Path, wheel: Path) -> np.ndarray:
-    """Place (416,) of a song, of length 1."""
+def _place_of(file: Path, wheel: Path) -> tuple[np.ndarray, str]:
+    """Place (416,) of a song, of length 1; and what of its sound was cut or repaired."""
     # Torch takes seconds to import: only where it computes.
     from preprocessing.features.song_layers import musicnn_mel, network_of, song_means
 
-    mel, parts = musicnn_mel(file)[0], []
+    mel, note = musicnn_mel(file)
+    parts = []
     for encoder in ENCODERS:
         network = network_of(wheel, encoder)
         norm, vector = network.norm_dense, song_means(mel, network)[0]
         parts.append((vector - norm.bias.detach().numpy()) / norm.weight.detach().numpy())
-    return at_one_length(np.concatenate(parts))
+    return at_one_length(np.concatenate(parts)), note
 
 
 def at_one_length(vector: np.ndarray) -> np.ndarray:

@@ -131,11 +131,15 @@ class Words:
         cosines = unit_length(np.stack(list(known.values()))) @ wanted
         return list(known)[int(cosines.argmax())]
 
+    def open_vectors(self) -> None:
+        """Read the word vectors, once; `UserError` if they are missing or others."""
+        if self._vectors is None:
+            self._vectors = _open_vectors(self.model, self.vectors_file)
+
     def _word_vector(self, word: str) -> np.ndarray:
         from preprocessing.words.tag_lookup import tag_vector
 
-        if self._vectors is None:
-            self._vectors = _open_vectors(self.model, self.vectors_file)
+        self.open_vectors()
         vector = tag_vector(self._vectors, word)
         if vector is None:
             raise UserError(f"{word!r} is no tag, and has no word vector: {self._hint(word)}")

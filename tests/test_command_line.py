@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from command_line import fire_commands, run_or_explain
+from command_line import MOST, fire_commands, run_or_explain, whole_number
 from commands import ROOT
 from errors import UserError
 
@@ -35,6 +35,28 @@ def test_a_signal_ends_with_its_code_and_a_word(capsys, sent, code, word):
     assert leave.value.code == code
     assert capsys.readouterr().err == f"{word}\n"
     assert signal.getsignal(sent) is before
+
+
+def test_a_command_within_another_says_once_that_it_was_stopped(capsys):
+    with pytest.raises(SystemExit) as leave:
+        run_or_explain(lambda: run_or_explain(lambda: os.kill(os.getpid(), signal.SIGTERM)))
+    assert (leave.value.code, capsys.readouterr().err) == (143, "terminated\n")
+
+
+def test_a_sentence_is_one_line_and_steers_no_terminal(capsys):
+    def command():
+        raise UserError("two\nlines\x1b[31m.mp3\u2028 is missing")
+
+    with pytest.raises(SystemExit):
+        run_or_explain(command)
+    assert capsys.readouterr().err == "error: two\\nlines\\x1b[31m.mp3\\u2028 is missing\n"
+
+
+def test_whole_numbers_have_bounds():
+    assert [whole_number("--top", value, 1) for value in (1, MOST)] == [1, MOST]
+    for value, says in {0: "of at least 1", MOST + 1: f"from 1 to {MOST}, not {MOST + 1}"}.items():
+        with pytest.raises(UserError, match=f"^--top must be a whole number {says}"):
+            whole_number("--top", value, 1)
 
 
 def test_a_fault_of_the_program_is_not_hidden():

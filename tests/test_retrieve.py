@@ -8,6 +8,7 @@ import pytest
 
 from commands import ROOT, assert_user_error, run_command, run_here
 from index_samples import make_index, make_model, train, write_vectors
+from retrieval.song_index import IndexedSong, read_index
 
 RETRIEVE = ROOT / "retrieve.py"
 
@@ -85,6 +86,42 @@ def test_names_that_are_no_utf_8(small):
     }.items():
         done = run_command(RETRIEVE, *arguments)
         assert_user_error(done, r"'\udcff.mp3'", says)
+
+
+def test_ids_that_begin_with_a_dash_or_hold_odd_ends_of_lines(tmp_path):
+    odd = ["\u2028n0.mp3", "a\x0bb.mp3", "c\x85d.mp3", "-rf.mp3", "--x", "S5"]
+    index = make_index(6, [IndexedSong(one) for one in odd], folder=tmp_path / "i").folder
+    for name in odd[:5]:
+        done = run_here(RETRIEVE, "search", index, f"--like={name}")
+        assert done.returncode == 0, done.stderr
+    refused = run_here(RETRIEVE, "remove", index, "-rf.mp3")
+    assert_user_error(refused, "a song id that begins with a dash as --song=-rf.mp3")
+    done = run_here(RETRIEVE, "remove", index, odd[0], "--song=--x", "--song", "-rf.mp3")
+    assert done.returncode == 0 and "3 songs taken out" in done.stdout, done.stderr
+    assert [song.song_id for song in read_index(index).songs()] == [odd[1], odd[2], "S5"]
+
+
+def test_numbers_too_large_for_a_machine(small):
+    for number in (str(2**32 - 1), "9" * 20):
+        for command in (
+            ("search", small, "sad", "--top", number),
+            ("search", small, "sad", "--diverse", "--top", number),
+            ("radio", small, "sad", "--length", number),
+            ("search", small, "sad", "--artist-limit", number),
+        ):
+            done = run_here(RETRIEVE, *command)
+            if number.startswith("4"):
+                assert done.returncode == 0 and len(done.stdout.splitlines()) >= 6, done.stderr
+            else:
+                assert_user_error(done, "must be a whole number from ", f"not {number}")
+
+
+def test_word_vectors_that_are_named_are_looked_at_at_once(small, tmp_path):
+    (tmp_path / "text.vec").write_text("no vectors")
+    for name, says in {"none.vec": "is missing", "text.vec": "text.vec"}.items():
+        for command in (("search", small, "sad"), ("serve", small), ("radio", small, "sad")):
+            done = run_here(RETRIEVE, *command, "--vectors", tmp_path / name)
+            assert_user_error(done, says)
 
 
 def test_queries_from_standard_input(small):

@@ -5,7 +5,7 @@ however many processes there are and however often the run was stopped.
 """
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -187,7 +187,12 @@ def _print_summary(writer: Writer, n_before: int, hours: float, seconds: float) 
 
 def _print_notes(writer: Writer, n_before: int) -> None:
     new = list(writer.songs.values())[n_before:]
-    noted = [f"{song.song_id} ({song.note})" for song in new if song.note]
-    if noted:
-        index = writer.files.index
-        print(f"{len(noted)} songs cut or repaired: {some(noted, 3)}; {index} lists them all")
+    notes = {song.song_id: song.note for song in new if song.note}
+    if notes:
+        print(f"{cut_or_repaired(notes)}; {writer.files.index} lists them all")
+
+
+def cut_or_repaired(notes: Mapping[str, str]) -> str:
+    """What was cut or repaired of the sound of songs, by their names, as one tells a user."""
+    noted = [f"{name} ({note})" for name, note in notes.items()]
+    return f"{len(noted)} songs cut or repaired: {some(noted, 3)}"

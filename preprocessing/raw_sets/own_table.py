@@ -4,7 +4,6 @@ The song id is the path of the file as the table has it, in the form in which na
 the file is opened by the name that it has. Relative paths start from the folder of the table.
 """
 
-import functools
 import math
 import os
 import re
@@ -18,6 +17,7 @@ from dataset.files import CATEGORIES, SONGS, TRIPLETS, Song, normal_form, plain,
 from dataset.writing import write_tsv
 from errors import UserError
 from preprocessing.mel.audio_files import READABLE, can_be_read
+from preprocessing.names_on_disk import name_on_disk, names_in
 from preprocessing.raw_sets.raw_set import RawSet
 from preprocessing.raw_sets.tables import SPREADSHEET, read_table
 
@@ -53,6 +53,7 @@ def read_own_table(
     table = read_table(path, REQUIRED, _CORRECT_TABLE, SPREADSHEET)
     _tell_unused(table)
     _tell_other_separator(table["tags"], tag_separator)
+    names_in.cache_clear()
     table["audio"] = [_checked_file(file, line, path) for line, file in table["file"].items()]
     table["file"] = table["audio"].map(normal_form)
     _check_once(table["file"], path, tag_separator)
@@ -97,7 +98,7 @@ def _tell_unused(table: pd.DataFrame) -> None:
 def _checked_file(file: str, line: int, path: Path) -> str:
     if not file.strip():
         raise UserError(f"{path} has no file in line {line}: {_CORRECT_TABLE}")
-    if any(ord(char) < 32 for char in file.strip()):
+    if any(ord(char) < 32 for char in _without_blanks(file, path.parent)):
         raise UserError(
             f"{path} has a file with a tab or line break in its name in line {line}: rename it"
         )
@@ -106,28 +107,16 @@ def _checked_file(file: str, line: int, path: Path) -> str:
 
 def plain_path(file: str, folder: Path) -> str:
     """Write a path plainly: a/b.mp3 for ./a//b.mp3 and, where no file is called so, a\\b.mp3."""
-    file = file.strip()
+    file = _without_blanks(file, folder)
     if "\\" in file and not os.path.exists(folder / file):
         file = file.replace("\\", "/")
     return PurePosixPath(file).as_posix()
 
 
-def name_on_disk(file: str, folder: Path) -> str:
-    """Path of a file as the disk writes it, where that differs in its Unicode form alone."""
-    if os.path.exists(folder / file):
-        return file
-    found = Path()
-    for part in PurePosixPath(file).parts:
-        there = os.path.exists(folder / found / part)
-        found /= part if there else _names_in(folder / found).get(normal_form(part), part)
-    return found.as_posix()
-
-
-@functools.cache
-def _names_in(folder: Path) -> dict[str, str]:
-    """Names in a folder by their normal form."""
-    is_folder = os.path.isdir(folder)  # pathlib's raises an error for too long a name
-    return {normal_form(name): name for name in os.listdir(folder)} if is_folder else {}
+def _without_blanks(file: str, folder: Path) -> str:
+    """A path without blanks at its ends, unless there is a file whose name has them."""
+    is_name = file != file.strip() and os.path.isfile(folder / name_on_disk(file, folder))
+    return file if is_name else file.strip()
 
 
 def _check_once(files: pd.Series, path: Path, tag_separator: str) -> None:
@@ -143,7 +132,6 @@ def _check_once(files: pd.Series, path: Path, tag_separator: str) -> None:
 
 def _existing(table: pd.DataFrame, path: Path, skip_missing: bool) -> pd.DataFrame:
     """Return the rows whose file exists; raise `UserError` for others, if not to be skipped."""
-    _names_in.cache_clear()
     table["audio"] = [name_on_disk(file, path.parent) for file in table["audio"]]
     exists = table["audio"].map(lambda file: os.path.isfile(path.parent / file))
     missing = table["file"][~exists].tolist()

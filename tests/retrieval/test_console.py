@@ -20,6 +20,8 @@ from retrieval.console import arguments_of
         ("index m d i --index=flat --is-subset", "index m d i --by=flat --is_subset"),
         ("search i --not -5", "search i --without=-5"),
         ("search my-index a-b", "search my-index a-b"),
+        ("remove i A --song=-rf.mp3 --song -b", "remove i A --song=-rf.mp3|-b"),
+        ("remove i --help", "remove i --help"),
     ],
 )
 def test_what_fire_gets(typed, understood):
@@ -40,3 +42,9 @@ def test_what_fire_gets(typed, understood):
 def test_an_option_without_its_value_is_told(typed, option):
     with pytest.raises(UserError, match=f"^{option} needs a value"):
         arguments_of(typed)
+
+
+@pytest.mark.parametrize("song_id", ["-rf.mp3", "--x.mp3", "-"])
+def test_a_song_that_looks_like_an_option_is_told(song_id):
+    with pytest.raises(UserError, match=f"begins with a dash as --song={song_id}$"):
+        arguments_of(["remove", "i", song_id])

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from audio_samples import chords, write_damaged
 from checkpoint import open_trained
 from data_loader import RetrievalData
-from dataset.files import SONGS, SPLITS, normal_form
+from dataset.files import SONGS, SPLITS, normal_form, read_tsv
 from dataset.mel_index import INDEX, PARTS, StoredSong, index_line
 from dataset.writing import write_tsv
 from errors import UserError
@@ -23,6 +23,7 @@ from model import SongInputs
 from preprocessing.mel.mel_spectrogram import song_mel
 from preprocessing.mel.sources import digest_of
 from retrieval import embedding
+from retrieval.folder_report import write_report
 from retrieval.index_writing import write_index
 from retrieval.song_index import IndexedSong
 from retrieval.song_index import read_index as read_song_index
@@ -49,8 +50,8 @@ def few_threads():
     torch.set_num_threads(n_threads)
 
 
-def test_songs_of_all_splits_with_their_tags(cultural):
-    model, (embeddings, rows, song_tags) = embedding.index_songs(cultural, None)
+def test_songs_of_all_splits_with_their_tags(cultural, capsys):
+    model, (embeddings, rows, song_tags, _) = embedding.index_songs(cultural, None)
     path, solver, _, dataset = open_trained(cultural)
     songs = np.sort(np.concatenate([dataset.splits[part] for part in SPLITS]))
     assert [song.song_id for song in rows] == [dataset.song_ids[song] for song in songs]
@@ -65,8 +66,8 @@ def test_songs_of_all_splits_with_their_tags(cultural):
     np.testing.assert_allclose(similar, cosine_similarity(tags, places).numpy(), atol=1e-5)
     _, few = embedding.index_songs(cultural, None, iter(rows[2:]))
     assert few.songs == rows[:2]
-    with pytest.raises(UserError, match="there is none to add"):
-        embedding.index_songs(cultural, None, rows)
+    assert not embedding.index_songs(cultural, None, rows)[1].songs
+    assert "there is nothing to add" in capsys.readouterr().out
 
 
 def test_songs_are_known_in_every_form_of_their_ids(cultural):
@@ -75,8 +76,7 @@ def test_songs_are_known_in_every_form_of_their_ids(cultural):
     trained = trained._replace(dataset=replace(trained.dataset, song_ids=decomposed))
     known = [IndexedSong(normal_form(song_id)) for song_id in decomposed]
     assert known[0].song_id != decomposed[0]
-    with pytest.raises(UserError, match="there is none to add"):
-        embedding.embed_dataset(trained, known)
+    assert not embedding.embed_dataset(trained, known).songs
 
 
 def test_tags_of_a_fused_model_weigh_its_inputs(audio_dataset_dir, tmp_path):
@@ -149,11 +149,17 @@ def test_a_folder_of_audio(acoustic, tmp_path, capsys, few_threads):
         with torch.inference_mode():
             expected = F.normalize(model.embed_songs(SongInputs(spec=chunks[None])))[0]
         np.testing.assert_allclose(place, expected.numpy(), atol=1e-5)
+    write_report(tmp_path / "my.index", made.of_folder, is_anew=True)
     said = capsys.readouterr().out
     readable = ("flac", "m4a", "mp3", "wav")  # by their names
     n_bad = sum(name.endswith(readable) and (music / "bad" / name).is_file() for name in reasons)
     assert f"{n_bad + 2} of {n_bad + 4} files left out: " in said
-    assert "name is not UTF-8 on one line" in said
+    assert f"{tmp_path}/my.index/audio_report.tsv lists them" in said
+    report = read_tsv(tmp_path / "my.index/audio_report.tsv", 3)
+    left_out = [row for row in report if row[1] == "left out"]
+    assert len(left_out) == n_bad + 2
+    for name in (r"two\nlines.wav", r"caf\udce9.wav"):
+        assert [str(music / name), "left out", "name is not UTF-8 on one line"] in left_out
     song, place = embedding.embed_file(tags, files[0])  # on the spot
     assert song == made.songs[0]._replace(song_id="long.flac", title="long")
     np.testing.assert_allclose(place, made.embeddings[0], atol=1e-5)

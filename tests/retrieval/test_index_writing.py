@@ -10,6 +10,7 @@ import pytest
 from errors import UserError
 from index_samples import TAGS, make_index, make_model, make_songs
 from retrieval import index_writing
+from retrieval.embedded_songs import OfFolder, no_songs
 from retrieval.index_writing import add_songs, merge_parts, remove_songs
 from retrieval.song_index import IndexedSong, read_index
 
@@ -66,3 +67,36 @@ def test_names_are_read_but_of_songs_taken_out(tmp_path, monkeypatch):
     assert list(read_index(index.folder).songs()) == [names[0], *names[2:]]
     assert merge_parts(index.folder) == 0  # the whole part stays, the other one is written anew
     assert list(read_index(index.folder).songs()) == [*names[2:], names[0]]
+
+
+@pytest.mark.parametrize("has_tags", [True, False])
+def test_songs_that_moved_and_songs_embedded_again(tmp_path, has_tags):
+    names = [IndexedSong(name, "Ann", "", f"/{name}.mp3", f"d{name}") for name in "ABCD"]
+    index = make_index(4, names, has_tags, folder=tmp_path / "i")
+    here = [names[1]._replace(audio="/new/B.mp3"), IndexedSong("gone", audio="/new/gone.mp3")]
+    more = make_songs(index.model, 2, [names[0]._replace(digest="other"), IndexedSong("E")], False)
+    again = more._replace(embeddings=more.embeddings[::-1])  # each lies where the other was
+    again = again._replace(of_folder=OfFolder(here, frozenset("A")))
+    assert add_songs(index.folder, index.model, again) == 1
+    now = read_index(index.folder)
+    assert list(now.songs()) == [*names[2:], *again.songs, here[0]] and len(now) == 5
+    a, b, e = (now.row_of(name) for name in "ABE")
+    before = index.vectors([0, 1])
+    assert now.vectors([a, b])[0] == pytest.approx(before[1], abs=1e-3)  # embedded again
+    assert (now.vectors([b])[0] == before[1]).all()
+    known = [[TAGS[0]], [TAGS[1]], []] if has_tags else [[], [], []]
+    assert [now.tags_of(row) for row in (a, b, e)] == known
+
+
+def test_a_part_of_which_all_songs_have_moved_goes(tmp_path):
+    names = [IndexedSong(name, audio=f"/{name}.mp3") for name in "AB"]
+    index = make_index(2, names, folder=tmp_path / "i")
+    moved = [song._replace(audio=f"/new{song.audio}") for song in names]
+    songs = no_songs()._replace(of_folder=OfFolder(moved))
+    assert add_songs(index.folder, index.model, songs) == 0
+    now = read_index(index.folder)
+    assert list(now.songs()) == moved and (now.vectors([0, 1]) == index.vectors([0, 1])).all()
+    assert [part.name for part in index.folder.glob("part-*")] == ["part-3"]
+    nobody = no_songs()._replace(of_folder=OfFolder([IndexedSong("C")]))  # taken out meanwhile
+    assert add_songs(index.folder, index.model, nobody) == 0
+    assert list(read_index(index.folder).songs()) == moved

@@ -73,7 +73,8 @@ def cut(file) -> None:
 def test_a_damaged_index_is_made_anew_in_its_place(tmp_path, name, damage):
     index = make_index(folder=tmp_path / "songs.index")
     model = index.model
-    (index.folder / "map.npz").write_bytes(b"of the page")
+    for kept in ("map.npz", "file_times.tsv", "audio_report.tsv"):
+        (index.folder / kept).write_bytes(b"of the page, and of a folder of audio")
     damage(index.folder / name)
     with pytest.raises(UserError, match="damaged"):
         read_index(index.folder)

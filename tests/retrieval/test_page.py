@@ -2,7 +2,11 @@
 
 import contextlib
 import json
+import signal
 import socket
+import subprocess
+import sys
+import time
 from urllib.parse import quote
 
 import pytest
@@ -236,7 +240,7 @@ def test_mistakes_of_the_command(tmp_path):
         taken = wrong(folder, "--port", str(port))
         says = f"port {port} of 127.0.0.1 cannot be listened on (Address already in use): give"
         assert_user_error(taken, says)
-    assert_user_error(wrong(folder, "--port", "99999"), "port 99999")
+    assert_user_error(wrong(folder, "--port", "99999"), "port 99999", "(ports end at 65535)")
     assert_user_error(wrong(folder, "--port", "web"), "--port must be a whole number")
     for name in ("no.such.invalid", "a..b"):
         assert_user_error(wrong(folder, "--host", name), f"port 7860 of {name} cannot be")
@@ -244,6 +248,23 @@ def test_mistakes_of_the_command(tmp_path):
     assert_user_error(wrong(tmp_path / "none"), "cannot be read")
     (folder / "index.json").write_text("{}")
     assert_user_error(wrong(folder), "is no index, or is damaged")
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "word"),
+    [([signal.SIGINT] * 2, 130, "interrupted"), ([signal.SIGTERM], 143, "terminated")],
+)
+def test_stopped_it_says_one_word(tmp_path, sent, code, word):
+    folder = make_index(folder=tmp_path / "songs.index").folder
+    command = [sys.executable, "-u", str(ROOT / "retrieve.py"), "serve", str(folder), "--port=0"]
+    with subprocess.Popen(command, stdout=-1, stderr=-1, text=True, cwd=ROOT) as server:
+        assert any("Ctrl-C ends it" in line for line in server.stdout)
+        time.sleep(0.3)
+        for one in sent:
+            server.send_signal(one)
+            time.sleep(0.1)
+        _, said = server.communicate(timeout=60)
+    assert (server.returncode, said) == (code, f"{word}\n")
 
 
 def has_ipv6():

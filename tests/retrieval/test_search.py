@@ -249,3 +249,48 @@ def test_the_keyboard_does_not_matter(form):
     tags = ["Forró", "jazz", "smooth jazz", "sad"]
     index = make_index(tags=[unicodedata.normalize("NFD", tag) for tag in tags])
     assert near(index, unicodedata.normalize(form, "forró"), 5)[:2] == ["S0", "S4"]
+
+
+# ---------------------------------------------------------------- files and names that are others
+
+
+def test_a_file_that_has_changed_is_heard_again_or_taken_as_it_was(tmp_path, monkeypatch, capsys):
+    file = tmp_path / "a.wav"
+    file.write_text("now")
+    names = [IndexedSong("a.wav", audio=str(file), digest="then"), IndexedSong("b.wav")]
+    index = make_index(2, names)
+    wanted = Searcher(index).wanted(like=[str(file)])
+    np.testing.assert_array_equal(wanted[0].vector, index.vectors([0])[0])
+    said = capsys.readouterr().out
+    assert said.startswith(f"{file} has changed since it was indexed, and is taken as it was: ")
+    heard = IndexedSong("a.wav", digest="now"), index.vectors([1])[0]
+    monkeypatch.setattr("retrieval.embedding.embed_file", lambda *_: heard)
+    monkeypatch.chdir(tmp_path)
+    for like in (str(file), "a.wav"):
+        [one] = Searcher(index).wanted(like=[like])
+        np.testing.assert_array_equal(one.vector, heard[1])
+        assert near(index, like=[like]) == ["b.wav"]
+    assert "has changed since it was indexed: its sound of now" in capsys.readouterr().out
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    [by_id] = Searcher(index).wanted(like=["a.wav"])
+    np.testing.assert_array_equal(by_id.vector, index.vectors([0])[0])
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_songs_and_files_in_either_form_of_their_names(tmp_path, form):
+    nfc, nfd = (unicodedata.normalize(one, "é ö.mp3") for one in ("NFC", "NFD"))
+    mixed = f"{nfd}/{nfc}"
+    folder = tmp_path / nfd
+    folder.mkdir()
+    (folder / nfd).touch()
+    names = [IndexedSong(nfd, audio=str(folder / nfd)), IndexedSong(mixed), IndexedSong("S2")]
+    make_index(3, names, folder=tmp_path / "i")
+    index = read_index(tmp_path / "i")
+    typed = unicodedata.normalize(form, str(folder / nfd))
+    for like, label in {typed: nfd, unicodedata.normalize(form, mixed): mixed}.items():
+        [one] = Searcher(index).wanted(like=[like])
+        assert one.label == f"like {label}"
+    remove_songs(index.folder, [unicodedata.normalize(form, nfd)])
+    assert [song.song_id for song in read_index(index.folder).songs()] == [mixed, "S2"]

@@ -81,16 +81,24 @@ def test_names_of_any_script_keep_the_columns_and_steer_no_terminal():
     assert max(map(len, lines)) < 120 and "xxx…" in text
 
 
-def test_written_as_table_and_playlist(tmp_path, capsys):
-    index = make_index(3, NAMES)
+@pytest.fixture
+def names(tmp_path):
+    """`NAMES`, with files that are there."""
+    for name in ("a.mp3", "c.mp3"):
+        (tmp_path / name).touch()
+    return [one._replace(audio=one.audio and f"{tmp_path}{one.audio}") for one in NAMES]
+
+
+def test_written_as_table_and_playlist(names, tmp_path, capsys):
+    index = make_index(3, names)
     wanted, hits = found(index, "Blues", 3)
     write_hits(index, wanted, hits, tmp_path / "found.tsv")
     rows = read_tsv(tmp_path / "found.tsv", 6)
     assert [row[0] for row in rows] == ["1", "2", "3"]
-    assert rows[0] == ["1", f"{hits[0].score:.6f}", *NAMES[0][:4]]
+    assert rows[0] == ["1", f"{hits[0].score:.6f}", *names[0][:4]]
     write_hits(index, found(index, "Blues, sad")[0], hits[:1], tmp_path / "found.m3u")
     text = (tmp_path / "found.m3u").read_text()
-    assert text == "#EXTM3U\n#PLAYLIST:Blues, sad\n#EXTINF:-1,Ann - First\n/a.mp3\n"
+    assert text == (f"#EXTM3U\n#PLAYLIST:Blues, sad\n#EXTINF:-1,Ann - First\n{tmp_path}/a.mp3\n")
     assert capsys.readouterr().out == ""
     cafe = [wanted[0]._replace(label="café")]
     for name, says in (("found.m3u", "found.m3u is UTF-8"), ("found.m3u8", "")):
@@ -110,3 +118,32 @@ def test_where_songs_found_can_be_written(tmp_path):
     with pytest.raises(UserError, match=r"a\.txt must end in \.tsv, for a table, or \.m3u"):
         result_file(str(tmp_path / "a.txt"))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_playlist_is_without_files_that_are_missing(names, tmp_path, capsys):
+    index = make_index(3, names)
+    wanted, hits = found(index, "Blues", 3)
+    to = tmp_path / "found.m3u8"
+    write_hits(index, wanted, hits, to)
+    said = capsys.readouterr().out
+    assert said == "1 of 3 songs left out of the playlist, for its file is missing: Second\n"
+    (tmp_path / "a.mp3").unlink()
+    write_hits(index, wanted, hits, to)
+    said = capsys.readouterr().out
+    assert said.startswith("2 of 3 songs left out of the playlist, for their files are missing: ")
+    assert [line for line in to.read_text().splitlines() if line[0] != "#"] == [names[2].audio]
+    (tmp_path / "c.mp3").unlink()
+    with pytest.raises(UserError, match=r"no file of the songs found is where it was .*--add"):
+        write_hits(index, wanted, hits, tmp_path / "none.m3u8")
+    assert not (tmp_path / "none.m3u8").exists()
+    write_hits(index, wanted, hits, tmp_path / "found.tsv")
+    assert len(read_tsv(tmp_path / "found.tsv", 6)) == 3
+
+
+def test_no_column_steers_a_terminal():
+    odd = "\x1b[31m\u202e\x9b\x07"
+    songs = [IndexedSong(f"S{n}{odd}", "", f"T{n}{odd}") for n in range(2)]
+    for has_tags in (True, False):
+        index = make_index(2, songs, has_tags, tags=[f"jazz{odd}", "sad"])
+        table = hits_table(index, *found(index, "sad", like=[songs[0].song_id]))
+        assert all(letter == "\n" or letter.isprintable() for letter in table)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -148,7 +149,8 @@ def test_from_a_folder_to_its_songs(wheel, music, tmp_path, trusting):
     soundfile.write(outside, chords(4, 16000, seed=3), 16000)
     assert len(retrieve("radio", at, "--like", outside).stdout.splitlines()) == 6
     none_new = retrieve("index", "--audio", music, at, "--wheel", wheel, "--add")
-    assert_user_error(none_new, "there is none to add")
+    nothing = f"the index has every audio file in {music}: there is nothing to add\n"
+    assert (none_new.returncode, none_new.stdout) == (0, nothing)
     two = retrieve("index", "--audio", music, "a", "b")
     assert_user_error(two, "give MODEL_PATH DATA_PATH INDEX, or --audio FOLDER INDEX")
 
@@ -165,7 +167,41 @@ def test_another_album_of_the_same_names(wheel, music, tmp_path, trusting):
     found = retrieve("search", at, "sad", "--like", "CD2/1.wav")
     assert len(found.stdout.splitlines()) == 5 and found.returncode == 0
     again = retrieve("index", "--audio", album, at, "--wheel", wheel, "--add")
-    assert_user_error(again, "the index has every audio file in", "none to add")
+    nothing = f"the index has every audio file in {album}: there is nothing to add\n"
+    assert (again.returncode, again.stdout) == (0, nothing)
+
+
+def test_music_that_moved_and_a_file_that_was_replaced(wheel, music, tmp_path, trusting):
+    at, album = tmp_path / "my.index", tmp_path / "alb"
+    shutil.copytree(music, album)
+    (album / "cut.wav").write_bytes((music / "3.wav").read_bytes()[:90_000])
+    (album / "text.wav").write_text("no music")
+
+    def index(folder, *more):
+        done = retrieve("index", "--audio", folder, at, "--wheel", wheel, *more)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    made = index(album)
+    assert f"1 songs cut or repaired: {album}/cut.wav (cut short: 2.8 of 6.5 s); {at}/audio" in made
+    assert f"1 of 6 files left out: {album}/text.wav (not readable as wav" in made
+    album = album.rename(tmp_path / "alb2")
+    soundfile.write(album / "1.wav", chords(4, 16000, seed=8), 16000)
+    moved = index(album, "--add")
+    assert "4 songs have moved: their files are found anew\n1 song added\n" in moved
+    found = {song.song_id: song.audio for song in read_index(at).songs()}
+    assert found["0.wav"] == str(album / "0.wav") and found["alb2/1.wav"] == str(album / "1.wav")
+    soundfile.write(album / "2.wav", chords(4, 16000, seed=7), 16000)
+    changed = retrieve("search", at, "--like", album / "2.wav").stdout
+    assert f"{album / '2.wav'} has changed since it was indexed: its sound of now is" in changed
+    again = index(album, "--add")
+    assert "1 song whose file has changed: embedded again\n" in again
+    assert "6 songs, to be searched" in again and "added" not in again
+    now = read_index(at)
+    _, place = embed_file(now.model, album / "2.wav")
+    np.testing.assert_allclose(now.vectors([now.row_of("2.wav")])[0], place, atol=1e-3)
+    assert "there is nothing to add" in index(album, "--add")
+    assert "has changed" not in retrieve("search", at, "--like", album / "2.wav").stdout
 
 
 def test_another_wheel_is_refused(wheel, music, tmp_path):

@@ -1,0 +1,151 @@
+"""Songs on their way into an index: what was embedded, and what a folder tells of known songs."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from dataset.files import counted
+from retrieval.song_index import IndexedSong, SongIndex
+
+
+class OfFolder(NamedTuple):
+    """What a folder of audio tells besides its new songs.
+
+    Attributes
+    ----------
+    moved : sequence of IndexedSong
+        Songs that an index has, with the place where their file is now.
+    again : set of str
+        Ids of songs that an index has, whose file is another by now: they are embedded again.
+    times : mapping of str to str
+        Song id -> size and time of its file, see `known_files.state_of`.
+    heard : sequence of Path
+        The files that were to be embedded now.
+    left_out, repaired : mapping of Path to str
+        Of these file -> why it is not in the index, or what of its sound was cut or repaired.
+    """
+
+    moved: Sequence[IndexedSong] = ()
+    again: frozenset[str] = frozenset()
+    times: Mapping[str, str] = {}
+    heard: Sequence[Path] = ()
+    left_out: Mapping[Path, str] = {}
+    repaired: Mapping[Path, str] = {}
+
+    def tell_changes(self) -> None:
+        """Say of how many songs the file is at another place, or another."""
+        if self.moved:
+            is_one = len(self.moved) == 1
+            found = "has moved: its file is" if is_one else "have moved: their files are"
+            print(f"{counted(len(self.moved), 'song')} {found} found anew")
+        if self.again:
+            whose = "song whose file has" if len(self.again) == 1 else "songs whose files have"
+            print(f"{len(self.again)} {whose} changed: embedded again")
+
+
+class EmbeddedSongs(NamedTuple):
+    """Songs to be written.
+
+    Attributes
+    ----------
+    embeddings : ndarray of float, shape (n, 256)
+        Each of length 1.
+    songs : sequence of IndexedSong
+        Their names.
+    song_tags : ndarray of bool, shape (n, T), or None
+        Whether a song bears a tag, where that is known.
+    of_folder : OfFolder
+        What else is known, of a folder of audio.
+    """
+
+    embeddings: np.ndarray
+    songs: Sequence[IndexedSong]
+    song_tags: np.ndarray | None
+    of_folder: OfFolder = OfFolder()
+
+    def cut(self, first: int, n: int) -> "EmbeddedSongs":
+        """Return n of them from the first on."""
+        stretch = slice(first, first + n)
+        tags = None if self.song_tags is None else self.song_tags[stretch]
+        return EmbeddedSongs(self.embeddings[stretch], self.songs[stretch], tags)
+
+    def only(self, rows: Sequence[int]) -> "EmbeddedSongs":
+        """Return those of some rows."""
+        tags = None if self.song_tags is None else self.song_tags[rows]
+        songs = [self.songs[row] for row in rows]
+        return EmbeddedSongs(self.embeddings[rows], songs, tags, self.of_folder)
+
+
+def no_songs() -> EmbeddedSongs:
+    """Return what is embedded where there is nothing new."""
+    return EmbeddedSongs(np.empty((0, 0), np.float32), [], None)
+
+
+def joined(several: Sequence[EmbeddedSongs], n_tags: int) -> EmbeddedSongs:
+    """Put songs one behind another; where the tags of some are not known, these have none."""
+    several = [one for one in several if len(one.songs)] or [no_songs()]
+    song_tags = None
+    if any(one.song_tags is not None for one in several):
+        empty = [np.zeros((len(one.songs), n_tags), dtype=bool) for one in several]
+        song_tags = np.concatenate(
+            [
+                none if one.song_tags is None else one.song_tags
+                for none, one in zip(empty, several, strict=True)
+            ]
+        )
+    return EmbeddedSongs(
+        np.concatenate([one.embeddings for one in several]),
+        [song for one in several for song in one.songs],
+        song_tags,
+    )
+
+
+# ---------------------------------------------------------------- songs that an index has
+
+
+def rows_of(index: SongIndex, song_ids: set[str]) -> dict[str, int]:
+    """Rows of songs by their ids, all in one reading; those that the index lacks are left out."""
+    if not song_ids:
+        return {}
+    kept = [
+        start + np.delete(np.arange(len(part)), part.removed)
+        for part, start in zip(index.parts, index.starts, strict=False)
+    ]
+    rows = np.concatenate(kept).tolist()
+    each = zip(rows, index.songs(), strict=True)
+    return {song.song_id: row for row, song in each if song.song_id in song_ids}
+
+
+def tags_at(index: SongIndex, rows: Sequence[int]) -> np.ndarray | None:
+    """Which tags the songs of some rows bear, bool (n, T); None where no song's are known."""
+    if not index.has_tags:
+        return None
+    n_tags = len(index.model.tags)
+    found = np.zeros((len(rows), n_tags), dtype=bool)
+    for at, row in enumerate(rows):
+        part, row = index.place(row)
+        if part.song_tags is not None:
+            found[at] = np.unpackbits(part.song_tags[row], count=n_tags)
+    return found
+
+
+def with_old_tags(index: SongIndex, songs: EmbeddedSongs, rows: Mapping[str, int]) -> EmbeddedSongs:
+    """Give songs that are embedded again, at `rows` before, the tags that the index has of them."""
+    places = [at for at, song in enumerate(songs.songs) if song.song_id in rows]
+    old = tags_at(index, [rows[songs.songs[at].song_id] for at in places])
+    if songs.song_tags is not None or old is None or not places:
+        return songs
+    song_tags = np.zeros((len(songs.songs), len(index.model.tags)), dtype=bool)
+    song_tags[places] = old
+    return songs._replace(song_tags=song_tags)
+
+
+def placed_anew(
+    index: SongIndex, moved: Sequence[IndexedSong], rows: Mapping[str, int]
+) -> EmbeddedSongs:
+    """What an index has at `rows` of songs that have moved, with their new places."""
+    here = [song for song in moved if song.song_id in rows]
+    old = [rows[song.song_id] for song in here]
+    return EmbeddedSongs(index.vectors(old), here, tags_at(index, old))

@@ -1,0 +1,67 @@
+"""What an index keeps of a folder of audio beside the songs: times of files, and a report.
+
+Neither is needed to search: `index --add` compares contents where the times are gone.
+"""
+
+from collections.abc import Collection, Mapping
+from os.path import abspath, exists
+from pathlib import Path
+
+from dataset.files import read_tsv, some
+from dataset.writing import staged, write_tsv
+from errors import UserError, shown
+from preprocessing.mel.song_run import cut_or_repaired
+from retrieval.embedded_songs import OfFolder
+
+TIMES = "file_times.tsv"  # song id, `known_files.state_of` its file
+REPORT = "audio_report.tsv"  # file, what became of it, why
+
+
+def read_times(folder: Path) -> dict[str, str]:
+    """Song id -> state of its file when it was last found to be what the index has heard."""
+    try:
+        return dict(read_tsv(folder / TIMES, 2)) if (folder / TIMES).is_file() else {}
+    except UserError:  # damaged: contents are compared
+        return {}
+
+
+def examples(reasons: Mapping[Path, str]) -> str:
+    """The first files and what is said of them, on one line."""
+    return some([f"{shown(str(file))} ({why})" for file, why in reasons.items()], 3)
+
+
+def write_report(folder: Path, of_folder: OfFolder, is_anew: bool) -> None:
+    """Keep the times and the report in the folder of an index, and say what the report has.
+
+    Of an index that is not made anew stays what both say of other files.
+    """
+    times = ({} if is_anew else read_times(folder)) | dict(of_folder.times)
+    rows = [] if is_anew else _of_others(folder / REPORT, of_folder.heard)
+    left_out, repaired = of_folder.left_out, of_folder.repaired
+    for became, reasons in (("left out", left_out), ("cut or repaired", repaired)):
+        rows += [[_place(file), became, shown(why)] for file, why in reasons.items()]
+    with staged(folder) as stage:
+        for name, lines in ((TIMES, sorted(times.items())), (REPORT, rows)):
+            write_tsv(stage / name, lines) if lines else (folder / name).unlink(missing_ok=True)
+    lists = f"{folder / REPORT} lists them all"
+    if left_out:
+        n_files = f"{len(left_out)} of {len(of_folder.heard)} files"
+        print(f"{n_files} left out: {examples(left_out)}; {lists}")
+    if repaired:
+        print(
+            f"{cut_or_repaired({shown(str(one)): why for one, why in repaired.items()})}; {lists}"
+        )
+
+
+def _of_others(report: Path, heard: Collection[Path]) -> list[list[str]]:
+    """Rows of a report on files that were not heard now, as of another folder, and are there."""
+    try:
+        rows = read_tsv(report, 3) if report.is_file() else []
+    except UserError:  # damaged
+        return []
+    ours = {_place(file) for file in heard}
+    return [row for row in rows if row[0] not in ours and ("\\" in row[0] or exists(row[0]))]
+
+
+def _place(file: Path) -> str:
+    return shown(abspath(file))
