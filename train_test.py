@@ -10,6 +10,7 @@ import torch
 from checkpoint import Trained, check_same_data, open_asked, open_trained, read_checkpoint
 from command_line import Stopped
 from data_loader import RetrievalData
+from dataset.directory import digest_of_test
 from dataset.files import user_path
 from dataset.moving import alone, finish_moves
 from dataset.writing import staged, writable_file
@@ -128,6 +129,7 @@ def test(given: dict[str, Any]) -> None:
     result_path = path.parent / "results.json" if chosen == NOT_GIVEN else writable_file(chosen)
     results = score(trained)
     tested_by = {"data_path": str(dataset.path), "versions": versions(), "git": git_revision()}
+    tested_by["test songs"] = digest_of_test(dataset)
     results["made_by"] = {
         **solver.hparams.made_by,
         "train_seconds": solver.train_seconds,

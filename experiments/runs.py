@@ -93,8 +93,8 @@ def run_all(jobs: Sequence[Job], holding: Sequence[dict[str, Any]]) -> list[dict
             f"--- run {number} of {len(jobs)}: {job.column}, seed {job.given['seed']}", flush=True
         )
         if not job.results.is_file():
-            is_stopped = (job.folder / "last.ckpt").is_file()
-            train(job.given | {"model_save_path": str(job.folder), "resume": is_stopped})
+            where = {"model_save_path": str(job.folder), "resume": job.last.is_file()}
+            train(job.given | where)
             test({"data_path": job.given["data_path"], "model_load_path": str(job.folder)})
     return [read_results(job.folder) for job in jobs]
 
