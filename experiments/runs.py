@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from checkpoint import Trained, open_trained
 from command_line import OptionParser
 from dataset.files import existing_directory
 from dataset.writing import json_text, staged
@@ -80,6 +81,8 @@ def run_seeds(given: argparse.Namespace, columns: dict[str, Column]) -> Found:
 def run_all(jobs: Sequence[Job], holding: Sequence[dict[str, Any]]) -> list[dict]:
     """Make every run, or read what it reached before; return their results.
 
+    As `made_by` each has the checkpoint in its folder, which may have been moved or copied since.
+
     `holding` is what their data holds now, as `contents` gives it.
 
     Raises
@@ -96,7 +99,20 @@ def run_all(jobs: Sequence[Job], holding: Sequence[dict[str, Any]]) -> list[dict
             where = {"model_save_path": str(job.folder), "resume": job.last.is_file()}
             train(job.given | where)
             test({"data_path": job.given["data_path"], "model_load_path": str(job.folder)})
-    return [read_results(job.folder) for job in jobs]
+    found = [read_results(job.folder) for job in jobs]
+    for job, results in zip(jobs, found, strict=True):
+        results["made_by"]["checkpoint"] = str(job.folder / "best.ckpt")
+    return found
+
+
+def open_model(run: dict, data_path: str) -> Trained:
+    """Open the model of a run, as `run_all` gives it."""
+    checkpoint = Path(run["made_by"]["checkpoint"])
+    if not checkpoint.is_file():
+        raise UserError(
+            f"{checkpoint} is missing: bring it back, or remove {checkpoint.parent} to train anew"
+        )
+    return open_trained({"model_load_path": str(checkpoint), "data_path": data_path})
 
 
 def command_parser(description: str) -> argparse.ArgumentParser:

@@ -1,6 +1,7 @@
 """experiments.runs: names of runs, seeds, options. test_sampling.py and test_variants.py run it."""
 
 import json
+import shutil
 from argparse import Namespace
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from experiments.runs import (
     CULTURAL,
     Column,
     command_parser,
+    open_model,
     parse_command,
     parse_seeds,
     run_name,
+    run_seeds,
     write_report,
 )
 from options import merge_options, parse_options
@@ -66,6 +69,27 @@ def test_what_the_experiment_sets_cannot_be_given(monkeypatch, wrong):
     monkeypatch.setattr("sys.argv", ["x", "data", "out", *wrong])
     with pytest.raises(UserError, match=f"{wrong[0]} is set by the experiment"):
         parse_command(command_parser("text"))
+
+
+def test_runs_of_a_copied_folder_have_the_models_there(dataset_dir, tmp_path):
+    def runs_in(folder: str) -> list[dict]:
+        given = Namespace(data_path=str(dataset_dir), result_dir=tmp_path / folder, seeds=[0])
+        given.options = ["--input_type", "cf", "--n_epochs", "1", "--triplets_per_epoch", "64"]
+        given.options += ["--gpu_id", "cpu"]
+        return run_seeds(given, {"a column": Column([])})["a column"]
+
+    (trained,) = runs_in("first")
+    shutil.copytree(tmp_path / "first", tmp_path / "second")
+    shutil.rmtree(tmp_path / "first")
+    (copied,) = runs_in("second")
+    path, *_ = open_model(copied, str(dataset_dir))
+    assert path == tmp_path / "second/runs/cf-google-random-seed0/best.ckpt"
+    assert copied["map"] == trained["map"]
+    path.unlink()
+    with pytest.raises(
+        UserError, match=rf"{path} is missing: bring it back, or remove {path.parent}"
+    ):
+        open_model(copied, str(dataset_dir))
 
 
 def test_report_is_text_and_json(tmp_path, capsys):
