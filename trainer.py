@@ -116,9 +116,38 @@ def make_callbacks(options: Options, folder: Path) -> list[Callback]:
         OwnSignals(),
     ]
     if options.early_stopping:
-        patience = options.early_stopping
-        callbacks.append(EarlyStopping(monitor="map", mode="max", patience=patience))
+        callbacks.append(OwnPatience(options.early_stopping))
     return callbacks
+
+
+class OwnPatience(EarlyStopping):
+    """Stops after so many epochs without a better MAP, as is asked for now.
+
+    Lightning's own would take the patience of a checkpoint, and count an epoch after the checkpoint
+    of it is written: a training that goes on would stop later than one that was not stopped.
+    """
+
+    KEY = "EarlyStopping{'monitor': 'map', 'mode': 'max'}"  # of its state, also in older ones
+
+    def __init__(self, patience: int):
+        super().__init__("map", patience=patience, mode="max", check_on_train_epoch_end=False)
+
+    @property
+    def state_key(self) -> str:
+        """Where a checkpoint has its state."""
+        return self.KEY
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """Take the best MAP and the epochs since then."""
+        super().load_state_dict(state_dict | {"patience": self.patience})
+
+
+def has_stopped(checkpoint: dict, options: Options) -> bool:
+    """Whether the training of a checkpoint has ended by --early_stopping."""
+    states = checkpoint.get("callbacks")
+    state = states.get(OwnPatience.KEY) if isinstance(states, dict) else None
+    n_waited = state.get("wait_count") if isinstance(state, dict) else None
+    return isinstance(n_waited, int) and 0 < options.early_stopping <= n_waited
 
 
 class OwnSignals(Callback):
@@ -257,6 +286,9 @@ def keep_lightning_calm() -> None:
     """Hide its advertisements, and warnings that a user can do nothing about."""
     for name in ("pytorch_lightning.utilities.rank_zero", "lightning_fabric.utilities.distributed"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    known = ("LeafSpec", "logging interval", "exists and is not empty", "in eval mode")
+    known = (
+        *("LeafSpec", "logging interval", "exists and is not empty", "in eval mode"),
+        "callbacks used to create the checkpoint",  # --early_stopping 0 after another
+    )
     for message in known:
         warnings.filterwarnings("ignore", message=f".*{message}.*")
