@@ -120,15 +120,25 @@ def _short(revision: str | None) -> str:
     return number[:12] + ("-dirty" if dirty else "")
 
 
-def _check_options(job: Job, file: Path, made_by: dict) -> None:
+def has_options(job: Job) -> bool:
+    """Whether the run is finished, by the options that are asked for."""
+    return job.results.is_file() and not _other_options(job, read_results(job.folder)["made_by"])
+
+
+def _other_options(job: Job, made_by: dict) -> dict[str, tuple]:
+    """Options by which a run was made otherwise: name -> then and now."""
     asked = merge_options(job.given).to_store()
     ran = Options().to_store() | made_by["options"]  # what came later was at its default
-    for name in (*MODEL_OPTIONS, *CARRIED_OPTIONS):
-        if asked[name] != ran[name]:
-            raise UserError(
-                f"{file} is from a run with --{name} {ran[name]}, not {asked[name]}: give "
-                f"another RESULT_DIR, or remove {job.folder}"
-            )
+    names = (*MODEL_OPTIONS, *CARRIED_OPTIONS)
+    return {name: (ran[name], asked[name]) for name in names if ran[name] != asked[name]}
+
+
+def _check_options(job: Job, file: Path, made_by: dict) -> None:
+    for name, (then, now) in _other_options(job, made_by).items():
+        raise UserError(
+            f"{file} is from a run with --{name} {then}, not {now}: give another RESULT_DIR, or "
+            f"remove {job.folder}"
+        )
 
 
 def _tested(found: dict) -> dict[str, Any]:

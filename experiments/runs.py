@@ -14,7 +14,7 @@ from command_line import OptionParser
 from dataset.files import existing_directory
 from dataset.writing import json_text, staged
 from errors import UserError
-from experiments.finished import Job, check_finished, check_same_test, contents
+from experiments.finished import Job, check_finished, check_same_test, contents, has_options
 from experiments.tables import Found, read_results, results_section
 from options import Options, parse_options, seed_number
 from train_test import test, train
@@ -34,11 +34,15 @@ class Column(NamedTuple):
         Stands before them.
     folder : str
         In RESULT_DIR, of its runs; '' where `run_name` tells them apart.
+    of_recipe : str
+        Stands in names of runs with another loss than triplets, which `experiments.report` trains
+        by more than one recipe.
     """
 
     fixed: list[str]
     recipe: Sequence[str] = ()
     folder: str = ""
+    of_recipe: str = ""
 
     def options(self, given: argparse.Namespace) -> dict[str, Any]:
         """All options of the column but data and seed."""
@@ -48,20 +52,29 @@ class Column(NamedTuple):
         """The run with a seed; in RESULT_DIR/runs experiments share runs."""
         asked = self.options(given) | {"data_path": given.data_path, "seed": seed}
         own = f"{self.folder}-seed{seed}" if self.folder else ""
-        return Job(name, given.result_dir / (own or f"runs/{run_name(Options(**asked))}"), asked)
+        names = [own] if own else [f"runs/{run_name(Options(**asked), self.of_recipe)}"]
+        if self.of_recipe:  # which was not in the name before
+            names.append(f"runs/{run_name(Options(**asked))}")
+        ours, *earlier = (Job(name, given.result_dir / one, asked) for one in names)
+        return next(filter(has_options, earlier), ours)
 
 
-def run_name(options: Options) -> str:
+def run_name(options: Options, of_recipe: str = "") -> str:
     """Name of a run's folder: what the experiments vary; all else is fixed in a RESULT_DIR."""
     if options.loss != "triplet":
-        mixup = "-mixup" if options.mixup else ""
-        return f"{options.input_type}-{options.w2v_type}-{options.loss}{mixup}-seed{options.seed}"
+        loss = options.loss + ("-mixup" if options.mixup else "") + of_recipe
+        return f"{options.input_type}-{options.w2v_type}-{loss}-seed{options.seed}"
     triplets = ["balanced"] if options.is_balanced else []
     if options.is_weighted:
         is_distance = options.negative_weighting == "distance"
         triplets.append("distance-weighted" if is_distance else "weighted")
     sampling = "-".join(triplets) or "random"
     return f"{options.input_type}-{options.w2v_type}-{sampling}-seed{options.seed}"
+
+
+def balanced_weighted(*fixed: str) -> Column:
+    """Column of the paper's best sampling, unless another is asked for."""
+    return Column([*fixed], BALANCED_WEIGHTED, of_recipe="-balanced-weighted")
 
 
 def run_seeds(given: argparse.Namespace, columns: dict[str, Column]) -> Found:
