@@ -17,6 +17,7 @@ from errors import UserError
 from experiments.tables import read_results
 from options import CARRIED_OPTIONS, MODEL_OPTIONS, Options, merge_options
 from results import git_revision
+from trainer import check_machine
 
 N_TESTED, TAGS_TESTED = "number of test songs", "set of tags of test songs"
 TESTED = "set of test songs, or of the tags of each,"
@@ -81,6 +82,16 @@ def check_same_test(jobs: Sequence[Job], holding: Sequence[dict[str, Any]]) -> N
                 f"{jobs[0].column} and {job.column} would be tested on different songs or tags, "
                 "and cannot be compared: leave one of them out"
             )
+
+
+def check_machine_for(jobs: Sequence[Job]) -> None:
+    """Raise `UserError` if a run that is still to be made asks for what this machine has not."""
+    for job in jobs:
+        if not job.results.is_file():
+            try:
+                check_machine(merge_options(job.given))
+            except UserError as error:
+                raise UserError(f"{job.column}: {error}") from None
 
 
 def check_finished(jobs: Sequence[Job], holding: Sequence[dict[str, Any]]) -> None:

@@ -14,7 +14,14 @@ from command_line import OptionParser
 from dataset.files import existing_directory
 from dataset.writing import json_text, staged
 from errors import UserError
-from experiments.finished import Job, check_finished, check_same_test, contents, has_options
+from experiments.finished import (
+    Job,
+    check_finished,
+    check_machine_for,
+    check_same_test,
+    contents,
+    has_options,
+)
 from experiments.tables import Found, read_results, results_section
 from options import Options, parse_options, seed_number
 from train_test import test, train
@@ -101,9 +108,11 @@ def run_all(jobs: Sequence[Job], holding: Sequence[dict[str, Any]]) -> list[dict
     Raises
     ------
     UserError
-        A run that is there had other options or other data; then none is made.
+        A run that is there had other options or other data, or one to be made asks for what this
+        machine has not; then none is made.
     """
     check_finished(jobs, holding)
+    check_machine_for(jobs)
     for number, job in enumerate(jobs, start=1):
         print(
             f"--- run {number} of {len(jobs)}: {job.column}, seed {job.given['seed']}", flush=True

@@ -17,6 +17,7 @@ from experiments.finished import (
     TESTED,
     Job,
     check_finished,
+    check_machine_for,
     check_same_test,
     contents,
 )
@@ -242,6 +243,29 @@ def test_a_column_that_cannot_be_made_is_named(shared_dataset_dir, audio_dataset
         contents([job(shared_dataset_dir, tmp_path, w2v_type="none")])
     with pytest.raises(UserError, match=r"^a column: --input_length 9 is too short"):
         contents([job(audio_dataset_dir, tmp_path, input_type="spec", input_length=9)])
+
+
+@pytest.mark.parametrize(
+    ("asked", "what"),
+    [
+        ({"gpu_id": "one"}, "--gpu_id one is not a GPU number"),
+        ({"gpu_id": "cpu", "precision": "16-mixed"}, "--precision 16-mixed needs a GPU"),
+        ({"gpu_id": "cpu", "cache": "gpu", "input_type": "spec"}, "--cache gpu needs a GPU"),
+        ({"gpu_id": "cpu", "num_threads": 10**6}, "--num_threads 1000000 is too many"),
+    ],
+)
+def test_what_the_machine_has_not_is_told_of_all_columns(
+    shared_dataset_dir, tmp_path, capsys, asked, what
+):
+    possible = job(shared_dataset_dir, tmp_path / "one", gpu_id="cpu", cache="gpu")  # of no audio
+    other = job(shared_dataset_dir, tmp_path / "other", **asked)._replace(column="another")
+    check_machine_for([possible])
+    with pytest.raises(UserError, match=f"^another: {what}"):
+        check_machine_for([possible, other])
+    other.folder.mkdir()
+    other.results.touch()  # made on a machine that has it
+    check_machine_for([possible, other])
+    assert capsys.readouterr().out == ""
 
 
 def test_columns_of_different_tests_are_told(tmp_path):

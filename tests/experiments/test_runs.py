@@ -115,6 +115,15 @@ def run_short(data_path: Path, result_dir: Path, *options: str) -> dict:
     return run
 
 
+def test_nothing_is_trained_where_a_later_column_cannot_be(dataset_dir, tmp_path):
+    given = Namespace(data_path=str(dataset_dir), result_dir=tmp_path, seeds=[0])
+    given.options = ["--input_type", "cf", "--n_epochs", "1", "--gpu_id", "cpu"]
+    columns = {"first": Column([]), "second": Column(["--precision", "16-mixed"], folder="second")}
+    with pytest.raises(UserError, match="second: --precision 16-mixed needs a GPU"):
+        run_seeds(given, columns)
+    assert not list(tmp_path.glob("runs/*"))
+
+
 def test_a_run_stopped_before_its_test_is_that_of_an_undisturbed_one(dataset_dir, tmp_path, capsys):
     options = ("--n_epochs", "20", "--early_stopping", "1", "--lr", "1e-9")
     before = run_short(dataset_dir, tmp_path, *options)
