@@ -140,14 +140,13 @@ def make_callbacks(options: Options, folder: Path) -> list[Callback]:
 class OwnPatience(EarlyStopping):
     """Stops after so many epochs without a better MAP, as is asked for now.
 
-    Lightning's own would take the patience of a checkpoint, and count an epoch after the checkpoint
-    of it is written: a training that goes on would stop later than one that was not stopped.
+    Lightning's own takes the patience of the checkpoint from which a training goes on.
     """
 
-    KEY = "EarlyStopping{'monitor': 'map', 'mode': 'max'}"  # of its state, also in older ones
+    KEY = "EarlyStopping{'monitor': 'map', 'mode': 'max'}"  # of its state, as of Lightning's own
 
     def __init__(self, patience: int):
-        super().__init__("map", patience=patience, mode="max", check_on_train_epoch_end=False)
+        super().__init__("map", patience=patience, mode="max")
 
     @property
     def state_key(self) -> str:

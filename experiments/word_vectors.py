@@ -19,7 +19,8 @@ from command_line import names_in, run_or_explain
 from dataset.files import existing_directory, some, user_path
 from errors import UserError
 from experiments.runs import (
-    balanced_weighted,
+    BALANCED_WEIGHTED,
+    Column,
     command_parser,
     parse_command,
     run_seeds,
@@ -178,7 +179,9 @@ def compare_retrieval(given: argparse.Namespace, names: Iterable[str]) -> tuple[
     is_subset = parse_options(given.options).get("is_subset", False)
     data_path = user_path(given.data_path)
     ready = tag_vector_files(data_path, is_subset)
-    columns = {name: balanced_weighted("--w2v_type", name) for name in names if name in ready}
+    columns = {
+        name: Column(["--w2v_type", name], BALANCED_WEIGHTED) for name in names if name in ready
+    }
     parts = [
         f"No retrieval with {name}: {data_path / name}_emb.pkl is missing, run step 2 first.\n"
         for name in names
