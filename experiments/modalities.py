@@ -23,7 +23,8 @@ from errors import UserError
 from experiments import paper
 from experiments.charts import category_chart
 from experiments.runs import (
-    balanced_weighted,
+    BALANCED_WEIGHTED,
+    Column,
     command_parser,
     open_model,
     parse_command,
@@ -98,7 +99,7 @@ def compare_modalities(given: argparse.Namespace, asked: str | None = None) -> t
     columns = choose_columns(asked, existing_directory(given.data_path), is_subset)
     found = run_seeds(
         given,
-        {name: balanced_weighted("--input_type", INPUT_TYPES[name]) for name in columns},
+        {name: Column(["--input_type", INPUT_TYPES[name]], BALANCED_WEIGHTED) for name in columns},
     )
     if "fused" in found:
         found |= score_alone(found["fused"], given.data_path)

@@ -41,15 +41,11 @@ class Column(NamedTuple):
         Stands before them.
     folder : str
         In RESULT_DIR, of its runs; '' where `run_name` tells them apart.
-    of_recipe : str
-        Stands in names of runs with another loss than triplets, which `experiments.report` trains
-        by more than one recipe.
     """
 
     fixed: list[str]
     recipe: Sequence[str] = ()
     folder: str = ""
-    of_recipe: str = ""
 
     def options(self, given: argparse.Namespace) -> dict[str, Any]:
         """All options of the column but data and seed."""
@@ -58,18 +54,23 @@ class Column(NamedTuple):
     def job(self, name: str, given: argparse.Namespace, seed: int) -> Job:
         """The run with a seed; in RESULT_DIR/runs experiments share runs."""
         asked = self.options(given) | {"data_path": given.data_path, "seed": seed}
-        own = f"{self.folder}-seed{seed}" if self.folder else ""
-        names = [own] if own else [f"runs/{run_name(Options(**asked), self.of_recipe)}"]
-        if self.of_recipe:  # which was not in the name before
-            names.append(f"runs/{run_name(Options(**asked))}")
-        ours, *earlier = (Job(name, given.result_dir / one, asked) for one in names)
-        return next(filter(has_options, earlier), ours)
+        if self.folder:
+            return Job(name, given.result_dir / f"{self.folder}-seed{seed}", asked)
+        recipe = "-balanced-weighted" if self.recipe == BALANCED_WEIGHTED else ""
+        ours, earlier = (
+            Job(name, given.result_dir / "runs" / run_name(Options(**asked), one), asked)
+            for one in (recipe, "")  # runs have been named without
+        )
+        return earlier if has_options(earlier) else ours
 
 
-def run_name(options: Options, of_recipe: str = "") -> str:
-    """Name of a run's folder: what the experiments vary; all else is fixed in a RESULT_DIR."""
+def run_name(options: Options, recipe: str = "") -> str:
+    """Name of a run's folder: what the experiments vary; all else is fixed in a RESULT_DIR.
+
+    `recipe` stands in it with a loss that `experiments.report` trains by more than one of them.
+    """
     if options.loss != "triplet":
-        loss = options.loss + ("-mixup" if options.mixup else "") + of_recipe
+        loss = options.loss + ("-mixup" if options.mixup else "") + recipe
         return f"{options.input_type}-{options.w2v_type}-{loss}-seed{options.seed}"
     triplets = ["balanced"] if options.is_balanced else []
     if options.is_weighted:
@@ -77,11 +78,6 @@ def run_name(options: Options, of_recipe: str = "") -> str:
         triplets.append("distance-weighted" if is_distance else "weighted")
     sampling = "-".join(triplets) or "random"
     return f"{options.input_type}-{options.w2v_type}-{sampling}-seed{options.seed}"
-
-
-def balanced_weighted(*fixed: str) -> Column:
-    """Column of the paper's best sampling, unless another is asked for."""
-    return Column([*fixed], BALANCED_WEIGHTED, of_recipe="-balanced-weighted")
 
 
 def run_seeds(given: argparse.Namespace, columns: dict[str, Column]) -> Found:

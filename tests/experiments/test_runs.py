@@ -13,7 +13,6 @@ from experiments.runs import (
     BALANCED_WEIGHTED,
     CULTURAL,
     Column,
-    balanced_weighted,
     command_parser,
     open_model,
     parse_command,
@@ -23,6 +22,8 @@ from experiments.runs import (
     write_report,
 )
 from options import merge_options, parse_options
+
+OF_PAPER = Column([], BALANCED_WEIGHTED)
 
 
 @pytest.mark.parametrize(
@@ -67,12 +68,12 @@ def test_recipes_that_one_command_trains_by_have_folders_of_their_own(tmp_path):
     of_sampling = Column(["--loss", "sigmoid"], CULTURAL)
     for options in ([], ["--is_balanced", "--is_weighted"]):  # which recipes still train otherwise
         given.options += options
-        one, other = (column.job("", given, 0) for column in (of_sampling, balanced_weighted()))
+        one, other = (column.job("", given, 0) for column in (of_sampling, OF_PAPER))
         assert one.folder.name == "cf-google-sigmoid-seed0"
         assert other.folder.name == "cf-google-sigmoid-balanced-weighted-seed0"
         assert other.given["is_balanced"] and other.given["is_weighted"]
     given.options = ["--input_type", "cf"]
-    name = balanced_weighted().job("", given, 0).folder.name
+    name = OF_PAPER.job("", given, 0).folder.name
     assert name == "cf-google-balanced-weighted-seed0"  # which sampling shares
 
 
@@ -82,15 +83,15 @@ def test_a_run_of_before_its_recipe_was_in_its_name_is_found(tmp_path):
     new, before = (
         tmp_path / f"runs/cf-google-sigmoid{recipe}-seed0" for recipe in ("-balanced-weighted", "")
     )
-    assert balanced_weighted().job("", given, 0).folder == new
+    assert OF_PAPER.job("", given, 0).folder == new
     found = results(0.5, 0.5)
     options = merge_options(parse_options([*given.options, *BALANCED_WEIGHTED]))
     found["made_by"]["options"] = options.to_store()
     before.mkdir(parents=True)
     (before / "results.json").write_text(json.dumps(found))
-    assert balanced_weighted().job("", given, 0).folder == before
+    assert OF_PAPER.job("", given, 0).folder == before
     given.options += ["--lr", "0.5"]
-    assert balanced_weighted().job("", given, 0).folder == new
+    assert OF_PAPER.job("", given, 0).folder == new
 
 
 def test_what_is_left_are_options_of_main(monkeypatch):
