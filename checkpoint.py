@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import torch
 
 from dataset.bounded import memory_bounded_by
-from dataset.directory import Dataset, fingerprint, open_dataset
+from dataset.directory import LABELS, Dataset, differing, fingerprint, open_dataset
 from dataset.files import song_inputs, user_path
 from dataset.moving import finish_moves
 from errors import UserError
@@ -47,7 +47,7 @@ def open_trained(given: dict[str, Any]) -> Trained:
     options = merge_options(given | {"gpu_id": first_gpu}, solver.hparams.options)
     tell_idle(given, options)
     dataset = open_asked(options)
-    (_check_lengths if released else check_same_data)(solver.hparams, dataset, path)
+    (_check_lengths if released else check_same_songs)(solver.hparams, dataset, path)
     return Trained(path, solver, options, dataset)
 
 
@@ -146,6 +146,28 @@ def build_solver(checkpoint: dict, path: Path) -> Solver:
 
 def check_same_data(solver_args: dict[str, Any], dataset: Dataset, path: Path) -> None:
     """Raise `UserError` unless the checkpoint was trained on such a dataset directory."""
+    for name in _changes(solver_args, dataset, path):
+        raise _changed(name, dataset, path)
+
+
+def check_same_songs(solver_args: dict[str, Any], dataset: Dataset, path: Path) -> None:
+    """Raise `UserError` unless the checkpoint was trained and chosen on the songs of such splits.
+
+    Then no test song is among them. Tags that were corrected since may be tested, which is said.
+    """
+    changes = _changes(solver_args, dataset, path)
+    for name in changes:
+        if name not in LABELS:
+            raise _changed(name, dataset, path)
+    if changes:
+        print(
+            f"{path} was trained with another {' and '.join(changes)} than {dataset.path} holds "
+            "now: it knows those of now if it is trained again"
+        )
+
+
+def _changes(solver_args: dict[str, Any], dataset: Dataset, path: Path) -> list[str]:
+    """What of the data is not as a checkpoint met it; `UserError` where tags or settings differ."""
     made_by = solver_args.get("made_by")
     trained_on = made_by.get("fingerprint") if isinstance(made_by, dict) else None
     if not isinstance(trained_on, dict):
@@ -158,12 +180,14 @@ def check_same_data(solver_args: dict[str, Any], dataset: Dataset, path: Path) -
             "directory that it was trained on"
         )
     _check_mel_settings(solver_args, dataset, path)
-    for name, found in fingerprint(dataset).items():
-        if found != trained_on.get(name, ""):
-            raise UserError(
-                f"{path} was trained with another {name} than {dataset.path} holds now: give "
-                "--data_path the directory as it was, or train again"
-            )
+    return differing(fingerprint(dataset), trained_on)
+
+
+def _changed(name: str, dataset: Dataset, path: Path) -> UserError:
+    return UserError(
+        f"{path} was trained with another {name} than {dataset.path} holds now: give --data_path "
+        "the directory as it was, or train again"
+    )
 
 
 def _check_mel_settings(solver_args: dict[str, Any], dataset: Dataset, path: Path) -> None:

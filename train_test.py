@@ -10,6 +10,7 @@ import torch
 from checkpoint import Trained, check_same_data, open_asked, open_trained, read_checkpoint
 from command_line import Stopped
 from data_loader import RetrievalData
+from dataset.directory import digest_of_test
 from dataset.files import user_path
 from dataset.moving import alone, finish_moves
 from dataset.writing import staged, writable_file
@@ -20,6 +21,7 @@ from results import collect_results, format_results, git_revision, versions, wri
 from threads import shared_cores
 from trainer import (
     choose_devices,
+    has_stopped,
     make_callbacks,
     make_loggers,
     make_solver,
@@ -56,7 +58,7 @@ def train(given: dict[str, Any]) -> None:
 
 
 def _is_trained(checkpoint: dict, options: Options, last: Path) -> bool:
-    """Whether a checkpoint has all of --n_epochs, which is told; `UserError` if it has more."""
+    """Whether nothing is left to train, which is told; `UserError` if there is too much."""
     n_trained = 1 + checkpoint["epoch"] if isinstance(checkpoint.get("epoch"), int) else 0
     if options.n_epochs < n_trained:
         raise UserError(
@@ -64,9 +66,14 @@ def _is_trained(checkpoint: dict, options: Options, last: Path) -> bool:
             "go on, or train anew without --resume"
         )
     if options.n_epochs == n_trained:
-        best = "" if last.with_name("best.ckpt").is_file() else "; there is no best.ckpt"
-        print(f"nothing left to train: {last} has all of --n_epochs {n_trained}{best}")
-    return options.n_epochs == n_trained
+        why = f"has all of --n_epochs {n_trained}"
+    elif has_stopped(checkpoint, options):
+        why = f"ended at epoch {n_trained} by --early_stopping {options.early_stopping}"
+    else:
+        return False
+    best = "" if last.with_name("best.ckpt").is_file() else "; there is no best.ckpt"
+    print(f"nothing left to train: {last} {why}{best}")
+    return True
 
 
 def _fit(options: Options, devices: dict, last: Path | None, data: RetrievalData | None = None):
@@ -128,6 +135,7 @@ def test(given: dict[str, Any]) -> None:
     result_path = path.parent / "results.json" if chosen == NOT_GIVEN else writable_file(chosen)
     results = score(trained)
     tested_by = {"data_path": str(dataset.path), "versions": versions(), "git": git_revision()}
+    tested_by["test songs"] = digest_of_test(dataset)
     results["made_by"] = {
         **solver.hparams.made_by,
         "train_seconds": solver.train_seconds,

@@ -26,6 +26,7 @@ from dataset.writing import staged
 from encoders.musicnn import load_musicnn
 from encoders.musicnn_package import WHEEL
 from errors import UserError
+from mel_chunks import choose_cache
 from options import NOT_GIVEN, Options
 from processes import part_of, share_batch_norm
 from results import provenance
@@ -38,13 +39,18 @@ COMPILED_STEPS = 2_000  # that make up for the half minute of compiling (docs/sp
 
 def choose_devices(gpu_id: str, n_processes: int = 1) -> dict:
     """Lightning's devices for --gpu_id and --n_processes; the CPU where there is no GPU."""
+    devices = _devices(gpu_id, n_processes)
+    if gpu_id != "cpu" and devices["accelerator"] == "cpu":
+        print("no GPU found: using the CPU")
+    return devices
+
+
+def _devices(gpu_id: str, n_processes: int) -> dict:
     numbers = gpu_id.split(",")
     is_list = all(part.isascii() and part.isdigit() for part in numbers)
     if gpu_id != "cpu" and not (is_list and len(set(numbers)) == len(numbers)):
         raise UserError(f"--gpu_id {gpu_id} is not a GPU number: give 0, a list 0,1, or cpu")
     if gpu_id == "cpu" or not torch.cuda.is_available():
-        if gpu_id != "cpu":
-            print("no GPU found: using the CPU")
         check_number("--n_processes", n_processes)
         return {"accelerator": "cpu", "devices": n_processes}
     if n_processes > 1:
@@ -53,6 +59,15 @@ def choose_devices(gpu_id: str, n_processes: int = 1) -> dict:
     if max(devices) >= torch.cuda.device_count():
         raise UserError(f"--gpu_id {gpu_id}: there are {torch.cuda.device_count()} GPUs, from 0")
     return {"accelerator": "gpu", "devices": devices}
+
+
+def check_machine(options: Options) -> None:
+    """Raise `UserError` if this machine has not the devices that the options ask for."""
+    accelerator = _devices(options.gpu_id, options.n_processes)["accelerator"]
+    choose_precision(options, accelerator)
+    check_number("--num_threads", options.num_threads)
+    if options.cache == "gpu" and "spec" in options.inputs:
+        choose_cache("gpu", 0, torch.device("cuda" if accelerator == "gpu" else "cpu"))
 
 
 def n_processes_on(devices: dict) -> int:
@@ -65,9 +80,11 @@ def choose_precision(options: Options, accelerator: str) -> str:
     """Lightning's name of the precision: as asked, else the fastest that loses nothing.
 
     The convolutions gain from bfloat16 where the processor computes in it; the cultural branch,
-    too small to gain, stays in float32.
+    too small to gain, stays in float32. float16 is for GPUs: else `UserError`.
     """
     asked = options.precision
+    if asked == "16-mixed" and accelerator == "cpu":
+        raise UserError("--precision 16-mixed needs a GPU: use bf16-mixed or 32 on the CPU")
     if asked == "auto" and "spec" in options.inputs:
         if accelerator == "gpu":
             has_bf16 = torch.cuda.is_bf16_supported(including_emulation=False)
@@ -116,9 +133,37 @@ def make_callbacks(options: Options, folder: Path) -> list[Callback]:
         OwnSignals(),
     ]
     if options.early_stopping:
-        patience = options.early_stopping
-        callbacks.append(EarlyStopping(monitor="map", mode="max", patience=patience))
+        callbacks.append(OwnPatience(options.early_stopping))
     return callbacks
+
+
+class OwnPatience(EarlyStopping):
+    """Stops after so many epochs without a better MAP, as is asked for now.
+
+    Lightning's own takes the patience of the checkpoint from which a training goes on.
+    """
+
+    KEY = "EarlyStopping{'monitor': 'map', 'mode': 'max'}"  # of its state, as of Lightning's own
+
+    def __init__(self, patience: int):
+        super().__init__("map", patience=patience, mode="max")
+
+    @property
+    def state_key(self) -> str:
+        """Where a checkpoint has its state."""
+        return self.KEY
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """Take the best MAP and the epochs since then."""
+        super().load_state_dict(state_dict | {"patience": self.patience})
+
+
+def has_stopped(checkpoint: dict, options: Options) -> bool:
+    """Whether the training of a checkpoint has ended by --early_stopping."""
+    states = checkpoint.get("callbacks")
+    state = states.get(OwnPatience.KEY) if isinstance(states, dict) else None
+    n_waited = state.get("wait_count") if isinstance(state, dict) else None
+    return isinstance(n_waited, int) and 0 < options.early_stopping <= n_waited
 
 
 class OwnSignals(Callback):
@@ -178,8 +223,6 @@ def make_trainer(options: Options, devices: dict | None = None, **more) -> Train
         unused = "_find_unused_parameters_true" if options.any_input else ""
         more["strategy"] = f"ddp{unused}"  # a batch may have no song with one of the inputs
     precision = choose_precision(options, devices["accelerator"])
-    if precision == "16-mixed" and devices["accelerator"] == "cpu":
-        raise UserError("--precision 16-mixed needs a GPU: use bf16-mixed or 32 on the CPU")
     if devices["accelerator"] == "cpu" and "spec" in options.inputs:
         keep_freed_memory()
     return Trainer(
@@ -257,6 +300,9 @@ def keep_lightning_calm() -> None:
     """Hide its advertisements, and warnings that a user can do nothing about."""
     for name in ("pytorch_lightning.utilities.rank_zero", "lightning_fabric.utilities.distributed"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    known = ("LeafSpec", "logging interval", "exists and is not empty", "in eval mode")
+    known = (
+        *("LeafSpec", "logging interval", "exists and is not empty", "in eval mode"),
+        "callbacks used to create the checkpoint",  # --early_stopping 0 after another
+    )
     for message in known:
         warnings.filterwarnings("ignore", message=f".*{message}.*")

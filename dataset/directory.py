@@ -1,7 +1,7 @@
 """A whole dataset directory: opened, its files checked against each other, and fingerprinted."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -217,13 +217,17 @@ def write_split_without(
     return {name: len(songs) for name, songs in splits.items()}
 
 
+VALIDATION = "validation split"
+LABELS = {"set of tags of training songs": "train", "set of tags of validation songs": "valid"}
+
+
 def fingerprint(dataset: Dataset) -> dict[str, str]:
-    """SHA-256 of what a model was trained on: split, tag vectors, CF vectors, spectrograms.
+    """SHA-256 of what a model was trained on and chosen by: splits, tags, vectors, spectrograms.
 
     '' for what there is not. Of the spectrograms, which may be hundreds of GB, the lengths count.
     """
-    song_ids = [dataset.song_ids[song] for song in dataset.splits["train"]]
-    contents = {"split": "\n".join(song_ids).encode(), "tag vectors": dataset.tag_vectors.tobytes()}
+    song_ids = _ids(dataset, "train")
+    contents = {"split": _lines(song_ids), "tag vectors": dataset.tag_vectors.tobytes()}
     contents["CF vectors"] = b""
     for name, rows in dataset.vectors.items():
         contents["CF vectors" if name == "cf" else f"{name} vectors"] = rows.tobytes()
@@ -233,7 +237,38 @@ def fingerprint(dataset: Dataset) -> dict[str, str]:
         rows = dataset.mel.rows_of(song_id for song_id in song_ids if song_id in heard)
         n_frames = dataset.mel.n_frames[rows]
         contents["spectrograms"] = repr(n_frames.tolist()).encode()
-    return {
-        name: hashlib.sha256(content).hexdigest() if content else ""
-        for name, content in contents.items()
-    }
+    contents[VALIDATION] = _lines(_ids(dataset, "valid"))
+    for label, part in LABELS.items():
+        contents[label] = _labels(dataset, part)
+    return {name: _digest(content) for name, content in contents.items()}
+
+
+def digest_of_test(dataset: Dataset) -> str:
+    """SHA-256 of the test songs and their tags."""
+    return _digest(_lines(_ids(dataset, "test")) + b"\n" + _labels(dataset, "test"))
+
+
+def differing(now: Mapping[str, object], before: Mapping[str, object]) -> list[str]:
+    """Names of what differs between a fingerprint of now and one that was kept.
+
+    Models from before `VALIDATION` and `LABELS` were kept are not asked for them.
+    """
+    unknown = {VALIDATION, *LABELS} - before.keys()
+    return [name for name in now if name not in unknown and now[name] != before.get(name, "")]
+
+
+def _ids(dataset: Dataset, part: str) -> list[str]:
+    return [dataset.song_ids[song] for song in dataset.splits[part]]
+
+
+def _lines(song_ids: list[str]) -> bytes:
+    return "\n".join(song_ids).encode()
+
+
+def _labels(dataset: Dataset, part: str) -> bytes:
+    """Which tags the songs of a split bear, a bit each."""
+    return np.packbits(dataset.song_tags[dataset.splits[part]], axis=1).tobytes()
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest() if content else ""

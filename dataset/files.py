@@ -244,6 +244,11 @@ def read_about(path: Path) -> dict:
     return about
 
 
+def read_step(path: Path, step: str) -> dict:
+    """Read what `dataset.json` says of a step; {} where it says nothing."""
+    return read_about(path).get("steps", {}).get(step, {})
+
+
 def read_pickle(path: Path) -> dict:
     """Read a pickled dict of plain data (lists, str, numbers, numpy arrays); run nothing in it."""
     with open(require_file(path), "rb") as stream, memory_bounded_by(path):

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from dataset.files import ABOUT, read_about, read_tsv
+from dataset.files import ABOUT, read_step, read_tsv
 from dataset.mel_index import (
     FRAMES,
     INDEX,
@@ -191,7 +191,7 @@ def read_settings(directory: Path, wanted: str | None = None) -> dict[str, Any]:
 
     `UserError` if `dataset.json` does not say that it is any of `SETTINGS`, or the one `wanted`.
     """
-    theirs = read_about(directory).get("steps", {}).get("step4", {}).get("mel_settings")
+    theirs = read_step(directory, "step4").get("mel_settings")
     if not isinstance(theirs, dict):
         raise UserError(
             f"{directory / ABOUT} does not say how {FRAMES} was made (steps.step4.mel_settings): "

@@ -49,8 +49,8 @@ def staged(directory: Path) -> Iterator[Path]:
     UserError
         If `directory` cannot be made or written to.
     """
-    created = [folder for folder in (directory, *directory.parents) if not folder.exists()]
     try:
+        created = [folder for folder in (directory, *directory.parents) if not folder.exists()]
         directory.mkdir(parents=True, exist_ok=True)
         finish_moves(directory)
         _remove_left_over(directory)

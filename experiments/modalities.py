@@ -15,7 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from checkpoint import open_trained
 from command_line import run_or_explain
 from dataset.files import existing_directory, subset_prefix
 from dataset.mel_index import FRAMES
@@ -27,6 +26,7 @@ from experiments.runs import (
     BALANCED_WEIGHTED,
     Column,
     command_parser,
+    open_model,
     parse_command,
     run_seeds,
     write_results,
@@ -86,11 +86,10 @@ def score_alone(runs: list[dict], data_path: str) -> dict[str, list[dict]]:
     """Test models of fused inputs anew with one input alone: column -> results of every run."""
     found: dict[str, list[dict]] = {"fused, audio alone": [], "fused, listening alone": []}
     for run in runs:
-        made_by = run["made_by"]
-        trained = open_trained({"model_load_path": made_by["checkpoint"], "data_path": data_path})
+        trained = open_model(run, data_path)
         for column, less in zip(found, TAKEN_AWAY, strict=True):
             alone = trained._replace(dataset=replace(trained.dataset, **less))
-            found[column].append(score(alone) | {"made_by": made_by})
+            found[column].append(score(alone) | {"made_by": run["made_by"]})
     return found
 
 

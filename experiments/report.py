@@ -16,13 +16,12 @@ from pathlib import Path
 
 import torch
 
-from checkpoint import open_trained
 from command_line import run_or_explain
 from dataset.files import existing_directory
 from dataset.writing import staged
 from experiments.charts import space_map
 from experiments.modalities import INPUT_TYPES, choose_columns, compare_modalities
-from experiments.runs import command_parser, parse_command
+from experiments.runs import command_parser, open_model, parse_command
 from experiments.sampling import compare_samplings
 from experiments.tables import Found, average_precisions, markdown
 from experiments.word_vectors import compare_word_vectors, tag_vector_files
@@ -39,9 +38,9 @@ def best_column(found: Found) -> tuple[str, list[dict]]:
     return max(found.items(), key=lambda item: statistics.mean(one["map"] for one in item[1]))
 
 
-def draw_space(checkpoint: str, data_path: str, seed: int, folder: Path) -> str:
-    """Draw the map of a model's tags and test songs to space.png; return its part of the report."""
-    trained = open_trained({"model_load_path": checkpoint, "data_path": data_path})
+def draw_space(run: dict, data_path: str, seed: int, folder: Path) -> str:
+    """Draw the map of a run's tags and test songs to space.png; return its part of the report."""
+    trained = open_model(run, data_path)
     _, solver, options, dataset = trained
     songs = embed_songs(trained, dataset.splits["test"])  # (n, 256)
     with torch.inference_mode():
@@ -119,9 +118,8 @@ def make_report(given: argparse.Namespace) -> None:
     else:
         print(f"{data_path} has no two sets of word vectors to compare: left out (step 2 makes it)")
     column, runs = best_column(experiments["modalities"])
-    checkpoint = runs[0]["made_by"]["checkpoint"]
     parts["The learnt space"] = draw_space(
-        checkpoint, given.data_path, given.seeds[0], given.result_dir
+        runs[0], given.data_path, given.seeds[0], given.result_dir
     )
     parts["Best and worst tags"] = extremes_table(column, runs)
     parts["What made each row"] = options_table(experiments)

@@ -9,11 +9,19 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from checkpoint import Trained, open_trained
 from command_line import OptionParser
 from dataset.files import existing_directory
 from dataset.writing import json_text, staged
 from errors import UserError
-from experiments.finished import Job, check_finished, check_same_test, contents
+from experiments.finished import (
+    Job,
+    check_finished,
+    check_machine_for,
+    check_same_test,
+    contents,
+    has_options,
+)
 from experiments.tables import Found, read_results, results_section
 from options import Options, parse_options, seed_number
 from train_test import test, train
@@ -46,15 +54,24 @@ class Column(NamedTuple):
     def job(self, name: str, given: argparse.Namespace, seed: int) -> Job:
         """The run with a seed; in RESULT_DIR/runs experiments share runs."""
         asked = self.options(given) | {"data_path": given.data_path, "seed": seed}
-        own = f"{self.folder}-seed{seed}" if self.folder else ""
-        return Job(name, given.result_dir / (own or f"runs/{run_name(Options(**asked))}"), asked)
+        if self.folder:
+            return Job(name, given.result_dir / f"{self.folder}-seed{seed}", asked)
+        recipe = "-balanced-weighted" if self.recipe == BALANCED_WEIGHTED else ""
+        ours, earlier = (
+            Job(name, given.result_dir / "runs" / run_name(Options(**asked), one), asked)
+            for one in (recipe, "")  # runs have been named without
+        )
+        return earlier if has_options(earlier) else ours
 
 
-def run_name(options: Options) -> str:
-    """Name of a run's folder: what the experiments vary; all else is fixed in a RESULT_DIR."""
+def run_name(options: Options, recipe: str = "") -> str:
+    """Name of a run's folder: what the experiments vary; all else is fixed in a RESULT_DIR.
+
+    `recipe` stands in it with a loss that `experiments.report` trains by more than one of them.
+    """
     if options.loss != "triplet":
-        mixup = "-mixup" if options.mixup else ""
-        return f"{options.input_type}-{options.w2v_type}-{options.loss}{mixup}-seed{options.seed}"
+        loss = options.loss + ("-mixup" if options.mixup else "") + recipe
+        return f"{options.input_type}-{options.w2v_type}-{loss}-seed{options.seed}"
     triplets = ["balanced"] if options.is_balanced else []
     if options.is_weighted:
         is_distance = options.negative_weighting == "distance"
@@ -80,23 +97,40 @@ def run_seeds(given: argparse.Namespace, columns: dict[str, Column]) -> Found:
 def run_all(jobs: Sequence[Job], holding: Sequence[dict[str, Any]]) -> list[dict]:
     """Make every run, or read what it reached before; return their results.
 
+    As `made_by` each has the checkpoint in its folder, which may have been moved or copied since.
+
     `holding` is what their data holds now, as `contents` gives it.
 
     Raises
     ------
     UserError
-        A run that is there had other options or other data; then none is made.
+        A run that is there had other options or other data, or one to be made asks for what this
+        machine has not; then none is made.
     """
     check_finished(jobs, holding)
+    check_machine_for(jobs)
     for number, job in enumerate(jobs, start=1):
         print(
             f"--- run {number} of {len(jobs)}: {job.column}, seed {job.given['seed']}", flush=True
         )
         if not job.results.is_file():
-            is_stopped = (job.folder / "last.ckpt").is_file()
-            train(job.given | {"model_save_path": str(job.folder), "resume": is_stopped})
+            where = {"model_save_path": str(job.folder), "resume": job.last.is_file()}
+            train(job.given | where)
             test({"data_path": job.given["data_path"], "model_load_path": str(job.folder)})
-    return [read_results(job.folder) for job in jobs]
+    found = [read_results(job.folder) for job in jobs]
+    for job, results in zip(jobs, found, strict=True):
+        results["made_by"]["checkpoint"] = str(job.folder / "best.ckpt")
+    return found
+
+
+def open_model(run: dict, data_path: str) -> Trained:
+    """Open the model of a run, as `run_all` gives it."""
+    checkpoint = Path(run["made_by"]["checkpoint"])
+    if not checkpoint.is_file():
+        raise UserError(
+            f"{checkpoint} is missing: bring it back, or remove {checkpoint.parent} to train anew"
+        )
+    return open_trained({"model_load_path": str(checkpoint), "data_path": data_path})
 
 
 def command_parser(description: str) -> argparse.ArgumentParser:

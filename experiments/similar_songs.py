@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 
-from checkpoint import open_trained
 from command_line import names_in, run_or_explain
 from dataset.directory import Dataset, open_dataset
 from dataset.files import SPLITS, normal_form, read_songs
@@ -27,6 +26,7 @@ from experiments.runs import (
     CULTURAL,
     Column,
     command_parser,
+    open_model,
     parse_command,
     run_seeds,
     runs_of,
@@ -124,8 +124,7 @@ def feature_vectors(dataset: Dataset, name: str) -> np.ndarray:
 
 def model_vectors(run: dict, dataset: Dataset) -> np.ndarray:
     """Embeddings of every song (songs, 256) by the model of a run; zeros for songs of no split."""
-    checkpoint = run["made_by"]["checkpoint"]
-    trained = open_trained({"model_load_path": checkpoint, "data_path": str(dataset.path)})
+    trained = open_model(run, str(dataset.path))
     songs = np.concatenate([dataset.splits[part] for part in SPLITS])
     places = embed_songs(trained, songs).numpy()
     vectors = np.zeros((len(dataset.song_ids), places.shape[1]), dtype=np.float32)

@@ -262,6 +262,34 @@ def test_early_stopping_stops(shared_dataset_dir, tmp_path):
     assert checkpoint["epoch"] < 15
 
 
+def test_what_early_stopping_ended_is_trained(shared_dataset_dir, tmp_path, capsys):
+    still = {"n_epochs": 30, "lr": 1e-9, "early_stopping": 2}
+    ended = train(shared_dataset_dir, tmp_path, **still)["epoch"] + 1
+    files = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+    words = ["--resume", "--model_save_path", tmp_path, "--data_path", shared_dataset_dir]
+    words += ["--gpu_id", "cpu"]
+    for same in ([], ["--early_stopping", 2], ["--n_epochs", 40]):
+        run_main(*words, *same)
+        told = f"last.ckpt ended at epoch {ended} by --early_stopping 2"
+        assert told in capsys.readouterr().out
+    assert all(file.read_bytes() == content for file, content in files.items())
+    run_main(*words, "--early_stopping", 4)
+    assert read_checkpoint(tmp_path / "last.ckpt")["epoch"] + 1 == ended + 2
+    run_main(*words, "--early_stopping", 0, "--n_epochs", ended + 3)
+    assert read_checkpoint(tmp_path / "last.ckpt")["epoch"] + 1 == ended + 3
+
+
+def test_a_resumed_training_stops_early_where_an_undisturbed_one_does(shared_dataset_dir, tmp_path):
+    still = {"lr": 1e-9, "early_stopping": 3}
+    whole = train(shared_dataset_dir, tmp_path / "whole", n_epochs=30, **still)
+    train(shared_dataset_dir, tmp_path / "cut", n_epochs=whole["epoch"], **still)
+    resumed = train(shared_dataset_dir, tmp_path / "cut", n_epochs=30, resume=True, **still)
+    assert resumed["epoch"] == whole["epoch"]
+    assert torch.equal(weights(resumed), weights(whole))
+    best = (read_checkpoint(tmp_path / name / "best.ckpt")["epoch"] for name in ("whole", "cut"))
+    assert len(set(best)) == 1
+
+
 def test_result_path_moves_the_results(trained, shared_dataset_dir, tmp_path):
     target = tmp_path / "new folder" / "mine.json"
     where = ["--model_load_path", trained, "--data_path", shared_dataset_dir]

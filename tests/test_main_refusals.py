@@ -1,12 +1,15 @@
 """The command line: wrong input is told in one sentence, with exit code 2."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
 
 from checkpoint import read_checkpoint
-from commands import ROOT, assert_user_error, run_here
-from main_runs import options_for, run_wrong
+from commands import ROOT, assert_user_error, run_here, run_main
+from dataset.directory import LABELS, VALIDATION, open_dataset
+from main_runs import options_for, run_wrong, test_model
 from planted import write_planted, write_planted_mels
 
 
@@ -123,6 +126,74 @@ def test_another_split_is_told(capsys, trained, dataset_dir):
     np.save(train, swapped[0])
     np.save(test, swapped[1])
     where = ["--mode", "TEST", "--model_load_path", trained, "--data_path", dataset_dir]
+    assert "another split" in run_wrong(capsys, *where)
+
+
+def other_tags(data, part: str) -> None:
+    """Give the songs of a split each other's tags."""
+    song_tags, songs = np.load(data / "binaries.npy"), open_dataset(data).splits[part]
+    song_tags[songs] = song_tags[songs[::-1]]
+    np.save(data / "binaries.npy", song_tags)
+    (data / "train_tag_to_ix.pkl").unlink(missing_ok=True)
+
+
+def of_an_earlier_version(trained, folder):
+    """A copy of a run whose checkpoints do not tell tags and validation songs."""
+    shutil.copytree(trained, folder)
+    for file in folder.glob("*.ckpt"):
+        checkpoint = torch.load(file, weights_only=True)
+        told = checkpoint["hyper_parameters"]["made_by"]["fingerprint"]
+        for name in (VALIDATION, *LABELS):
+            del told[name]
+        torch.save(checkpoint, file)
+    return folder
+
+
+@pytest.mark.parametrize("part", ["train", "valid"])
+def test_other_tags_end_a_resumed_training_and_are_said_by_a_test(
+    capsys, trained, dataset_dir, tmp_path, part
+):
+    other_tags(dataset_dir, part)
+    name = {"train": "training", "valid": "validation"}[part]
+    words = ("--data_path", dataset_dir, "--n_epochs", 3, "--gpu_id", "cpu")
+    folder = shutil.copytree(trained, tmp_path / "run")
+    told = run_wrong(capsys, "--resume", "--model_save_path", folder, *words)
+    assert f"another set of tags of {name} songs than {dataset_dir} holds now" in told
+    test_model(folder, dataset_dir)
+    out = capsys.readouterr().out
+    assert out.count(f"another set of tags of {name} songs than {dataset_dir} holds now") == 1
+
+
+def test_songs_that_chose_the_model_are_no_test_songs(capsys, trained, dataset_dir):
+    valid, test = (np.load(dataset_dir / f"{name}_ids.npy") for name in ("valid", "test"))
+    np.save(dataset_dir / "valid_ids.npy", test)
+    np.save(dataset_dir / "test_ids.npy", valid)
+    where = ["--mode", "TEST", "--model_load_path", trained, "--data_path", dataset_dir]
+    assert "another validation split" in run_wrong(capsys, *where)
+    where = ["--resume", "--n_epochs", 3, "--model_save_path", trained, "--data_path", dataset_dir]
+    assert "another validation split" in run_wrong(capsys, *where)
+
+
+def test_other_test_songs_with_the_same_tags_are_tested(capsys, trained, dataset_dir, tmp_path):
+    np.save(dataset_dir / "test_ids.npy", np.load(dataset_dir / "test_ids.npy")[:-20])
+    other_tags(dataset_dir, "test")
+    folder = shutil.copytree(trained, tmp_path / "run")
+    assert test_model(folder, dataset_dir)["n_songs"] == 40
+    assert "was trained with another" not in capsys.readouterr().out
+
+
+def test_a_model_of_before_tags_were_told_is_tested_and_goes_on(
+    capsys, trained, dataset_dir, tmp_path
+):
+    folder = of_an_earlier_version(trained, tmp_path / "run")
+    other_tags(dataset_dir, "train")
+    test_model(folder, dataset_dir)
+    assert "was trained with another" not in capsys.readouterr().out
+    words = ("--data_path", dataset_dir, "--n_epochs", 3, "--gpu_id", "cpu")
+    run_main("--resume", "--model_save_path", folder, *words)
+    assert "trained to epoch 3" in capsys.readouterr().out
+    np.save(dataset_dir / "train_ids.npy", np.load(dataset_dir / "train_ids.npy")[1:])
+    where = ["--mode", "TEST", "--model_load_path", folder, "--data_path", dataset_dir]
     assert "another split" in run_wrong(capsys, *where)
 
 

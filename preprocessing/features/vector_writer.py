@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dataset.files import read_about, read_npy, read_strings
+from dataset.files import read_npy, read_step, read_strings
 from dataset.mel_index import StoredSong, read_index
 from dataset.moving import alone
 from dataset.writing import staged, write_about, write_tsv
@@ -103,7 +103,7 @@ class VectorWriter:
 
     def _noted(self) -> dict:
         """What `dataset.json` says of this step: NAME -> how its vectors were made."""
-        return read_about(self._directory).get("steps", {}).get(STEP, {})
+        return read_step(self._directory, STEP)
 
     def append(
         self, song_id: str, array: np.ndarray, source_bytes: int, digest: str, note: str

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from dataset.files import SONGS, read_about, read_song_ids, read_tsv, some
+from dataset.files import SONGS, read_song_ids, read_step, read_tsv, some
 from dataset.mel_index import FRAMES, INDEX, START_AGAIN, StoredSong
 from dataset.mel_store import REPORT, published_file
 from dataset.writing import write_tsv
@@ -93,7 +93,7 @@ def audio_sources(data_path: Path, audio_path: Path | None) -> list[Source]:
 
 def audio_folder(data_path: Path) -> Path:
     """Folder where the relative paths of `songs.tsv` start: as step 0 noted, or `data_path`."""
-    noted = read_about(data_path).get("steps", {}).get("step0", {}).get("audio_path", "")
+    noted = read_step(data_path, "step0").get("audio_path", "")
     return data_path / noted
 
 

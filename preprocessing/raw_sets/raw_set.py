@@ -18,7 +18,7 @@ from dataset.files import (
     Song,
     normal_form,
     plain,
-    read_about,
+    read_step,
     user_path,
 )
 from dataset.moving import alone
@@ -63,7 +63,7 @@ def write_dataset(raw_set: RawSet, data_path: Path, choose_tags: Callable, optio
     table, report = choose_tags(annotations, song_ids, options)
     songs = [Song(s, _one_field(a), _one_field(t), audio) for s, a, t, audio in raw_set.songs]
     categories = _categories(table)
-    earlier = read_about(data_path).get("steps", {}).get("step0", {})
+    earlier = read_step(data_path, "step0")
     facts = {"set": raw_set.name, **raw_set.facts, **vars(options), "rules": report}
     if raw_set.audio:
         # as seen from there, so that both can move together
@@ -132,7 +132,7 @@ def folders(raw: str, data_path: str, home: str) -> tuple[Path, Path]:
 
 def refuse_other_set(data_path: Path, name: str) -> None:
     """Files of two sets in one directory would contradict each other."""
-    there = read_about(data_path).get("steps", {}).get("step0", {}).get("set", name)
+    there = read_step(data_path, "step0").get("set", name)
     if there != name:
         raise UserError(f"{data_path} holds the set {there} already: write to another directory")
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from command_line import existing_file
-from dataset.files import PUBLISHED_SPLIT, SPLITS, normal_form, read_about, read_tsv, some
+from dataset.files import PUBLISHED_SPLIT, SPLITS, normal_form, read_step, read_tsv, some
 from errors import UserError
 
 
@@ -47,7 +47,7 @@ def of_the_split(rows: pd.DataFrame, directory: Path) -> pd.DataFrame:
 
     Other files of the set may have brought tags that the split leaves out.
     """
-    of_split = read_about(directory).get("steps", {}).get("step0", {}).get("split_tags")
+    of_split = read_step(directory, "step0").get("split_tags")
     if of_split is None:
         return rows
     others = sorted(set(rows["tag"]) - set(of_split))

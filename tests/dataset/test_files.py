@@ -18,6 +18,7 @@ from dataset.files import (
     read_categories,
     read_npy,
     read_pickle,
+    read_step,
     read_strings,
     read_tags,
     read_tsv,
@@ -191,6 +192,8 @@ def test_about_collects_the_steps(tmp_path):
     text = (tmp_path / "dataset.json").read_text(encoding="utf-8")
     steps = {"step1": {"seed": 1}, "step2": {"vectors": "é"}}
     assert json.loads(text) == read_about(tmp_path) == {"format_version": 1, "steps": steps}
+    assert read_step(tmp_path, "step1") == {"seed": 1}
+    assert read_step(tmp_path, "step3") == read_step(tmp_path / "none", "step1") == {}
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,18 @@ def tree(directory: Path) -> dict[str, str]:
     }
 
 
+def test_a_folder_below_one_that_may_not_be_entered_is_told(tmp_path, monkeypatch):
+    def refuse(path, **how):  # as to others than root, in Python 3.11
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    with (
+        pytest.raises(UserError, match=r"below cannot be written to \(Permission denied\): choose"),
+        staged(tmp_path / "below"),
+    ):
+        pass
+
+
 def test_staged_files_arrive_together(tmp_path):
     (tmp_path / "old").write_text("old")
     (tmp_path / "kept").write_text("kept")

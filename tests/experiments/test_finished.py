@@ -14,15 +14,19 @@ from experiments import finished
 from experiments.finished import (
     N_TESTED,
     TAGS_TESTED,
+    TESTED,
     Job,
     check_finished,
+    check_machine_for,
     check_same_test,
     contents,
 )
+from main_runs import train
 from options import merge_options
 from planted import write_planted
 
 REVISION = "0123456789abcdef0123"
+EARLIER = ("split", "tag vectors", "CF vectors", "spectrograms")  # told by models since longer
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +44,7 @@ def finish(one: Job, **made_by) -> Job:
     tags = {tag: {"map": 0.5, "n_positive": n} for tag, n in holds[TAGS_TESTED].items()}
     hashes = {name: holds[name] for name in holds if name not in (N_TESTED, TAGS_TESTED)}
     told = {"fingerprint": hashes, "git_revision": REVISION} | made_by
+    told |= {"tested_by": {"test songs": holds[TESTED]}}
     told = {"options": merge_options(one.given).to_store()} | told
     found = results(0.5, 0.5) | {"n_songs": holds[N_TESTED], "tags": tags, "made_by": told}
     one.folder.mkdir(parents=True)
@@ -82,9 +87,42 @@ def another_tag_of_a_test_song(data) -> None:
     np.save(data / "binaries.npy", song_tags)
 
 
+def other_tags(data, part: str) -> None:
+    """Exchange the tags of two songs of a split, so that all counts stay."""
+    song_tags = np.load(data / "binaries.npy")
+    songs = open_dataset(data).splits[part]
+    first = songs[0]
+    other = next(one for one in songs if (song_tags[one] != song_tags[first]).any())
+    song_tags[[first, other]] = song_tags[[other, first]]
+    np.save(data / "binaries.npy", song_tags)
+    (data / "train_tag_to_ix.pkl").unlink()
+
+
+def other_tags_of_training_songs(data) -> None:
+    other_tags(data, "train")
+
+
+def other_tags_of_validation_songs(data) -> None:
+    other_tags(data, "valid")
+
+
+def other_tags_of_test_songs(data) -> None:
+    other_tags(data, "test")
+
+
+def validate_by_test_songs(data) -> None:
+    valid, test = (np.load(data / f"{name}_ids.npy") for name in ("valid", "test"))
+    np.save(data / "valid_ids.npy", test)
+    np.save(data / "test_ids.npy", valid)
+
+
 @pytest.mark.parametrize(
     ("change", "what"),
     [
+        (other_tags_of_training_songs, "set of tags of training songs"),
+        (other_tags_of_validation_songs, "set of tags of validation songs"),
+        (other_tags_of_test_songs, "set of test songs, or of the tags of each,"),
+        (validate_by_test_songs, "validation split"),
         (noise, "CF vectors"),
         (split_anew, "split"),
         (fewer_test_songs, "number of test songs"),
@@ -121,6 +159,40 @@ def test_results_of_before_they_told_their_data_count_by_what_was_tested(
     fewer_test_songs(dataset_dir)
     with pytest.raises(UserError, match="another number of test songs"):
         check(done)
+
+
+def test_results_of_before_they_told_their_tags_and_validation_songs_count(
+    dataset_dir, tmp_path, capsys
+):
+    done = finish(job(dataset_dir, tmp_path / "run"))
+    found = json.loads(done.results.read_text())
+    told = found["made_by"]["fingerprint"]
+    found["made_by"]["fingerprint"] = {name: told[name] for name in EARLIER}
+    del found["made_by"]["tested_by"]
+    done.results.write_text(json.dumps(found))
+    other_tags(dataset_dir, "train")
+    check(done)
+    assert capsys.readouterr().out == ""
+    noise(dataset_dir)
+    with pytest.raises(UserError, match="another CF vectors"):
+        check(done)
+
+
+@pytest.mark.parametrize(
+    ("change", "more", "what"),
+    [
+        (other_tags_of_training_songs, {}, "another set of tags of training songs than"),
+        (lambda data: None, {"lr": 0.5}, "--lr 0.001, not 0.5: give another RESULT_DIR"),
+    ],
+)
+def test_a_stopped_run_is_told_before_any_training(dataset_dir, tmp_path, change, more, what):
+    begun = {"n_epochs": 1, "lr": 1e-3, "triplets_per_epoch": 64}
+    train(dataset_dir, tmp_path / "run", **begun)
+    stopped = job(dataset_dir, tmp_path / "run", **begun)
+    check(stopped)
+    change(dataset_dir)
+    with pytest.raises(UserError, match=rf"last\.ckpt is from a run with {what}"):
+        check(stopped._replace(given=stopped.given | more))
 
 
 def test_other_code_is_said_once_for_all_its_runs(shared_dataset_dir, tmp_path, capsys):
@@ -171,6 +243,29 @@ def test_a_column_that_cannot_be_made_is_named(shared_dataset_dir, audio_dataset
         contents([job(shared_dataset_dir, tmp_path, w2v_type="none")])
     with pytest.raises(UserError, match=r"^a column: --input_length 9 is too short"):
         contents([job(audio_dataset_dir, tmp_path, input_type="spec", input_length=9)])
+
+
+@pytest.mark.parametrize(
+    ("asked", "what"),
+    [
+        ({"gpu_id": "one"}, "--gpu_id one is not a GPU number"),
+        ({"gpu_id": "cpu", "precision": "16-mixed"}, "--precision 16-mixed needs a GPU"),
+        ({"gpu_id": "cpu", "cache": "gpu", "input_type": "spec"}, "--cache gpu needs a GPU"),
+        ({"gpu_id": "cpu", "num_threads": 10**6}, "--num_threads 1000000 is too many"),
+    ],
+)
+def test_what_the_machine_has_not_is_told_of_all_columns(
+    shared_dataset_dir, tmp_path, capsys, asked, what
+):
+    possible = job(shared_dataset_dir, tmp_path / "one", gpu_id="cpu", cache="gpu")  # of no audio
+    other = job(shared_dataset_dir, tmp_path / "other", **asked)._replace(column="another")
+    check_machine_for([possible])
+    with pytest.raises(UserError, match=f"^another: {what}"):
+        check_machine_for([possible, other])
+    other.folder.mkdir()
+    other.results.touch()  # made on a machine that has it
+    check_machine_for([possible, other])
+    assert capsys.readouterr().out == ""
 
 
 def test_columns_of_different_tests_are_told(tmp_path):
