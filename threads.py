@@ -30,7 +30,7 @@ SPARE = 0.3
 
 
 @contextmanager
-def shared_cores(num_threads: int) -> Iterator[None]:
+def shared_cores(num_threads: int = 0) -> Iterator[None]:
     """Compute in so many threads, which wait as the load of the machine asks; say so in a line.
 
     Parameters

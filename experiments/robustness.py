@@ -18,9 +18,10 @@ import numpy as np
 import soundfile
 
 from command_line import OptionParser, existing_file, run_or_explain
-from dataset.files import existing_directory, read_about, read_npy, read_strings, user_path
+from dataset.files import existing_directory, read_npy, read_step, read_strings, user_path
 from dataset.wheels import fetch_wheel
 from encoders.musicnn_package import WHEEL
+from errors import UserError
 from experiments.mfcc import AUDIO_THERE
 from experiments.runs import write_report
 from experiments.tables import markdown
@@ -86,6 +87,12 @@ def compare(vectors: np.ndarray, song: int, vector: np.ndarray) -> dict[str, flo
 
 def measure(data_path: Path, n_songs: int, wheel: Path) -> dict[str, list[dict[str, float]]]:
     """Alteration -> what `compare` gives for each of the songs that are drawn."""
+    made = read_step(data_path, "step5").get("musicnn")
+    if made is None:
+        raise UserError(
+            f"{data_path} has no vectors of step 5, which are compared: python -u "
+            f"step5_song_features.py run {data_path}"
+        )
     vectors = read_npy(data_path / "musicnn_songs.npy").astype(np.float64)
     song_ids = read_strings(data_path / "musicnn_song_ids.npy")
     has_vector = np.asarray(np.isfinite(vectors).all(axis=1))
@@ -93,7 +100,7 @@ def measure(data_path: Path, n_songs: int, wheel: Path) -> dict[str, list[dict[s
     song_ids = [song_id for song_id, has in zip(song_ids, has_vector, strict=True) if has]
     files = {source.song_id: source.file for source in audio_sources(data_path, None)}
     mean = vectors.mean(axis=0)
-    network = network_of(wheel, read_about(data_path)["steps"]["step5"]["musicnn"]["encoder"])
+    network = network_of(wheel, made["encoder"])
     drawn = np.random.default_rng(0).permutation(len(song_ids))[:n_songs]
     found: dict[str, list[dict[str, float]]] = {name: [] for name in ALTERATIONS}
     with tempfile.TemporaryDirectory() as folder:

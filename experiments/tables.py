@@ -74,8 +74,13 @@ def check_comparable(found: Found) -> None:
     for name, runs in found.items():
         for theirs in runs:
             same = all(ours[key] == theirs[key] for key in ("n_songs", "n_tags", "chance_map"))
-            if not same or ours["categories"].keys() != theirs["categories"].keys():
+            if not same:
                 raise UserError(f"{first} and {name} are from different test songs or tags")
+            if ours["categories"].keys() != theirs["categories"].keys():
+                raise UserError(
+                    f"the tags of {first} and {name} have different categories: test both with one "
+                    "tag_categories.tsv"
+                )
 
 
 def results_table(found: Found) -> str:

@@ -46,7 +46,7 @@ def open_spark(master: str) -> Iterator[SparkSession]:
         "spark.log.level": "ERROR",
         "spark.executorEnv.PYTHONPATH": path,  # executors run functions of this program
     }
-    on_ctrl_c = signal.getsignal(signal.SIGINT)
+    on_ctrl_c, before = signal.getsignal(signal.SIGINT), _children()
     try:
         session = builder.config(map=config).getOrCreate()
         signal.signal(signal.SIGINT, on_ctrl_c)  # Spark sets one that ends in a traceback
@@ -55,6 +55,10 @@ def open_spark(master: str) -> Iterator[SparkSession]:
             f"Spark does not start at {master} ({_reason(error)}): it needs Java 17 or later "
             "(java on PATH, or JAVA_HOME), and --spark the address of a master, such as local[2]"
         ) from None
+    except BaseException:  # stopped by a signal: Java would wait for ever for this program
+        for started in _children() - before:
+            os.kill(started, signal.SIGKILL)
+        raise
     try:
         with warnings.catch_warnings(action="ignore", category=FutureWarning):  # of newest pandas
             yield session
@@ -64,6 +68,12 @@ def open_spark(master: str) -> Iterator[SparkSession]:
         ) from None
     finally:
         session.stop()
+
+
+def _children() -> set[int]:
+    """Processes that this one has started and that live; none where the system does not tell."""
+    files = Path("/proc/self/task").glob("*/children")
+    return {int(number) for file in files for number in file.read_text().split()}
 
 
 def _reason(error: Exception) -> str:

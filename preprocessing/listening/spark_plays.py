@@ -24,6 +24,8 @@ except ImportError:
     raise UserError("--engine spark needs PySpark: pip install 'pyspark==4.*'") from None
 
 ROWS_A_PART = 2_000_000
+# Java's numbers, to which Spark casts, are also 5f, 5D and 0x1p3; text of blanks around is a number
+_NUMBER = r"^[ \t]*\+?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[ \t\r]*$"
 _BYTE_ORDER_MARK = "\ufeff"
 _PART_BITS = 33  # of `monotonically_increasing_id`: below them stands the row, above its partition
 
@@ -155,28 +157,33 @@ def _check_sums(pairs: DataFrame, songs: DataFrame, address: str) -> None:
 
 def _read_rows(session: SparkSession, address: str) -> DataFrame:
     """Columns user, song, count, and `row`, which shows the whole row in messages."""
-    is_parquet = address.rstrip("/").endswith(".parquet")
+    given, name = address, address.rstrip("/").rpartition("/")[2]
+    if name.startswith(("_", ".")):
+        raise UserError(f"{given}: Spark passes over names that begin with {name[0]!r}: rename it")
+    if name.endswith((".xz", ".zip")):
+        raise UserError(f"{given}: Spark does not unpack such a file: give it plain, .gz or .bz2")
     if "://" not in address:
         path = user_path(address).absolute()
         if not path.exists():
             raise UserError(f"{address} is missing: give existing rows as TRIPLETS")
         address = "file://" + re.sub(r"([{}\[\]*?\\])", r"\\\1", str(path))
-    if is_parquet:
+    if name.endswith(".parquet"):
         table = session.read.parquet(address)
-        if table.columns != ["user", "song", "count"]:
+        if not {"user", "song", "count"}.issubset(table.columns):
             raise UserError(
-                f"{address} has the columns {', '.join(table.columns)[:200]}: it must have user, "
+                f"{given} has the columns {', '.join(table.columns)[:200]}: it must have user, "
                 "song, count"
             )
         texts = (F.col(name).cast("string").alias(name) for name in ("user", "song"))
-        row = F.concat_ws("\t", *table.columns).alias("row")
+        row = F.concat_ws("\t", "user", "song", "count").alias("row")
         return table.select(*texts, F.col("count").cast("float"), row)
     lines = session.read.text(address).where("value != ''")
     line = F.ltrim(F.col("value"), F.lit(_BYTE_ORDER_MARK))
     fields = lines.select(F.split(line, "\t", -1).alias("field"), F.col("value").alias("row"))
     fields = fields.withColumn("field", F.when(F.is_valid_utf8("row"), F.col("field")))
     user, song, count = (F.get("field", F.lit(position)) for position in range(3))
-    plays = F.when(F.size("field") == 3, count).try_cast("float").alias("count")
+    is_number = (F.size("field") == 3) & count.rlike(_NUMBER)
+    plays = F.when(is_number, count).try_cast("float").alias("count")
     return fields.select(user.alias("user"), song.alias("song"), plays, "row")
 
 

@@ -55,7 +55,8 @@ def test_lines_of_a_table_are_of_one_length(rows):
 @pytest.mark.parametrize("other", [{"n_songs": 8}, {"categories": {}}, {"chance_map": 0.2}])
 def test_results_of_different_data_never_stand_in_one_table(other):
     found = {"spec": [results(1, 1)], "cf": [results(1, 1), results(1, 1) | other]}
-    with pytest.raises(UserError, match="spec and cf are from different test songs"):
+    why = "have different categories" if "categories" in other else "are from different test songs"
+    with pytest.raises(UserError, match=rf"spec and cf {why}"):
         results_table(found)
 
 

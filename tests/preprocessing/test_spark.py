@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import signal
+import subprocess
 
 import pytest
 
@@ -45,6 +47,23 @@ def test_what_a_dead_executor_was_at_is_done_again(tmp_path):
     files = [tmp_path / str(number) for number in range(3)]
     done = map_on_spark(spark_tasks.die_once, files, "local[2,4]")  # each task may fail 4 times
     assert list(done) == ["0", "1", "2"]
+
+
+def test_a_start_that_is_stopped_leaves_no_java_behind(monkeypatch):
+    import pyspark.sql
+
+    from preprocessing.spark import open_spark
+
+    started = []
+
+    def stopped(self):
+        started.append(subprocess.Popen(["sleep", "60"]))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pyspark.sql.SparkSession.Builder, "getOrCreate", stopped)
+    with pytest.raises(KeyboardInterrupt), open_spark("local[1]"):
+        pass
+    assert started[0].wait(timeout=10) == -signal.SIGKILL
 
 
 def vectors(directory):

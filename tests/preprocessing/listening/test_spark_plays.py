@@ -91,6 +91,11 @@ def test_parquet_reads_as_text(spark, scenes):
     table.write.parquet(f"file://{scenes.parent.parent}/plays.parquet")
     shutil.move(scenes.parent.parent / "plays.parquet", file)
     assert by_song(read(spark, file)) == in_memory(read_triplets(scenes))
+    other = scenes.parent.parent / "other.parquet"  # columns go by their names
+    table.withColumn("more", table["count"]).select("count", "song", "more", "user").write.parquet(
+        f"file://{other}"
+    )
+    assert by_song(read(spark, other)) == in_memory(read_triplets(scenes))
     wrong = scenes.parent.parent / "wrong.parquet"
     table.withColumnRenamed("song", "track").write.parquet(f"file://{wrong}")
     with pytest.raises(UserError, match=r"columns user, track, count: it must have user, song"):
@@ -138,6 +143,8 @@ def test_factors_find_the_planted_scenes_and_come_again(spark, scenes):
         (b"ann\tx\t1\nann\ty\t-1\n", r"ann\\ty\\t-1"),
         (b"ann\tx\t1\nann\ty\tinf\n", r"ann\\ty\\tinf"),
         (b"ann\tx\t1\nann\ty\tnan\n", r"ann\\ty\\tnan"),
+        (b"ann\tx\t1\nann\ty\t5f\n", r"ann\\ty\\t5f"),  # to Java a number
+        (b"ann\tx\t1\nann\ty\t0x1p3\n", r"ann\\ty\\t0x1p3"),
         (b"ann\tx\t1\nann\t\t1\n", r"ann\\t\\t1"),
         (b"ann\tx\t1\n\xff\ty\t1\n", r"\\ty\\t1"),
     ],
@@ -147,6 +154,15 @@ def test_damaged_rows_are_explained(spark, tmp_path, content, message):
     with pytest.raises(UserError, match=message) as caught:
         read(spark, tmp_path / "t.tsv")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"), [("_t.tsv", "begin with '_': rename"), ("t.tsv.xz", "does not unpack")]
+)
+def test_names_that_spark_does_not_read(spark, tmp_path, name, message):
+    (tmp_path / name).write_bytes(b"ann\tx\t1\n")
+    with pytest.raises(UserError, match=message):
+        read(spark, tmp_path / name)
 
 
 def test_without_pyspark_one_sentence(monkeypatch):
