@@ -241,7 +241,7 @@ def test_map(port, index):
 
 def test_page_takes_nothing_from_elsewhere(port):
     text = ""
-    for name in ("", "page.js", "map.js", "words.js", "page.css"):
+    for name in ("", "page.js", "map.js", "words.js", "elements.js", "sound.js", "page.css"):
         status, _, body = get(port, f"/{name}")
         assert status == 200
         text += body.decode()
