@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from urllib.parse import quote
 
+import numpy as np
 from threadpoolctl import threadpool_limits
 
 from errors import UserError
@@ -23,7 +24,7 @@ from retrieval.search import Hit, Searcher, Wanted
 from retrieval.showing import playlist
 from retrieval.song_index import IndexedSong, SongIndex
 from retrieval.song_map import SongMap, song_map
-from retrieval.words import split_weight
+from retrieval.words import kept_away_in, split_weight
 
 try:
     import uvicorn
@@ -46,6 +47,14 @@ MOST_LETTERS, LETTERS_SHOWN = 500, 60  # of a word, or of a song's id; of one th
 # A page that only this machine reaches may be called by these. Starlette 1.3 takes what stands
 # before the first colon for the name.
 LOCAL_NAMES = ("127.0.0.1", "localhost", "[::1]", "[")
+
+
+class Refused(UserError):
+    """A word that is not known: which of the words of its box it is, and tags in its place."""
+
+    def __init__(self, text: str, box: str, parts: list[str], at: int, tags: list[str]):
+        super().__init__(text)
+        self.told = {"box": box, "parts": parts, "at": at, "tags": tags}
 
 
 class Page:
@@ -112,7 +121,7 @@ class Page:
         """Read and answer a query: `words`, `not`, `like` (may stand several times), `top`."""
         asked = request.query_params
         in_query = self.searcher.words.in_query
-        words, without = in_query(asked.get("words", "")), in_query(asked.get("not", ""))
+        words, without = (in_query("\n".join(asked.getlist(box))) for box in ("words", "not"))
         like = [song for song in asked.getlist("like") if song.strip()]
         if len(words + without + like) > MOST_ASKED:
             raise UserError(f"that is too much at once: ask for {MOST_ASKED} words and songs")
@@ -124,10 +133,14 @@ class Page:
                 )
         if not (words or like):
             raise UserError("nothing is asked for: give some words, or a song to be near")
-        top = asked.get("top", "10")
+        top = (asked.getlist("top") or ["10"])[0]  # as the page reads its address
         if top not in map(str, range(1, MOST_ANSWERS + 1)):
             raise UserError(f"top must be a number from 1 to {MOST_ANSWERS}, not {top[:20]!r}")
         wanted = self._wanted(words, like, without)
+        if _cancels_out(wanted):
+            raise UserError(
+                "nothing is asked for: what to be near and what to keep away from are the same"
+            )
         return wanted, self.searcher.search(wanted, int(top))
 
     def _wanted(self, words: list[str], like: list[str], without: list[str]) -> list[Wanted]:
@@ -137,21 +150,26 @@ class Page:
                 lines = "\n".join(words), like, "\n".join(without)
                 return self.searcher.wanted(*lines, takes_files=False)
             except UserError:
-                for text in words + without:
-                    self._must_know(text)
+                for box, parts in (("words", words), ("not", without)):
+                    for at in range(len(parts)):
+                        self._must_know(box, parts, at)
                 raise
 
-    def _must_know(self, text: str) -> None:
+    def _must_know(self, box: str, parts: list[str], at: int) -> None:
+        text = parts[at]
         lookup = self.searcher.words
         word, _ = (text, 1) if lookup.column(text) is not None else split_weight(text)
         try:
             lookup.vector(word)
         except UserError:  # it speaks of files and options, which a listener cannot give
-            like_it = lookup.suggest(word, 3) or self.index.model.tags[:3]
-            raise UserError(
+            tags, away = lookup.proposals(word), kept_away_in(word)
+            why = (
                 f"{_quoted(word)} is no tag, and its meaning is not known here: try a tag such as "
-                f"{', '.join(like_it)}"
-            ) from None
+                f"{', '.join(tags)}"
+            )
+            if away:
+                why = f"{_quoted(word)} has a minus: write {_quoted(away)} in the field “But not”"
+            raise Refused(why, box, parts, at, tags) from None
 
     def _hit(self, hit: Hit) -> dict:
         song = self.index.song(hit.row)
@@ -168,15 +186,27 @@ class Page:
     def _notes(self, wanted: Sequence[Wanted]) -> list[str]:
         """What is done with words that are no tags."""
         return [
-            f"“{one.word}” is no tag; "
-            + (
-                f"“{one.stand_in}” stands for it"
-                if one.stand_in
-                else "its word vector says what it means"
-            )
+            f"“{one.word}” is no tag; {self._meaning(one)}"
             for one in wanted
             if one.word and self.searcher.words.column(one.word) is None
         ]
+
+    def _meaning(self, one: Wanted) -> str:
+        parts = self.searcher.words.parts(one.word)
+        read_as = f"it is read as {' + '.join(parts)}, and " if len(parts) > 1 else ""
+        if one.stand_in:
+            return f"{read_as}“{one.stand_in}” stands for it"
+        if read_as:
+            return f"{read_as}their word vectors say what it means"
+        return "its word vector says what it means"
+
+
+def _cancels_out(wanted: Sequence[Wanted]) -> bool:
+    """Whether a query is no direction: every song would be as near as any other."""
+    weights = np.array([one.weight for one in wanted], dtype=np.float64)
+    weights /= np.abs(weights).max()
+    place = weights @ np.stack([one.vector for one in wanted])
+    return bool(np.linalg.norm(place) < 1e-5 * np.abs(weights).sum())
 
 
 def _quoted(text: str) -> str:
@@ -207,7 +237,8 @@ def make_app(page: Page, hosts: Sequence[str]) -> Starlette:
     """
 
     def explain(_request: Request, error: Exception) -> Response:
-        return JSONResponse({"error": str(error)}, 400)
+        refused = {"refused": error.told} if isinstance(error, Refused) else {}
+        return JSONResponse({"error": str(error)} | refused, 400)
 
     files = StaticFiles(directory=WEB, html=True)
     routes: list[BaseRoute] = [

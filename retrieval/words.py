@@ -49,6 +49,12 @@ def split_weight(text: str) -> tuple[str, float]:
     return name.strip(), weight
 
 
+def kept_away_in(text: str) -> str:
+    """A word of a phrase that has a minus before it: 'sad' of 'piano -sad'; '' if there is none."""
+    found = re.search(r"(?:^|\s)-(\w.*)", text)
+    return found[1] if found else ""
+
+
 class Words:
     """Looks up words: tags by the model alone, others by the word vectors in a file.
 
@@ -62,23 +68,37 @@ class Words:
         self._vectors: KeyedVectors | None = None
         self._column = {key(tag): column for column, tag in enumerate(model.tags)}
         self._column |= {plain(tag): column for column, tag in enumerate(model.tags)}
+        self._takes_semicolons = not any(";" in tag for tag in model.tags)
         self._most_pieces = 1 + max((tag.count(",") for tag in model.tags), default=0)
 
     def in_query(self, query: str) -> list[str]:
         """Words and phrases of a query, which has commas or line breaks between them.
 
         A tag that has commas itself is one of them: at each place the longest that begins there.
+        A semicolon is a comma, unless a tag has one.
         """
         found: list[str] = []
+        query = query.replace(";", ",") if self._takes_semicolons else query
         for line in query.split("\n"):
             pieces, first = line.split(","), 0
             while first < len(pieces):
                 runs = [pieces[first : first + n] for n in range(self._most_pieces, 1, -1)]
                 texts = (plain(",".join(run)) for run in runs)
                 text = next(filter(self._is_weighed_tag, texts), "")
-                found.append(text or plain(pieces[first]))
+                found.append(text or self._bare(plain(pieces[first])))
                 first += 1 + text.count(",")
         return [text for text in found if text]
+
+    def _bare(self, text: str) -> str:
+        """A word without quotes round it and a full stop, unless a tag has them."""
+        if self._is_weighed_tag(text):
+            return text
+        bare = text.removesuffix(".").rstrip()
+        for opens, closes in ('""', "''", "“”", "„“", "‘’", "«»"):
+            if len(bare) > 2 and bare.startswith(opens) and bare.endswith(closes):
+                bare = plain(bare[1:-1])
+        # "U.K." and ". . ." are as they were written
+        return bare if bare and not ("." in bare and bare + "." == text) else text
 
     def _is_weighed_tag(self, text: str) -> bool:
         """Whether a text is a tag, or would be without what may be its weight."""
@@ -116,6 +136,7 @@ class Words:
         """
         if not self.model.is_untrained or self.column(word) is not None:
             return None
+        self._must_be_plain(word)
         if self.vectors_file is None:
             raise UserError(
                 f"{word!r} is none of musicnn's tags: {self._hint(word)}, or give word vectors "
@@ -139,11 +160,36 @@ class Words:
     def _word_vector(self, word: str) -> np.ndarray:
         from preprocessing.words.tag_lookup import tag_vector
 
+        self._must_be_plain(word)
         self.open_vectors()
         vector = tag_vector(self._vectors, word)
         if vector is None:
             raise UserError(f"{word!r} is no tag, and has no word vector: {self._hint(word)}")
         return vector
+
+    def _must_be_plain(self, word: str) -> None:
+        """Refuse 'piano -sad': by its parts it would be piano and sad, near to both."""
+        away = kept_away_in(word)
+        if away:
+            raise UserError(
+                f"{word!r} has a minus, which is not looked up: give what to keep away from by "
+                f"--not {away!r}"
+            )
+
+    def parts(self, word: str) -> list[str]:
+        """Words of the vocabulary that a word was looked up by; the vectors must be open."""
+        from preprocessing.words.tag_lookup import tag_keys
+
+        return tag_keys(self._vectors, word)
+
+    def proposals(self, text: str, most: int = 3) -> list[str]:
+        """Tags in place of a text that is not known: those in it, those like it, or some tags."""
+        words = [word.strip("\"'“”„.!?():") for word in key(text).split()]
+        runs = [" ".join(words[a:b]) for a in range(len(words)) for b in range(a + 1, a + 5)]
+        inside = {self.column(run): None for run in runs}
+        found = [self.model.tags[column] for column in inside if column is not None]
+        some = sorted(self.model.tags, key=lambda tag: not tag.isalpha())  # 00s says little
+        return (found or self.suggest(text, most) or some)[:most]
 
     def suggest(self, text: str, most: int = 10) -> list[str]:
         """Tags that begin with a text, then those that hold it, then those written like it."""
@@ -155,8 +201,7 @@ class Words:
 
     def _hint(self, word: str) -> str:
         """The tags that are written most like a word, or some tags."""
-        some = sorted(self.model.tags, key=lambda tag: not tag.isalpha())  # 00s says little
-        return f"try a tag such as {', '.join(self.suggest(word, 3) or some[:3])}"
+        return f"try a tag such as {', '.join(self.proposals(word))}"
 
 
 def _open_vectors(model: TagModel, file: Path | None) -> "KeyedVectors":

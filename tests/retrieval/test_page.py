@@ -102,13 +102,36 @@ def test_less_like_a_song(port):
         ({"words": "sad", "top": "9" * 5000}, "top must be"),
         ({"words": "sad:1_0"}, "no weight that can be used"),
         ({"like": "~\0"}, "is no song here"),
+        ({"words": "jazz -sad"}, "“jazz -sad” has a minus: write “sad” in the field “But not”"),
+        ({"words": "sad", "not": "SAD"}, "nothing is asked for: what to be near and"),
+        ({"words": "sad:1e39, sad:-1e39"}, "nothing is asked for: what to be near and"),
+        ({"not": "sad"}, "nothing is asked for: give some words"),
     ],
 )
 def test_what_cannot_be_answered_gets_one_sentence(port, asked, says):
     status, answer = search(port, **asked)
-    assert status == 400 and list(answer) == ["error"]
+    has_place = "is no tag" in says or "try a tag" in says or "has a minus" in says
+    assert status == 400 and list(answer) == ["error", *["refused"] * has_place]
     assert says in answer["error"] and "\n" not in answer["error"]
     assert "--" not in answer["error"] and len(answer["error"]) < 300
+
+
+def test_a_refused_word_is_told_with_its_place_and_tags():
+    with served(make_index(tags=["00s", "10s", "jazz", "sad", "piano"])) as port:
+        for words, parts, at, tags in (
+            ("jazz; pianno:2", ["jazz", "pianno:2"], 1, ["piano"]),
+            ("sad xyzzyq piano", ["sad xyzzyq piano"], 0, ["sad", "piano"]),
+            ("xyzzyq", ["xyzzyq"], 0, ["jazz", "sad", "piano"]),
+        ):
+            told = {"box": "words", "parts": parts, "at": at, "tags": tags}
+            assert search(port, words)[1]["refused"] == told
+        told = search(port, "jazz", **{"not": "sadd"})[1]["refused"]
+        assert told == {"box": "not", "parts": ["sadd"], "at": 0, "tags": ["sad"]}
+
+
+def test_what_stands_several_times_counts_as_on_the_page(port):
+    answer = ask(port, "/search?words=sad&words=jazz&top=2&top=3")[1]
+    assert answer["labels"] == ["sad", "jazz"] and len(answer["hits"]) == 2
 
 
 def test_a_song_that_is_empty_is_none(port):
@@ -120,6 +143,10 @@ def test_a_word_that_is_no_tag_is_told(tmp_path):
     with served(make_index(vectors_file=vectors)) as port:
         _, answer = search(port, "jazz:2, blue:0.5")
         assert answer["notes"] == ["“blue” is no tag; its word vector says what it means"]
+        _, answer = search(port, "blue jazz")
+        says = "“blue jazz” is no tag; it is read as blue + jazz, and their word vectors say"
+        assert answer["notes"][0].startswith(says)
+        assert "has a minus" in search(port, "blue -jazz")[1]["error"]
         status, answer = search(port, "rainy")
         assert status == 400 and "“rainy” is no tag, and its meaning is not" in answer["error"]
 
@@ -214,7 +241,7 @@ def test_map(port, index):
 
 def test_page_takes_nothing_from_elsewhere(port):
     text = ""
-    for name in ("", "page.js", "map.js", "words.js", "page.css"):
+    for name in ("", "page.js", "map.js", "words.js", "elements.js", "sound.js", "page.css"):
         status, _, body = get(port, f"/{name}")
         assert status == 200
         text += body.decode()

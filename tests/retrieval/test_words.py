@@ -3,7 +3,7 @@
 import pytest
 
 from errors import UserError
-from index_samples import make_model
+from index_samples import make_model, write_vectors
 from retrieval.words import Words, split_weight
 
 
@@ -15,6 +15,11 @@ from retrieval.words import Words, split_weight
         ("sad\njazz", ["sad", "jazz"]),
         (",", []),
         ("", []),
+        ("sad; jazz", ["sad", "jazz"]),
+        ('"sad", “smooth jazz”.', ["sad", "smooth jazz"]),
+        ("sad.", ["sad"]),
+        ("rock'n'roll, U.K., '80s", ["rock'n'roll", "U.K.", "'80s"]),
+        ('"., ".", .', ['"', ".", "."]),
     ],
 )
 def test_words_in_a_query(query, words):
@@ -42,6 +47,33 @@ def test_words_in_a_query(query, words):
 def test_tags_with_commas(query, words):
     known = Words(make_model(["r&b, soul", "R&B, Soul, Live", "soul", "sad", "a,b", "x,"]))
     assert known.in_query(query) == words
+
+
+def test_signs_of_tags_stay():
+    known = Words(make_model(["a; b", '"c"', "d.", "sad"]))
+    assert known.in_query('a; b, "c", d., "sad"') == ["a; b", '"c"', "d.", "sad"]
+
+
+@pytest.mark.parametrize("text", ["sad -smooth jazz", "-blue", "blue  -sad"])
+def test_a_minus_is_not_looked_up_by_parts(tmp_path, text):
+    vectors = write_vectors(tmp_path / "small.kv", make_model())
+    known = Words(make_model(vectors_file=vectors))
+    with pytest.raises(UserError, match=f"'{text}' has a minus, .* by --not '"):
+        known.vector(text)
+    known.vector("blue-sad")
+    assert known.parts("blue-sad") == ["blue", "sad"]
+
+
+def test_tags_to_propose():
+    known = Words(make_model(["00s", "10s", "Blues", "jazz", "smooth jazz", "sad"]))
+    for text, tags in {
+        "sad xyzzyq blues": ["sad", "Blues"],
+        "without jazz!": ["jazz"],
+        "very smooth jazz": ["smooth jazz", "jazz"],
+        "bluess": ["Blues"],
+        "xyzzyq": ["Blues", "jazz", "sad"],
+    }.items():
+        assert known.proposals(text) == tags
 
 
 def test_a_tag_with_a_comma_is_found_as_it_is_written():
