@@ -1,22 +1,36 @@
 // The map of songs and tags on a canvas: songs [x, y, name, id], tags [x, y, tag].
+import { makeView } from "./view.js";
 
 const NEAR = 12; // pixels around a click
+const SQUARE = 8; // of a tag
+
+const around = ([x, y], half) => ({ x: x - half, y: y - half, width: 2 * half, height: 2 * half });
+const cover = (a, b) => a.x < b.x + b.width && b.x < a.x + a.width
+  && a.y < b.y + b.height && b.y < a.y + a.height;
+
+// The one of some places to which the others are nearest.
+function middleOf(places) {
+  const costs = places.map(([x, y]) => places.reduce(
+    (sum, other) => sum + Math.hypot(other[0] - x, other[1] - y), 0));
+  return places[costs.indexOf(Math.min(...costs))] ?? null;
+}
 
 export function makeMap(canvas, { songs, tags }, { play, askForTag, tell }) {
   const context = canvas.getContext("2d");
   const style = getComputedStyle(canvas);
-  let view = null; // a place p is shown at (p - centre) * scale, from the middle of the canvas
+  const size = () => [canvas.clientWidth, canvas.clientHeight];
+  const view = makeView(songs, tags, size);
+  const { shownAt } = view;
   let labels = []; // boxes of the tags that are shown: { tag, x, y, width, height }
   let found = new Set();
   let chosen = null; // a song or a tag
-
-  const size = () => [canvas.clientWidth, canvas.clientHeight];
-  const shownAt = ([x, y]) => {
-    const [width, height] = size();
-    return [width / 2 + (x - view.x) * view.scale, height / 2 - (y - view.y) * view.scale];
-  };
+  let target = null; // where the buttons zoom to: what was chosen or found last, until one moves
 
   // ---------------------------------------------------------------- drawing
+
+  const dotRadius = () => Math.min(6, 2 + view.nearness() / 2);
+  const foundRadius = () => dotRadius() + 2;
+  const ringRadius = () => dotRadius() + 4;
 
   function draw() {
     const [width, height] = size();
@@ -25,88 +39,85 @@ export function makeMap(canvas, { songs, tags }, { play, askForTag, tell }) {
     canvas.height = height * dense;
     context.scale(dense, dense);
     context.strokeStyle = context.fillStyle = style.color;
-    const radius = Math.min(6, 2 + view.scale / view.least / 2);
-    for (const song of songs) if (!found.has(song[3])) dot(shownAt(song), radius, false);
-    for (const song of songs) if (found.has(song[3])) dot(shownAt(song), radius, true);
+    for (const song of songs) if (!found.has(song[3])) dot(shownAt(song), dotRadius(), false);
+    for (const song of songs) if (found.has(song[3])) dot(shownAt(song), foundRadius(), true);
     drawTags(width, height);
     if (chosen) {
       context.lineWidth = 3;
-      dot(shownAt(chosen), radius + 4, false, 1);
+      dot(shownAt(chosen), ringRadius(), false, 1);
     }
+    canvas.dataset.view = JSON.stringify(view.now());
+    canvas.dataset.labels = JSON.stringify(labels);
   }
 
   function dot([x, y], radius, isFilled, alpha = isFilled ? 1 : 0.45) {
     context.globalAlpha = alpha;
     context.beginPath();
-    context.arc(x, y, radius + (isFilled ? 2 : 0), 0, 7);
+    context.arc(x, y, radius, 0, 7);
     if (isFilled) context.fill();
     else context.stroke();
     context.globalAlpha = 1;
   }
 
-  // A label stands beside its place where that is free; else it waits until one zooms in.
+  // A label stands beside its square where that is free; else it waits until one zooms in.
   function drawTags(width, height) {
     context.font = `600 13px ${style.fontFamily}`;
     context.textBaseline = "middle";
     context.fillStyle = style.accentColor;
     labels = [];
-    const marks = tags.map(([x, y, tag]) => {
-      const [left, top] = shownAt([x, y]);
-      return { tag, x: left - 3, y: top - 3, width: 6, height: 6 };
-    });
-    for (const mark of marks) {
-      const { tag } = mark;
-      const [left, top] = [mark.x + 3, mark.y + 3];
-      if (left < 0 || top < 0 || left > width || top > height) continue;
-      context.fillRect(mark.x, mark.y, mark.width, mark.height);
-      const wide = context.measureText(tag).width + 6;
-      const box = [[5, -8], [-wide - 5, -8], [-wide / 2, -22], [-wide / 2, 6]]
-        .map(([right, down]) => ({ tag, x: left + right, y: top + down, width: wide, height: 16 }))
-        .find((one) => one.x >= 0 && one.x + wide <= width
-          && ![...labels, ...marks].some((other) => cover(one, other)));
+    const taken = tags.map((tag) => around(shownAt(tag), SQUARE / 2));
+    for (const box of taken) context.fillRect(box.x, box.y, box.width, box.height);
+    for (const song of songs) if (found.has(song[3])) taken.push(around(shownAt(song), foundRadius()));
+    if (chosen) taken.push(around(shownAt(chosen), ringRadius() + 2));
+    const inOrder = tags.includes(chosen) ? [chosen, ...tags] : tags; // its label has the choice
+    for (const tag of new Set(inOrder)) {
+      const [x, y] = shownAt(tag);
+      if (x < 0 || y < 0 || x > width || y > height) continue;
+      const box = labelBox(tag, x, y, [...labels, ...taken], width, height);
       if (!box) continue;
       labels.push(box);
-      context.fillText(tag, box.x + 3, box.y + 8);
+      context.fillText(tag[2], box.x + 3, box.y + 8);
     }
-    canvas.dataset.labels = JSON.stringify(labels);
   }
 
-  const cover = (a, b) => a.x < b.x + b.width && b.x < a.x + a.width
-    && a.y < b.y + b.height && b.y < a.y + a.height;
+  // Right, left, above or below, then the corners, and all that a little further away.
+  function labelBox(tag, x, y, taken, width, height) {
+    const wide = context.measureText(tag[2]).width + 6;
+    const near = tag === chosen ? ringRadius() + 2 : SQUARE / 2 + 1; // the ring is in between
+    return [near, near + 8, near + 16].flatMap((gap) => {
+      const [left, middle, over, under] = [-wide - gap, -wide / 2, -gap - 16, gap];
+      return [[gap, -8], [left, -8], [middle, over], [middle, under],
+        [gap, over], [gap, under], [left, over], [left, under]];
+    })
+      .map(([right, down]) => ({ tag: tag[2], x: x + right, y: y + down, width: wide, height: 16 }))
+      .find((one) => one.x >= 0 && one.x + wide <= width
+        && !taken.some((other) => cover(one, other)));
+  }
 
   // ---------------------------------------------------------------- moving
 
   function showAll() {
-    const places = [...songs, ...tags];
-    const [xs, ys] = [0, 1].map((axis) => places.map((place) => place[axis]));
-    const [left, right, low, high] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
-    const [width, height] = size();
-    const scale = Math.min(width / (right - left || 1), height / (high - low || 1)) * 0.9;
-    view = { x: (left + right) / 2, y: (low + high) / 2, scale, least: scale };
+    view.showAll();
     draw();
   }
 
-  // What is at [x, y] of the canvas stays there.
-  function zoom(by, [x, y] = chosen ? shownAt(chosen) : size().map((length) => length / 2)) {
-    const [width, height] = size();
-    const scale = Math.min(Math.max(view.scale * by, view.least / 2), view.least * 200);
-    const change = 1 / view.scale - 1 / scale;
-    view = { ...view, scale, x: view.x + (x - width / 2) * change, y: view.y - (y - height / 2) * change };
+  function zoom(by) {
+    if (target) view.zoomTo(target, by);
+    else view.zoom(by);
     draw();
   }
 
   function choose(one) {
-    chosen = one;
+    chosen = target = one;
     tell(one[2]);
-    const [x, y] = shownAt(one);
-    const [width, height] = size();
-    if (x < 0 || y < 0 || x > width || y > height) view = { ...view, x: one[0], y: one[1] };
+    view.reveal(one);
     draw();
   }
 
   // That which is nearest on the side of the arrow; off the line of the arrow counts twice.
   function step(among, right, up) {
-    const from = chosen ?? [view.x, view.y];
+    const { x, y } = view.now();
+    const from = chosen ?? [x, y];
     const costs = among.map((one) => {
       const [dx, dy] = [one[0] - from[0], one[1] - from[1]];
       const ahead = dx * right + dy * up;
@@ -138,6 +149,7 @@ export function makeMap(canvas, { songs, tags }, { play, askForTag, tell }) {
 
   const pointers = new Map(); // where the mouse, or each finger, is while it is down
   let isClick = false; // whether one alone is down and has stayed where it was
+  let start = null; // { view, held } when the last finger came or went
 
   // The middle of the pointers, and how far two are apart.
   function hold() {
@@ -147,10 +159,22 @@ export function makeMap(canvas, { songs, tags }, { play, askForTag, tell }) {
     return { x: (first[0] + last[0]) / 2, y: (first[1] + last[1]) / 2, apart: Math.max(1, apart) };
   }
 
+  function begin() {
+    if (pointers.size) start = { view: view.now(), held: hold() };
+  }
+
+  function letGo({ pointerId }) {
+    pointers.delete(pointerId);
+    isClick = false;
+    begin();
+  }
+
   canvas.onpointerdown = (event) => {
+    if (event.button) return; // the others have their menus
     pointers.set(event.pointerId, [event.offsetX, event.offsetY]);
     isClick = pointers.size === 1;
     canvas.setPointerCapture(event.pointerId);
+    begin();
   };
   canvas.onpointermove = (event) => {
     const [x, y] = [event.offsetX, event.offsetY];
@@ -159,61 +183,77 @@ export function makeMap(canvas, { songs, tags }, { play, askForTag, tell }) {
       hover(x, y);
       return;
     }
-    isClick &&= Math.hypot(x - down[0], y - down[1]) <= 4;
+    const isTouch = event.pointerType === "touch";
+    isClick &&= Math.hypot(x - down[0], y - down[1]) <= (isTouch ? NEAR : 4);
     if (isClick) return;
-    const from = hold();
     pointers.set(event.pointerId, [x, y]);
-    const to = hold();
-    view = { ...view, x: view.x - (to.x - from.x) / view.scale, y: view.y + (to.y - from.y) / view.scale };
-    zoom(to.apart / from.apart, [to.x, to.y]);
+    if (isTouch && pointers.size === 1) return; // one finger scrolls the page
+    target = null;
+    view.drag(start.view, start.held, hold());
+    draw();
   };
   canvas.onpointerup = (event) => {
-    pointers.delete(event.pointerId);
-    if (isClick) click(event.offsetX, event.offsetY);
+    const wasClick = isClick;
+    letGo(event);
+    if (wasClick) click(event.offsetX, event.offsetY);
+  };
+  canvas.onpointercancel = letGo;
+  canvas.oncontextmenu = () => { // a long touch, or Ctrl and a click, opened it
+    pointers.clear();
     isClick = false;
   };
-  canvas.onpointercancel = (event) => {
-    pointers.delete(event.pointerId);
-    isClick = false;
-  };
+  // Where one finger may scroll, two would as well.
+  canvas.addEventListener("touchmove", (event) => {
+    if (event.touches.length > 1) event.preventDefault();
+  }, { passive: false });
+  // The wheel scrolls the page, unless one has turned to the map.
   canvas.addEventListener("wheel", (event) => {
+    const isForMap = event.ctrlKey || event.metaKey || document.activeElement === canvas;
+    if (!isForMap) return;
     event.preventDefault();
-    zoom(Math.exp(-event.deltaY / 500), [event.offsetX, event.offsetY]);
+    target = null;
+    view.zoom(Math.exp(-event.deltaY / 500), [event.offsetX, event.offsetY]);
+    draw();
   }, { passive: false });
 
   function hover(x, y) {
-    const song = songNear(x, y);
-    canvas.style.cursor = song || tagAt(x, y) ? "pointer" : "grab";
-    if (song) tell(song[2]);
+    const one = at(x, y);
+    canvas.style.cursor = one ? "pointer" : "grab";
+    if (one) tell(one[2]);
   }
 
   function click(x, y) {
-    const one = tagAt(x, y) ?? songNear(x, y);
+    const one = at(x, y);
     if (!one) return;
     choose(one);
     take(one);
   }
 
-  function tagAt(x, y) {
-    const label = labels.find((box) => cover(box, { x, y, width: 0, height: 0 }));
-    return label && tags.find((tag) => tag[2] === label.tag);
-  }
-
-  function songNear(x, y) {
-    const away = songs.map((song) => {
-      const [left, top] = shownAt(song);
+  // A label or a square, which lie above the dots; else what is nearest.
+  function at(x, y) {
+    const point = around([x, y], 0);
+    const label = labels.find((box) => cover(box, point));
+    if (label) return tags.find((tag) => tag[2] === label.tag);
+    const away = (one) => {
+      const [left, top] = shownAt(one);
       return Math.hypot(left - x, top - y);
-    });
-    const nearest = Math.min(...away);
-    return nearest < NEAR ? songs[away.indexOf(nearest)] : null;
+    };
+    const squares = tags.filter((tag) => cover(around(shownAt(tag), SQUARE / 2), point));
+    const among = squares.length ? squares : [...tags, ...songs];
+    const distances = among.map(away);
+    const nearest = Math.min(...distances);
+    return nearest < NEAR ? among[distances.indexOf(nearest)] : null;
   }
 
-  new ResizeObserver(showAll).observe(canvas);
-  showAll();
-  return {
-    mark: (ids) => { found = new Set(ids); draw(); },
-    zoomIn: () => zoom(1.5),
-    zoomOut: () => zoom(1 / 1.5),
-    showAll,
-  };
+  function mark(ids) {
+    found = new Set(ids);
+    target = middleOf(songs.filter((song) => found.has(song[3]))) ?? chosen;
+    draw();
+  }
+
+  new ResizeObserver(() => { view.resize(); draw(); }).observe(canvas);
+  // The colours are drawn: they do not follow the style by themselves.
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+  draw();
+  return { mark, zoomIn: () => zoom(1.5), zoomOut: () => zoom(1 / 1.5), showAll };
 }

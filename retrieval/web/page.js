@@ -244,7 +244,14 @@ function playOnMap(id, name) {
   const audio = player(`audio/${encodeURIComponent(id)}`, name);
   byId("playing").replaceChildren(make("p", {}, name), audio,
     button("more like this", () => askForSong(id, ""), `more like ${name}`));
+  nameOnce();
   audio.play().catch(() => {}); // onerror says what is wrong
+}
+
+// Where the map tells the name of the song that it plays, the player shows it.
+function nameOnce() {
+  const played = document.querySelector("#playing p")?.textContent;
+  byId("here").classList.toggle("unseen", byId("here").textContent === played);
 }
 
 // ---------------------------------------------------------------- the form
@@ -316,7 +323,10 @@ async function showMap() {
   map = makeMap(byId("map"), places, {
     play: playOnMap,
     askForTag,
-    tell: (text) => { byId("here").textContent = text; },
+    tell: (text) => {
+      byId("here").textContent = text;
+      nameOnce();
+    },
   });
   map.mark(answer.hits.map((hit) => hit.id));
   nameSongs(places.songs);
