@@ -183,13 +183,15 @@ class Words:
         return tag_keys(self._vectors, word)
 
     def proposals(self, text: str, most: int = 3) -> list[str]:
-        """Tags in place of a text that is not known: those in it, those like it, or some tags."""
+        """Tags in place of a text that is not known: misspelt, in it, like it, or any tags."""
+        spelt = {key(tag): tag for tag in self.model.tags}
+        misspelt = [spelt[one] for one in difflib.get_close_matches(key(text), spelt, cutoff=0.85)]
         words = [word.strip("\"'“”„.!?():") for word in key(text).split()]
         runs = [" ".join(words[a:b]) for a in range(len(words)) for b in range(a + 1, a + 5)]
         inside = {self.column(run): None for run in runs}
         found = [self.model.tags[column] for column in inside if column is not None]
         some = sorted(self.model.tags, key=lambda tag: not tag.isalpha())  # 00s says little
-        return (found or self.suggest(text, most) or some)[:most]
+        return (misspelt or found or self.suggest(text, most) or some)[:most]
 
     def suggest(self, text: str, most: int = 10) -> list[str]:
         """Tags that begin with a text, then those that hold it, then those written like it."""
