@@ -1,5 +1,9 @@
 """Command lines: running a command, telling its errors, checking the arguments it was given."""
 
+import interrupts  # noqa: F401 - before what takes long
+
+# isort: split
+
 import argparse
 import contextlib
 import errno
