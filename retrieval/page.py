@@ -15,7 +15,6 @@ from itertools import islice
 from pathlib import Path
 from urllib.parse import quote
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
 from errors import UserError
@@ -75,7 +74,7 @@ class Page:
         wanted, hits = self._found(request)
         labels, songs = [one.label for one in wanted], [one.label for one in wanted if one.seed]
         shown = {"labels": labels, "songs": songs, "hits": [self._hit(hit) for hit in hits]}
-        return JSONResponse(shown | {"notes": self._notes(wanted)})
+        return JSONResponse(shown | {"notes": _notes(wanted)})
 
     def map(self, _request: Request) -> Response:
         """Places of the tags, and of songs with their names."""
@@ -137,10 +136,6 @@ class Page:
         if top not in map(str, range(1, MOST_ANSWERS + 1)):
             raise UserError(f"top must be a number from 1 to {MOST_ANSWERS}, not {top[:20]!r}")
         wanted = self._wanted(words, like, without)
-        if _cancels_out(wanted):
-            raise UserError(
-                "nothing is asked for: what to be near and what to keep away from are the same"
-            )
         return wanted, self.searcher.search(wanted, int(top))
 
     def _wanted(self, words: list[str], like: list[str], without: list[str]) -> list[Wanted]:
@@ -183,30 +178,19 @@ class Page:
             "audio": audio_address(song),
         }
 
-    def _notes(self, wanted: Sequence[Wanted]) -> list[str]:
-        """What is done with words that are no tags."""
-        return [
-            f"“{one.word}” is no tag; {self._meaning(one)}"
-            for one in wanted
-            if one.word and self.searcher.words.column(one.word) is None
-        ]
 
-    def _meaning(self, one: Wanted) -> str:
-        parts = self.searcher.words.parts(one.word)
-        read_as = f"it is read as {' + '.join(parts)}, and " if len(parts) > 1 else ""
-        if one.stand_in:
-            return f"{read_as}“{one.stand_in}” stands for it"
-        if read_as:
-            return f"{read_as}their word vectors say what it means"
-        return "its word vector says what it means"
+def _notes(wanted: Sequence[Wanted]) -> list[str]:
+    """What is done with words that are no tags."""
+    return [f"“{one.word}” is no tag; {_meaning(one)}" for one in wanted if one.parts]
 
 
-def _cancels_out(wanted: Sequence[Wanted]) -> bool:
-    """Whether a query is no direction: every song would be as near as any other."""
-    weights = np.array([one.weight for one in wanted], dtype=np.float64)
-    weights /= np.abs(weights).max()
-    place = weights @ np.stack([one.vector for one in wanted])
-    return bool(np.linalg.norm(place) < 1e-5 * np.abs(weights).sum())
+def _meaning(one: Wanted) -> str:
+    read_as = f"it is read as {' + '.join(one.parts)}, and " if len(one.parts) > 1 else ""
+    if one.stand_in:
+        return f"{read_as}“{one.stand_in}” stands for it"
+    if read_as:
+        return f"{read_as}their word vectors say what it means"
+    return "its word vector says what it means"
 
 
 def _quoted(text: str) -> str:

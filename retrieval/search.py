@@ -40,6 +40,8 @@ class Wanted(NamedTuple):
         The tag that stands for the word, where no model was trained.
     word : str
         The word without its weight; '' for a song.
+    parts : tuple of str
+        What a word that is no tag was looked up by: itself, or words that make it up.
     """
 
     label: str
@@ -48,6 +50,7 @@ class Wanted(NamedTuple):
     seed: IndexedSong | None = None
     stand_in: str | None = None
     word: str = ""
+    parts: tuple[str, ...] = ()
 
 
 class Hit(NamedTuple):
@@ -112,7 +115,7 @@ class Searcher:
         Raises
         ------
         UserError
-            Nothing is asked for, or something that is not known.
+            Nothing is asked for, also where all of it cancels out, or something that is not known.
         """
         found = [self._word(word, 1) for word in self.words.in_query(words)]
         found += [self._like(song, takes_files) for song in like]
@@ -120,7 +123,12 @@ class Searcher:
             raise UserError("no WORDS and no --like given: search INDEX smooth jazz, sad")
         if all(one.weight < 0 for one in found):
             raise UserError("only what to keep away from is given: add words to be near")
-        return found + [self._word(word, -1) for word in self.words.in_query(without)]
+        found += [self._word(word, -1) for word in self.words.in_query(without)]
+        if _cancels_out(found):
+            raise UserError(
+                "nothing is asked for: what to be near and what to keep away from are the same"
+            )
+        return found
 
     def _word(self, text: str, sign: int) -> Wanted:
         is_tag = self.words.column(text) is not None
@@ -128,7 +136,8 @@ class Searcher:
         weight = -abs(weight) if sign < 0 else weight
         label, stand_in = f"not {text}" if sign < 0 else text, self.words.stand_in(word)
         vector = self.words.vector(stand_in or word)
-        return Wanted(label, weight, vector, stand_in=stand_in, word=word)
+        parts = tuple(self.words.parts(word))
+        return Wanted(label, weight, vector, stand_in=stand_in, word=word, parts=parts)
 
     def _like(self, text: str, takes_files: bool) -> Wanted:
         whole = self._song(text, takes_files)
@@ -293,3 +302,11 @@ class Searcher:
             chosen.append(hits[best])
             likest = np.maximum(likest, vectors @ vectors[best])
         return chosen
+
+
+def _cancels_out(wanted: Sequence[Wanted]) -> bool:
+    """Whether a query is no direction: every song would be as near as any other."""
+    weights = np.array([one.weight for one in wanted], dtype=np.float64)
+    weights /= np.abs(weights).max()
+    place = weights @ np.stack([one.vector for one in wanted])
+    return bool(np.linalg.norm(place) < 1e-5 * np.abs(weights).sum())

@@ -51,12 +51,20 @@ def hits_table(
         for row in rows
     )
     notes = (
-        f"{one.label!r} is none of the tags: {one.stand_in!r}, the nearest by its word vector, "
-        "stands for it"
+        f"{one.label!r} is none of the tags: {_meaning(one)}"
         for one in wanted
-        if one.stand_in
+        if one.stand_in or len(one.parts) > 1
     )
     return "\n".join([*notes, *("  ".join(cells).rstrip() for cells in padded)])
+
+
+def _meaning(one: Wanted) -> str:
+    """How a word is understood that is not taken as it stands."""
+    parts = " + ".join(map(shown, one.parts))
+    read_as = f"it is read as {parts}, and " if len(one.parts) > 1 else ""
+    if one.stand_in:
+        return f"{read_as}{one.stand_in!r}, the nearest by its word vector, stands for it"
+    return f"{read_as}their word vectors say what it means"
 
 
 def _shown(name: str) -> str:

@@ -177,7 +177,12 @@ class Words:
             )
 
     def parts(self, word: str) -> list[str]:
-        """Words of the vocabulary that a word was looked up by; the vectors must be open."""
+        """Words of the vocabulary that a word was looked up by; none for a tag.
+
+        The vectors must be open.
+        """
+        if self.column(word) is not None:
+            return []
         from preprocessing.words.tag_lookup import tag_keys
 
         return tag_keys(self._vectors, word)

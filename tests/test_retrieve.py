@@ -42,6 +42,19 @@ def test_other_words_and_a_file(small, tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[1].split() == ["1", "1.000", "S0", "Blues"]
     assert to.read_text().splitlines()[0].startswith("1\t0.9999")
+    for command in ("search", "radio"):
+        lines = run_here(RETRIEVE, command, small, "blue-jazz:2").stdout.splitlines()
+        read_as = "it is read as blue + jazz, and their word vectors say what it means"
+        assert lines[0] == f"'blue-jazz:2' is none of the tags: {read_as}"
+        assert lines[1].split()[0] == "score"
+
+
+def test_the_same_to_be_near_and_to_keep_away_from(small):
+    for asked in (("SAD", "--not", "sad"), ("sad:2, sad:-2",), ("--like", "S0", "--like=S0:-1")):
+        for command in ("search", "radio"):
+            refused = run_here(RETRIEVE, command, small, *asked)
+            assert_user_error(refused, "what to be near and what to keep away from are the same")
+    assert run_here(RETRIEVE, "search", small, "sad:2", "--not", "sad").returncode == 0
 
 
 def test_songs_words_and_rules_together(small):

@@ -97,6 +97,12 @@ def test_other_words_by_their_vectors(tmp_path):
             find(known, word)
 
 
+def test_what_a_word_was_looked_up_by(tmp_path):
+    vectors = write_vectors(tmp_path / "small.kv", make_model())
+    wanted = Searcher(make_index(), vectors).wanted("blue-jazz:2, blue, sad", ["S0"])
+    assert [one.parts for one in wanted] == [("blue", "jazz"), ("blue",), (), ()]
+
+
 def test_vectors_that_are_missing_or_others(tmp_path):
     index = make_index()
     with pytest.raises(UserError, match=r"only tags can be searched for.*--vectors FILE.*Blues"):
