@@ -137,6 +137,7 @@ def _of_folder(
         heard=files,
         left_out=heard.reasons,
         repaired=heard.notes,
+        missing=compared.missing,
     )
 
 

@@ -25,6 +25,8 @@ class OfFolder(NamedTuple):
         The files that were to be embedded now.
     left_out, repaired : mapping of Path to str
         Of these file -> why it is not in the index, or what of its sound was cut or repaired.
+    missing : sequence of IndexedSong
+        Songs that an index has, whose file is neither where it was nor found.
     """
 
     moved: Sequence[IndexedSong] = ()
@@ -33,6 +35,7 @@ class OfFolder(NamedTuple):
     heard: Sequence[Path] = ()
     left_out: Mapping[Path, str] = {}
     repaired: Mapping[Path, str] = {}
+    missing: Sequence[IndexedSong] = ()
 
     def tell_changes(self) -> None:
         """Say of how many songs the file is at another place, or another."""

@@ -3,7 +3,8 @@
 Neither is needed to search: `index --add` compares contents where the times are gone.
 """
 
-from collections.abc import Collection, Mapping
+import shlex
+from collections.abc import Collection, Mapping, Sequence
 from os.path import abspath, exists
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from retrieval.embedded_songs import OfFolder
 
 TIMES = "file_times.tsv"  # song id, `known_files.state_of` its file
 REPORT = "audio_report.tsv"  # file, what became of it, why
+MISSING = "missing"  # of a song that the index has; such rows are made anew each time
+MOST_NAMED = 3  # files or songs, on one line
 
 
 def read_times(folder: Path) -> dict[str, str]:
@@ -27,7 +30,7 @@ def read_times(folder: Path) -> dict[str, str]:
 
 def examples(reasons: Mapping[Path, str]) -> str:
     """The first files and what is said of them, on one line."""
-    return some([f"{shown(str(file))} ({why})" for file, why in reasons.items()], 3)
+    return some([f"{shown(str(file))} ({why})" for file, why in reasons.items()], MOST_NAMED)
 
 
 def write_report(folder: Path, of_folder: OfFolder, is_anew: bool) -> None:
@@ -40,6 +43,8 @@ def write_report(folder: Path, of_folder: OfFolder, is_anew: bool) -> None:
     left_out, repaired = of_folder.left_out, of_folder.repaired
     for became, reasons in (("left out", left_out), ("cut or repaired", repaired)):
         rows += [[_place(file), became, shown(why)] for file, why in reasons.items()]
+    for song in of_folder.missing:
+        rows.append([_place(Path(song.audio)), MISSING, f"song {shown(song.song_id)}"])
     with staged(folder) as stage:
         for name, lines in ((TIMES, sorted(times.items())), (REPORT, rows)):
             write_tsv(stage / name, lines) if lines else (folder / name).unlink(missing_ok=True)
@@ -51,6 +56,23 @@ def write_report(folder: Path, of_folder: OfFolder, is_anew: bool) -> None:
         print(
             f"{cut_or_repaired({shown(str(one)): why for one, why in repaired.items()})}; {lists}"
         )
+    if of_folder.missing:
+        _tell_missing(folder, [song.song_id for song in of_folder.missing])
+
+
+def _tell_missing(folder: Path, song_ids: Sequence[str]) -> None:
+    """Say which songs have no file any more, and how to take them out.
+
+    None goes by itself: a disk may only be out of reach.
+    """
+    whose = "song whose file is" if len(song_ids) == 1 else "songs whose files are"
+    few = [f"--song={one}" if one.startswith("-") else one for one in song_ids]
+    few = [shlex.quote(shown(one)) for one in few] if len(few) <= MOST_NAMED else ["SONG..."]
+    command = " ".join(["python -u retrieve.py remove", shlex.quote(str(folder)), *few])
+    print(
+        f"{len(song_ids)} {whose} missing: {some(list(map(shown, song_ids)), MOST_NAMED)}; "
+        f"{folder / REPORT} lists them all; take out what is gone for good: {command}"
+    )
 
 
 def _of_others(report: Path, heard: Collection[Path]) -> list[list[str]]:
@@ -60,7 +82,8 @@ def _of_others(report: Path, heard: Collection[Path]) -> list[list[str]]:
     except UserError:  # damaged
         return []
     ours = {_place(file) for file in heard}
-    return [row for row in rows if row[0] not in ours and ("\\" in row[0] or exists(row[0]))]
+    others = [row for row in rows if row[0] not in ours and row[1] != MISSING]
+    return [row for row in others if "\\" in row[0] or exists(row[0])]
 
 
 def _place(file: Path) -> str:

@@ -27,6 +27,9 @@ class Compared(NamedTuple):
         Song ids of files that the index lacks, and of those that are others than it has heard.
     moved : list of IndexedSong
         Songs of the index whose file is here now, with that place.
+    missing : list of IndexedSong
+        Songs of the index whose file is not where it was, nor found in the folder: one that was
+        moved and replaced as well is new to the index.
     times : dict of str to str
         Song id -> `state_of` its file, for those that have been compared and are the same.
     """
@@ -34,6 +37,7 @@ class Compared(NamedTuple):
     new: dict[Path, str]
     again: dict[Path, str]
     moved: list[IndexedSong]
+    missing: list[IndexedSong]
     times: dict[str, str]
 
 
@@ -46,10 +50,14 @@ def compare(
     pairs = [(file, at.get(str(file.resolve()))) for file in files]
     again, same = _changed([(file, song) for file, song in pairs if song], times)
     strangers = [file for file, song in pairs if song is None]
-    moved = _moved(strangers, folder, songs)
+    here = {song.audio for _, song in pairs if song}
+    named = (song for song in songs if song.audio and song.audio not in here)
+    lost = [song for song in named if not os.path.isfile(song.audio)]
+    moved = _moved(strangers, folder, lost)
     new = new_ids([file for file in strangers if file not in moved], folder, songs)
-    same |= {song.song_id: state_of(file) for file, song in moved.items()}
-    return Compared(new, again, list(moved.values()), same)
+    found = {song.song_id: state_of(file) for file, song in moved.items()}
+    missing = [song for song in lost if song.song_id not in found]
+    return Compared(new, again, list(moved.values()), missing, same | found)
 
 
 def state_of(file: Path) -> str:
@@ -84,17 +92,14 @@ def _changed(
 def _moved(
     strangers: list[Path], folder: Path, songs: Sequence[IndexedSong]
 ) -> dict[Path, IndexedSong]:
-    """Files at new places -> songs whose own file is gone, and has that content.
+    """Files at new places -> those of songs, whose own files are gone, that have that content.
 
     Where the content is not known, the song id tells.
     """
     moved: dict[Path, IndexedSong] = {}
-    if not strangers:
-        return moved
     lost: dict[str, list[IndexedSong]] = defaultdict(list)
     for song in songs:
-        if song.audio and not os.path.isfile(song.audio):
-            lost[song.digest or normal_form(song.song_id)].append(song)
+        lost[song.digest or normal_form(song.song_id)].append(song)
     few = len(strangers) < 100 or not lost
     for file in progress(strangers, "comparing files", unit=" files", disable=few):
         if not fits_a_table(file):

@@ -119,6 +119,23 @@ def test_files_that_moved_are_known_by_what_they_hold_and_copies_by_their_names(
     assert [song.song_id for song in made.songs] == ["new.wav"]
 
 
+def test_songs_whose_file_is_nowhere_are_told(hearing, tmp_path):
+    write(tmp_path / "a", "moved.wav", "replaced.wav", "stays.wav")
+    known: list[IndexedSong] = []
+    added(hearing, tmp_path / "a", known)
+    known.append(IndexedSong("of a data set"))
+    for name in ("moved", "replaced"):
+        (tmp_path / "b").mkdir(exist_ok=True)
+        (tmp_path / f"a/{name}.wav").rename(tmp_path / f"b/{name}.wav")
+    (tmp_path / "b/replaced.wav").write_text("another")
+    for folder in ("b", "a"):
+        made = embed_folder(hearing, tmp_path / folder, known)
+        known += made.songs
+        gone = {"a": ["moved.wav", "replaced.wav"], "b": ["replaced.wav"]}[folder]
+        assert [song.song_id for song in made.of_folder.missing] == gone
+    assert [song.song_id for song in known[4:]] == ["b/replaced.wav"]
+
+
 def test_a_file_that_was_replaced_is_embedded_again(hearing, tmp_path, monkeypatch):
     write(tmp_path / "a", "x.wav", "y.wav", "z.wav")
     first = embed_folder(hearing, tmp_path / "a")

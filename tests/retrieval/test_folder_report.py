@@ -5,6 +5,7 @@ import pytest
 from dataset.files import read_tsv
 from retrieval.embedded_songs import OfFolder
 from retrieval.folder_report import REPORT, TIMES, read_times, write_report
+from retrieval.song_index import IndexedSong
 
 
 @pytest.fixture
@@ -45,3 +46,23 @@ def test_what_is_said_of_other_files_stays_until_the_index_is_made_anew(folder, 
     assert read_times(folder) == {}
     write_report(folder, OfFolder(), True)
     assert not list(folder.iterdir())
+
+
+def test_songs_without_a_file_are_told_with_the_command_that_takes_them_out(folder, capsys):
+    def told(*song_ids):
+        missing = [IndexedSong(one, audio=f"/gone/{one}") for one in song_ids]
+        write_report(folder, OfFolder(missing=missing), is_anew=False)
+        rows = read_tsv(folder / REPORT, 3) if missing else []
+        assert rows == [[f"/gone/{one}", "missing", f"song {one}"] for one in song_ids]
+        return capsys.readouterr().out
+
+    lists = f"{folder / REPORT} lists them all; take out what is gone for good: "
+    remove = f"python -u retrieve.py remove {folder}"
+    one = f"1 song whose file is missing: 1.wav; {lists}{remove} 1.wav\n"
+    assert told("1.wav") == told("1.wav") == one
+    two = told("a b.wav", "-c.wav")
+    assert two.startswith("2 songs whose files are missing: a b.wav, -c.wav; ")
+    assert two.endswith(f": {remove} 'a b.wav' --song=-c.wav\n")
+    four = told("1", "2", "3", "4")
+    assert four == f"4 songs whose files are missing: 1, 2, 3 and 1 more; {lists}{remove} SONG...\n"
+    assert told() == "" and not (folder / REPORT).exists()

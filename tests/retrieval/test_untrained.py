@@ -189,6 +189,8 @@ def test_music_that_moved_and_a_file_that_was_replaced(wheel, music, tmp_path, t
     soundfile.write(album / "1.wav", chords(4, 16000, seed=8), 16000)
     moved = index(album, "--add")
     assert "4 songs have moved: their files are found anew\n1 song added\n" in moved
+    remove = f"python -u retrieve.py remove {at} 1.wav\n"  # moved and replaced: no one can link it
+    assert "\n1 song whose file is missing: 1.wav; " in moved and remove in moved
     found = {song.song_id: song.audio for song in read_index(at).songs()}
     assert found["0.wav"] == str(album / "0.wav") and found["alb2/1.wav"] == str(album / "1.wav")
     soundfile.write(album / "2.wav", chords(4, 16000, seed=7), 16000)
@@ -202,6 +204,8 @@ def test_music_that_moved_and_a_file_that_was_replaced(wheel, music, tmp_path, t
     np.testing.assert_allclose(now.vectors([now.row_of("2.wav")])[0], place, atol=1e-3)
     assert "there is nothing to add" in index(album, "--add")
     assert "has changed" not in retrieve("search", at, "--like", album / "2.wav").stdout
+    assert remove in index(album, "--add") and retrieve("remove", at, "1.wav").returncode == 0
+    assert "missing" not in index(album, "--add")
 
 
 def test_another_wheel_is_refused(wheel, music, tmp_path):
