@@ -135,7 +135,8 @@ def spread_chunks(
     n_frames = torch.tensor([len(mel)]).expand(n_chunks)
     first = spread_first(n_frames[:1], length, n_chunks)[0]
     starts = torch.zeros_like(first)
-    chunks = cut(torch.from_numpy(mel), starts, n_frames, first, length, past_end)
+    frames = np.require(mel, requirements="W")  # of a store it may not be, as torch has it
+    chunks = cut(torch.from_numpy(frames), starts, n_frames, first, length, past_end)
     return chunks.float().transpose(1, 2)
 
 

@@ -278,6 +278,18 @@ def test_a_song_of_one_frame_is_padded_with_silence():
     assert (chunk[:, :, 0] == 0).all() and (chunk[:, :, 1:] == FLOOR_DB).all()
 
 
+@pytest.mark.filterwarnings("error")
+def test_chunks_of_a_song_of_a_store_which_may_not_be_written():
+    mel = MELS["SONGB"].copy()
+    mel.flags.writeable = False
+    chunks = torch.from_numpy(MELS["SONGB"][None, :3]).float().transpose(1, 2)
+    torch.set_warn_always(True)  # not once in a process
+    try:
+        assert torch.equal(spread_chunks(mel, 3, 2)[:1], chunks)
+    finally:
+        torch.set_warn_always(False)
+
+
 @pytest.mark.skipif(not hasattr(os, "posix_fadvise"), reason="this system takes no advice")
 def test_a_stretch_behind_the_end_asks_the_disk_for_nothing(tmp_path, monkeypatch):
     store = open_mel_store(write_packed(tmp_path / "data"), [])
