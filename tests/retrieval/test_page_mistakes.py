@@ -138,6 +138,15 @@ def test_all_else_goes_on_without_tags_and_map(browser, address):
         until(browser, lambda _, at=place: "The server does not answer" in one(browser, at).text)
 
 
+def test_who_allows_no_scripts_is_told_so(browser, address):
+    says = "This page needs JavaScript to show songs"
+    open_page(browser, address)
+    assert says not in one(browser, "body").text
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    browser.get(address)
+    assert says in one(browser, "body").text
+
+
 def test_words_from_right_to_left_turn_nothing_round(browser):
     word = "שלום"
     with served(make_index(4, tags=[word, "jazz"])) as port:
