@@ -68,6 +68,7 @@ class Words:
         self._vectors: KeyedVectors | None = None
         self._column = {key(tag): column for column, tag in enumerate(model.tags)}
         self._column |= {plain(tag): column for column, tag in enumerate(model.tags)}
+        self._spelt = {key(tag): tag for tag in model.tags}
         self._takes_semicolons = not any(";" in tag for tag in model.tags)
         self._most_pieces = 1 + max((tag.count(",") for tag in model.tags), default=0)
 
@@ -189,8 +190,8 @@ class Words:
 
     def proposals(self, text: str, most: int = 3) -> list[str]:
         """Tags in place of a text that is not known: misspelt, in it, like it, or any tags."""
-        spelt = {key(tag): tag for tag in self.model.tags}
-        misspelt = [spelt[one] for one in difflib.get_close_matches(key(text), spelt, cutoff=0.85)]
+        like_it = difflib.get_close_matches(key(text), self._spelt, cutoff=0.85)
+        misspelt = [self._spelt[one] for one in like_it]
         words = [word.strip("\"'“”„.!?():") for word in key(text).split()]
         runs = [" ".join(words[a:b]) for a in range(len(words)) for b in range(a + 1, a + 5)]
         inside = {self.column(run): None for run in runs}
@@ -201,10 +202,10 @@ class Words:
     def suggest(self, text: str, most: int = 10) -> list[str]:
         """Tags that begin with a text, then those that hold it, then those written like it."""
         wanted = key(text.strip())
-        spelt = {key(tag): tag for tag in self.model.tags}
-        found = sorted((one for one in spelt if wanted in one), key=lambda one: one.find(wanted))
-        found += [one for one in difflib.get_close_matches(wanted, spelt) if one not in found]
-        return [spelt[one] for one in found[:most]]
+        found = [one for one in self._spelt if wanted in one]
+        found.sort(key=lambda one: one.find(wanted))
+        found += [one for one in difflib.get_close_matches(wanted, self._spelt) if one not in found]
+        return [self._spelt[one] for one in found[:most]]
 
     def _hint(self, word: str) -> str:
         """The tags that are written most like a word, or some tags."""

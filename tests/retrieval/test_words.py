@@ -104,3 +104,13 @@ def test_what_is_no_weight(number):
         UserError, match=r"^'jazz:.*' has no weight that can be used: give a plain number above or"
     ):
         split_weight(f"jazz:{number}")
+
+
+def test_tags_are_spelt_once(monkeypatch):
+    known = Words(make_model())
+    spelt = []
+    monkeypatch.setattr("retrieval.words.key", lambda text: spelt.append(text) or text.casefold())
+    assert known.suggest("jazz") == ["jazz", "smooth jazz"] and known.proposals("bluess") == [
+        "Blues"
+    ]
+    assert spelt and not {*spelt} & {*known.model.tags} - {"jazz"}
