@@ -1,6 +1,7 @@
 """Several processes train as one: the same losses, metrics and gradients; and how they end."""
 
 import csv
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -163,16 +164,62 @@ def is_there(pid: int) -> bool:
         return False
 
 
+def wait_beside(_first: object) -> None:
+    """What a helper does that waits for the first process to begin."""
+    time.sleep(600)
+
+
+def first_alone(pid_file: Path) -> None:
+    """What a first process does before a training has begun: its helpers are there, no more."""
+    with helpers(2, wait_beside, None):
+        pid_file.write_text(str(children(os.getpid())[0]))
+        time.sleep(600)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux")
+def test_a_helper_that_waits_for_the_first_process_ends_with_it(tmp_path):
+    pid_file = tmp_path / "helper"
+    first = multiprocessing.get_context("spawn").Process(target=first_alone, args=(pid_file,))
+    first.start()
+    helper = wait_for(lambda: pid_file.is_file() and int(pid_file.read_text() or 0))
+    first.kill()
+    first.join()
+    wait_for(lambda: not is_there(helper), 30)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux")
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("when", ["helper starts", "helper waits", "training"])
+def test_a_signal_to_all_processes_is_answered_by_the_first(data, tmp_path, stop, when):
+    with start_training(data, tmp_path, start_new_session=True) as first:
+        (helper,) = wait_for(lambda: children(first.pid))
+        if when == "helper waits":
+            wait_for(lambda: b"torch" in Path(f"/proc/{helper}/maps").read_bytes())
+        elif when == "training":
+            wait_for((tmp_path / "last.ckpt").is_file)
+        os.killpg(first.pid, stop)  # as terminals and batch systems do
+        _, err = first.communicate(timeout=120)
+    assert first.returncode == 128 + stop and "Traceback" not in err
+    assert ("--resume with" in err) == (when == "training")
+    wait_for(lambda: not is_there(helper))
+
+
+def start_training(data: Path, to: Path, **how) -> subprocess.Popen:
+    """Start a training without end by two processes."""
+    command = [sys.executable, "-u", ROOT / "main.py", "--mode", "TRAIN", "--data_path", data]
+    command += ["--model_save_path", to, "--n_processes", "2", *SMALL]
+    command += ["--input_type", "cf", "--n_epochs", "100000"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(list(map(str, command)), **pipes, **how)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux")
 @pytest.mark.parametrize("who", ["helper", "first", "stop"])
 def test_no_process_is_left_alone(data, tmp_path, who):
-    command = [sys.executable, "-u", ROOT / "main.py", "--mode", "TRAIN", "--data_path", data]
-    command += ["--model_save_path", tmp_path, "--n_processes", "2", *SMALL]
-    command += ["--input_type", "cf", "--n_epochs", "100000"]
-    with subprocess.Popen(
-        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as first:
+    with start_training(data, tmp_path) as first:
         (helper,) = wait_for(lambda: children(first.pid))
         wait_for((tmp_path / "last.ckpt").is_file)
         if who == "stop":
@@ -181,7 +228,7 @@ def test_no_process_is_left_alone(data, tmp_path, who):
             os.kill(helper if who == "helper" else first.pid, signal.SIGKILL)
         out, err = first.communicate(timeout=60)
     wait_for(lambda: not is_there(helper))
-    done = subprocess.CompletedProcess(command, first.returncode, out, err)
+    done = subprocess.CompletedProcess(first.args, first.returncode, out, err)
     if who == "helper":
         assert_user_error(done, "ended with exit code -9", "--n_processes")
     elif who == "stop":
