@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from command_line import names_in, run_or_explain
+from command_line import run_or_explain
 from dataset.directory import Dataset, open_dataset
 from dataset.files import SPLITS, normal_form, read_songs
-from experiments.mfcc import song_features
+from experiments.mfcc import feature_names, song_features
 from experiments.runs import (
     BALANCED_WEIGHTED,
     CULTURAL,
@@ -194,7 +194,7 @@ def main() -> None:
     parser.add_argument("--variant", **VARIANT)
     given = parse_command(parser)
     recipes = variant_columns(given.variants) if given.variants else RECIPES
-    compare_similar(given, names_in(given.features), recipes)
+    compare_similar(given, feature_names(given.features), recipes)
 
 
 if __name__ == "__main__":
