@@ -12,6 +12,7 @@ that is there.
 import argparse
 import copy
 import statistics
+from dataclasses import asdict
 
 import torch
 
@@ -78,7 +79,7 @@ def options_table(experiments: dict[str, Found]) -> str:
     for experiment, found in experiments.items():
         for column, runs in found.items():
             made_by = [one["made_by"] for one in runs]
-            options = made_by[0]["options"]
+            options = asdict(Options()) | made_by[0]["options"]  # what came later was default
             changed = (
                 f"--{name} {options[name]}"
                 for name in (*MODEL_OPTIONS, *BEYOND_MODEL)
