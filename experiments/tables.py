@@ -5,6 +5,7 @@
 """
 
 import json
+import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -41,15 +42,17 @@ def read_results(folder: Path) -> dict:
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], n_words: int = 1) -> str:
     """Markdown table with columns wide enough to be read as it stands.
 
-    The first `n_words` columns hold words and are set to the left, numbers to the right.
+    The first `n_words` columns hold words and are set to the left, numbers to the right. A `|` in a
+    cell, as tags and categories may have it, is escaped unless it is already.
     """
-    columns = list(zip(header, *rows, strict=True))
+    table = [[re.sub(r"(?<!\\)\|", r"\|", cell) for cell in row] for row in (header, *rows)]
+    columns = list(zip(*table, strict=True))
     widths = [max(3, *map(len, column)) for column in columns]
     pads: list[Any] = [str.ljust] * n_words + [str.rjust] * (len(columns) - n_words)
     rule = ["-" * width for width in widths[:n_words]]
     rule += ["-" * (width - 1) + ":" for width in widths[n_words:]]
     lines = []
-    for row in (header, rule, *rows):
+    for row in (table[0], rule, *table[1:]):
         cells = (pad(cell, width) for pad, cell, width in zip(pads, row, widths, strict=True))
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"

@@ -173,6 +173,7 @@ def _results(results: dict | None) -> str:
     groups = {"all tags": results} | results["categories"]
     for label, one in groups.items():
         cells = ["" if one[name] is None else f"{one[name]:.4f}" for name in METRICS]
+        label = label.replace("|", r"\|")  # a tag category may have it
         rows.append(f"| {label} | " + " | ".join(cells) + " |")
     chance = f"Ranking at random reaches a MAP of {results['chance_map']:.4f}."
     return "\n".join([f"On {songs}:", "", *rows, "", chance])

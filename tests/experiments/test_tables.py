@@ -34,6 +34,14 @@ def test_table_has_all_tags_and_categories():
     ]
 
 
+def test_a_bar_in_a_category_begins_no_cell():
+    found = {"spec": [results(0.75, 0.25)]}
+    categories = found["spec"][0]["categories"]
+    categories["r&b|soul"] = categories.pop("genre")
+    assert r"| MAP r&b\|soul (3) | 0.7500 |" in results_table(found)
+    assert r"| a\|b | 1 |" in markdown(("a", "b"), [(r"a\|b", "1")]).replace("   ", " ")
+
+
 def test_several_runs_give_mean_and_deviation():
     table = results_table({"spec": [results(0.5, 0.5), results(0.7, 0.7)]})
     assert "| MAP              | 0.6000 ± 0.1414 |    0.1000 |" in table

@@ -179,6 +179,10 @@ def test_the_card_names_the_files_that_the_model_read(cultural, shared_dataset_d
     assert "those of `sub_ix_to_cf.npy` in" in text and "those of `moods_songs.npy` in" in text
     assert "A row of zeros in `sub_ix_to_cf.npy` is not known" in text
     assert f"`{options.w2v_type}_emb.pkl`" in text  # published: one file serves both sets
+    means = dict.fromkeys(METRICS, 0.5)
+    tested = {"n_songs": 3, "n_tags": 1, "split": "test", "chance_map": 0.1} | means
+    text = card(open_trained(cultural), 3, tested | {"categories": {"r&b|soul": means}})
+    assert r"| r&b\|soul | 0.5000 | 0.5000 | 0.5000 |" in text
     alone = card(open_trained(cultural), 3, None)  # to which zeros are a vector as any other
     assert "those of `ix_to_cf.npy` in" in alone and "zeros" not in alone
 
