@@ -127,12 +127,22 @@ def score(trained: Trained) -> dict:
     return collect_results(solver.per_tag, dataset, "test")
 
 
+def _result_file(checkpoint: Path, chosen: str) -> Path:
+    """File for the results of a checkpoint; `UserError` before the test if it cannot be written."""
+    if chosen != NOT_GIVEN:
+        return writable_file(chosen)
+    file = checkpoint.with_name("results.json")
+    try:
+        return writable_file(file)
+    except UserError:
+        raise UserError(f"{file} cannot be written: give --result_path another file") from None
+
+
 def test(given: dict[str, Any]) -> None:
     """Test a checkpoint, by options as given; print the tables and write `results.json`."""
     trained = open_trained(given)
     path, solver, options, dataset = trained
-    chosen = options.result_path
-    result_path = path.parent / "results.json" if chosen == NOT_GIVEN else writable_file(chosen)
+    result_path = _result_file(path, options.result_path)
     results = score(trained)
     tested_by = {"data_path": str(dataset.path), "versions": versions(), "git": git_revision()}
     tested_by["test songs"] = digest_of_test(dataset)
