@@ -135,6 +135,31 @@ def test_one_process_has_all_and_asks_nobody():
     assert torch.equal(norm(rows), shared(rows))
 
 
+SLURM = {"JOB_ID": "1", "JOB_NAME": "night", "NTASKS": "1", "NTASKS_PER_NODE": "1", "NNODES": "1"}
+SLURM = {f"SLURM_{name}": value for name, value in SLURM.items()}
+SLURM |= {f"SLURM_{name}": "0" for name in ("PROCID", "LOCALID", "NODEID")}
+TORCHRUN = {"RANK": "0", "WORLD_SIZE": "1", "GROUP_RANK": "0", "TORCHELASTIC_RUN_ID": "1"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", [SLURM, TORCHRUN])
+def test_processes_are_counted_by_the_option_within_a_job_of_one(
+    data, tmp_path, monkeypatch, launcher
+):
+    """As one task of the batch system each would train the whole, into the same folder."""
+    for name, value in launcher.items():
+        monkeypatch.setenv(name, value)
+    train(data, tmp_path, 2, "--input_type", "cf", "--n_epochs", "1")
+    assert [file.name for file in (tmp_path / "logs").iterdir()] == ["version_0"]
+
+
+def test_a_job_of_several_tasks_trains_by_one_process(data, tmp_path, monkeypatch):
+    for name, value in (SLURM | {"SLURM_NTASKS": "4"}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("SLURM_NTASKS_PER_NODE")
+    train(data, tmp_path, 1, "--input_type", "cf", "--n_epochs", "1")
+
+
 # ---------------------------------------------------------------- how they end
 
 
