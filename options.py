@@ -232,6 +232,7 @@ class Options:
 
 MODEL_OPTIONS = tuple(one.name for one in fields(Options) if one.metadata["of_model"])
 CARRIED_OPTIONS = ("n_epochs", "early_stopping", "precision", "num_chunk")  # unless given anew
+OPTIONS_OF_TEST = ("num_chunk", "precision")  # which a test may have otherwise than the training
 TRIPLET_OPTIONS = {"is_weighted", "negative_weighting", "anchors_per_song", "margin"}
 AUDIO_OPTIONS = {"init", "wheel", "num_workers", "num_chunk", "input_length", "cache", "compile"}
 USED_IN_TEST = {"input_type", "fusion", "w2v_type", "is_subset", "input_length"}  # of MODEL_OPTIONS

@@ -15,7 +15,7 @@ from dataset.files import user_path
 from dataset.moving import alone, finish_moves
 from dataset.writing import staged, writable_file
 from errors import UserError
-from options import NOT_GIVEN, Options, merge_options, tell_idle
+from options import NOT_GIVEN, OPTIONS_OF_TEST, Options, merge_options, tell_idle
 from processes import helpers
 from results import collect_results, format_results, git_revision, versions, write_results
 from threads import shared_cores
@@ -146,6 +146,7 @@ def test(given: dict[str, Any]) -> None:
     results = score(trained)
     tested_by = {"data_path": str(dataset.path), "versions": versions(), "git": git_revision()}
     tested_by["test songs"] = digest_of_test(dataset)
+    tested_by["options"] = {name: getattr(options, name) for name in OPTIONS_OF_TEST}
     results["made_by"] = {
         **solver.hparams.made_by,
         "train_seconds": solver.train_seconds,

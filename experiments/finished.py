@@ -110,6 +110,7 @@ def check_finished(jobs: Sequence[Job], holding: Sequence[dict[str, Any]]) -> No
         if job.results.is_file():
             found = read_results(job.folder)
             _check_options(job, job.results, found["made_by"])
+            _check_test(job, found["made_by"])
             _check_data(job, job.results, found["made_by"], _tested(found), holds)
             made_by = found["made_by"].get("git_revision")
             if made_by != now or str(now).endswith("-dirty"):  # which may be changed otherwise
@@ -149,6 +150,23 @@ def _check_options(job: Job, file: Path, made_by: dict) -> None:
         raise UserError(
             f"{file} is from a run with --{name} {then}, not {now}: give another RESULT_DIR, or "
             f"remove {job.folder}"
+        )
+
+
+def _check_test(job: Job, made_by: dict) -> None:
+    """Raise `UserError` if the model was tested by hand since, in another way than in training."""
+    asked = merge_options(job.given).to_store()
+    for name, then in made_by.get("tested_by", {}).get("options", {}).items():
+        if then != asked[name]:
+            raise UserError(
+                f"{job.results} is from a test with --{name} {then}, not {asked[name]}: remove it, "
+                "and the model is tested again"
+            )
+    tested = Path(made_by.get("checkpoint", "best.ckpt")).name
+    if tested != "best.ckpt":
+        raise UserError(
+            f"{job.results} is from a test of {tested}, not of best.ckpt: remove it, and that is "
+            "tested"
         )
 
 
