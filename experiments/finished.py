@@ -14,7 +14,7 @@ from checkpoint import open_asked, read_checkpoint
 from data_loader import RetrievalData
 from dataset.directory import differing, digest_of_test, fingerprint
 from errors import UserError
-from experiments.tables import read_results
+from experiments.tables import digest_told, n_positive, read_results
 from options import CARRIED_OPTIONS, MODEL_OPTIONS, Options, merge_options
 from results import git_revision
 from trainer import check_machine
@@ -69,8 +69,8 @@ def _contents(column: str, asked: Options) -> dict[str, Any]:
     except UserError as error:
         raise UserError(f"{column}: {error}") from None
     tested = dataset.song_tags[dataset.splits["test"]]  # (n, T)
-    n_positive = dict(zip(dataset.tags, tested.sum(axis=0).tolist(), strict=True))
-    of_test = {N_TESTED: len(tested), TAGS_TESTED: n_positive, TESTED: digest_of_test(dataset)}
+    of_tags = dict(zip(dataset.tags, tested.sum(axis=0).tolist(), strict=True))
+    of_test = {N_TESTED: len(tested), TAGS_TESTED: of_tags, TESTED: digest_of_test(dataset)}
     return fingerprint(dataset) | of_test
 
 
@@ -172,9 +172,8 @@ def _check_test(job: Job, made_by: dict) -> None:
 
 def _tested(found: dict) -> dict[str, Any]:
     """What is known of the test that results are from; older ones know less."""
-    tags = {tag: one["n_positive"] for tag, one in found["tags"].items()}
-    tested = {N_TESTED: found["n_songs"], TAGS_TESTED: tags}
-    digest = found["made_by"].get("tested_by", {}).get("test songs")
+    tested = {N_TESTED: found["n_songs"], TAGS_TESTED: n_positive(found)}
+    digest = digest_told(found)
     return tested | ({TESTED: digest} if digest else {})
 
 

@@ -71,13 +71,23 @@ def first_run(found: Found) -> dict:
     return next(iter(found.values()))[0]
 
 
+def n_positive(results: dict) -> dict[str, int]:
+    """How many test songs bear each tag."""
+    return {tag: one["n_positive"] for tag, one in results["tags"].items()}
+
+
+def digest_told(results: dict) -> str | None:
+    """SHA-256 of the test songs and their tags, which older results do not tell."""
+    return results["made_by"].get("tested_by", {}).get("test songs")
+
+
 def check_comparable(found: Found) -> None:
     """Raise `UserError` unless all were tested on the same songs with the same tags."""
     (first, (ours, *_)), *_ = found.items()
     for name, runs in found.items():
         for theirs in runs:
             same = all(ours[key] == theirs[key] for key in ("n_songs", "n_tags", "chance_map"))
-            if not same:
+            if not same or n_positive(ours) != n_positive(theirs):
                 raise UserError(f"{first} and {name} are from different test songs or tags")
             if ours["categories"].keys() != theirs["categories"].keys():
                 raise UserError(

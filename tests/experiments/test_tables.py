@@ -68,6 +68,14 @@ def test_results_of_different_data_never_stand_in_one_table(other):
         results_table(found)
 
 
+def test_as_many_songs_with_other_tags_are_another_test():
+    """Other splits of songs with one tag each have the same chance, which depends on the sum."""
+    other = results(1, 1)
+    other["tags"]["rock"]["n_positive"], other["tags"]["jazz"]["n_positive"] = 3, 1
+    with pytest.raises(UserError, match="spec and cf are from different test songs or tags"):
+        results_table({"spec": [results(1, 1)], "cf": [other]})
+
+
 def trained(**options) -> dict:
     return results(1, 1) | {"made_by": {"options": options}}
 
