@@ -239,7 +239,7 @@ USED_IN_TEST = {"input_type", "fusion", "w2v_type", "is_subset", "input_length"}
 IDLE_OPTIONS = {  # which do nothing in a mode
     "TRAIN": {"model_load_path", "result_path"},
     "TEST": (set(MODEL_OPTIONS) - USED_IN_TEST)
-    | {"n_epochs", "early_stopping", "resume", "model_save_path", "compile", "wheel"}
+    | {"n_epochs", "early_stopping", "resume", "model_save_path", "compile", "wheel", "n_processes"}
     | {"neptune_project", "neptune_api_key"},
 }
 

@@ -315,8 +315,11 @@ def test_audio_options_say_that_they_are_idle_with_cf(shared_dataset_dir, tmp_pa
 
 
 def test_idle_options_of_a_mode_are_told(trained, shared_dataset_dir, capsys):
-    test_model(trained, shared_dataset_dir, "--n_epochs", "7", "--resume")
-    assert "no effect with --mode TEST: --n_epochs, --resume\n" in capsys.readouterr().out
+    test_model(trained, shared_dataset_dir, "--n_epochs", "7", "--n_processes", "2", "--resume")
+    assert (
+        "no effect with --mode TEST: --n_epochs, --n_processes, --resume\n"
+        in capsys.readouterr().out
+    )
 
 
 def test_the_neptune_key_is_never_stored(trained, shared_dataset_dir):

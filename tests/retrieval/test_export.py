@@ -153,6 +153,16 @@ def test_the_card_says_what_is_known(cultural, exported, tmp_path):
     assert f"| all tags | {results['map']:.4f} |" in text
 
 
+def test_damaged_results_beside_a_model_are_told(cultural, tmp_path):
+    shutil.copy(Path(cultural["model_load_path"]) / "best.ckpt", tmp_path)
+    made_by = {"checkpoint": "best.ckpt"}
+    for damaged in ("{", "[]", "{}", json.dumps({"made_by": made_by, "map": 0.5})):
+        (tmp_path / "results.json").write_text(damaged)
+        with pytest.raises(UserError, match=r"results\.json is damaged: run --mode TEST again"):
+            export.export_model(cultural | {"model_load_path": str(tmp_path)}, tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("mel", "n_mels", "scale"),
     [("own", 128, "10 log10(power), in dB"), ("musicnn", 96, "log10(10000 power + 1)")],
