@@ -232,13 +232,14 @@ class Options:
 
 MODEL_OPTIONS = tuple(one.name for one in fields(Options) if one.metadata["of_model"])
 CARRIED_OPTIONS = ("n_epochs", "early_stopping", "precision", "num_chunk")  # unless given anew
+OPTIONS_OF_TEST = ("num_chunk", "precision")  # which a test may have otherwise than the training
 TRIPLET_OPTIONS = {"is_weighted", "negative_weighting", "anchors_per_song", "margin"}
 AUDIO_OPTIONS = {"init", "wheel", "num_workers", "num_chunk", "input_length", "cache", "compile"}
 USED_IN_TEST = {"input_type", "fusion", "w2v_type", "is_subset", "input_length"}  # of MODEL_OPTIONS
 IDLE_OPTIONS = {  # which do nothing in a mode
     "TRAIN": {"model_load_path", "result_path"},
     "TEST": (set(MODEL_OPTIONS) - USED_IN_TEST)
-    | {"n_epochs", "early_stopping", "resume", "model_save_path", "compile", "wheel"}
+    | {"n_epochs", "early_stopping", "resume", "model_save_path", "compile", "wheel", "n_processes"}
     | {"neptune_project", "neptune_api_key"},
 }
 

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from multiprocessing import resource_tracker
 from typing import Any
 
 import torch
@@ -122,7 +123,7 @@ def helpers(n_processes: int, work: Callable[..., object], *arguments: Any) -> I
     """Let `work(*arguments)` run in the other processes, so that all of them are `n_processes`.
 
     They print nothing. When one ends before its time, so does this one, in a sentence; when this
-    one is killed, the others find their connection closed, and end. `work` does what this process
+    one is killed, the others end. `work` does what this process
     does meanwhile; it is of a module, so that other processes can import it.
     """
     if n_processes == 1:
@@ -137,9 +138,10 @@ def helpers(n_processes: int, work: Callable[..., object], *arguments: Any) -> I
         for _ in range(1, n_processes)
     ]
     before = {name: os.environ.get(name) for name in ENVIRONMENT}
-    for number, process in enumerate(started, start=1):
-        os.environ.update(_place_in_environment(number, port))  # which it takes over
-        process.start()
+    with _signals_held():
+        for number, process in enumerate(started, start=1):
+            os.environ.update(_place_in_environment(number, port))  # which it takes over
+            process.start()
     os.environ.update(_place_in_environment(0, port))
     done = threading.Event()
     threading.Thread(target=_watch, args=(started, done), daemon=True).start()
@@ -167,13 +169,35 @@ def _place_in_environment(number: int, port: str) -> dict[str, str]:
     return dict(zip(ENVIRONMENT, (str(number), "0", "127.0.0.1", port), strict=True))
 
 
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """Let what is started meanwhile never hear of Ctrl-C or SIGTERM, not even as it is loaded.
+
+    Terminals and batch systems send them to all processes at once; the first acts for all.
+    """
+    resource_tracker.ensure_running()  # it is started first, and would let them through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _help(work: Callable[..., object], arguments: tuple) -> None:
     """What another process does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first acts
+    threading.Thread(target=_end_with_the_first, daemon=True).start()
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
     work(*arguments)
+
+
+def _end_with_the_first() -> None:
+    """End this process when the first one is killed: it may be waiting for that one to begin."""
+    first = multiprocessing.parent_process()
+    if first:
+        first.join()
+        os._exit(1)
 
 
 def _watch(started: list, done: threading.Event) -> None:

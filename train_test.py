@@ -15,7 +15,7 @@ from dataset.files import user_path
 from dataset.moving import alone, finish_moves
 from dataset.writing import staged, writable_file
 from errors import UserError
-from options import NOT_GIVEN, Options, merge_options, tell_idle
+from options import NOT_GIVEN, OPTIONS_OF_TEST, Options, merge_options, tell_idle
 from processes import helpers
 from results import collect_results, format_results, git_revision, versions, write_results
 from threads import shared_cores
@@ -127,15 +127,26 @@ def score(trained: Trained) -> dict:
     return collect_results(solver.per_tag, dataset, "test")
 
 
+def _result_file(checkpoint: Path, chosen: str) -> Path:
+    """File for the results of a checkpoint; `UserError` before the test if it cannot be written."""
+    if chosen != NOT_GIVEN:
+        return writable_file(chosen)
+    file = checkpoint.with_name("results.json")
+    try:
+        return writable_file(file)
+    except UserError:
+        raise UserError(f"{file} cannot be written: give --result_path another file") from None
+
+
 def test(given: dict[str, Any]) -> None:
     """Test a checkpoint, by options as given; print the tables and write `results.json`."""
     trained = open_trained(given)
     path, solver, options, dataset = trained
-    chosen = options.result_path
-    result_path = path.parent / "results.json" if chosen == NOT_GIVEN else writable_file(chosen)
+    result_path = _result_file(path, options.result_path)
     results = score(trained)
     tested_by = {"data_path": str(dataset.path), "versions": versions(), "git": git_revision()}
     tested_by["test songs"] = digest_of_test(dataset)
+    tested_by["options"] = {name: getattr(options, name) for name in OPTIONS_OF_TEST}
     results["made_by"] = {
         **solver.hparams.made_by,
         "train_seconds": solver.train_seconds,

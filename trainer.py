@@ -14,6 +14,7 @@ import torch
 from pytorch_lightning import LightningModule, Trainer, seed_everything
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from pytorch_lightning.loggers import CSVLogger, Logger, TensorBoardLogger
+from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import nn
 
@@ -231,7 +232,8 @@ def make_trainer(options: Options, devices: dict | None = None, **more) -> Train
         enable_model_summary=False,
         num_sanity_val_steps=0,  # metrics of a part of the split would mean nothing
         use_distributed_sampler=False,  # the data module shares the triplets itself
-        plugins=[WholeCheckpoints()],
+        # a batch system's would be found, by which each process would train alone, or be refused
+        plugins=[WholeCheckpoints(), LightningEnvironment()],
         **more,
     )
 

@@ -13,7 +13,19 @@ from dataset.files import user_path
 from dataset.writing import staged
 from errors import UserError
 from experiments.charts import category_chart
-from experiments.tables import first_run, read_results, results_table
+from experiments.tables import Found, digest_told, first_run, read_results, results_table
+
+
+def _check_same_test(found: Found) -> None:
+    """Raise `UserError` where results tell that they are from different test songs.
+
+    Other splits of songs with one tag each have the same counts.
+    """
+    digests = {name: digest_told(one) for name, (one,) in found.items()}
+    known = [name for name, digest in digests.items() if digest]
+    for name in known:
+        if digests[name] != digests[known[0]]:
+            raise UserError(f"{known[0]} and {name} are from different test songs or tags")
 
 
 def main() -> None:
@@ -25,6 +37,7 @@ def main() -> None:
     found = {folder.resolve().name: [read_results(folder)] for folder in arguments.folders}
     if len(found) < len(arguments.folders):
         raise UserError("two FOLDERs have the same name: it heads their column, so rename one")
+    _check_same_test(found)
     table = results_table(found)
     with staged(arguments.to) as stage:
         (stage / "compare.md").write_text(table, encoding="utf-8")

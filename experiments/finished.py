@@ -14,7 +14,7 @@ from checkpoint import open_asked, read_checkpoint
 from data_loader import RetrievalData
 from dataset.directory import differing, digest_of_test, fingerprint
 from errors import UserError
-from experiments.tables import read_results
+from experiments.tables import digest_told, n_positive, read_results
 from options import CARRIED_OPTIONS, MODEL_OPTIONS, Options, merge_options
 from results import git_revision
 from trainer import check_machine
@@ -69,8 +69,8 @@ def _contents(column: str, asked: Options) -> dict[str, Any]:
     except UserError as error:
         raise UserError(f"{column}: {error}") from None
     tested = dataset.song_tags[dataset.splits["test"]]  # (n, T)
-    n_positive = dict(zip(dataset.tags, tested.sum(axis=0).tolist(), strict=True))
-    of_test = {N_TESTED: len(tested), TAGS_TESTED: n_positive, TESTED: digest_of_test(dataset)}
+    of_tags = dict(zip(dataset.tags, tested.sum(axis=0).tolist(), strict=True))
+    of_test = {N_TESTED: len(tested), TAGS_TESTED: of_tags, TESTED: digest_of_test(dataset)}
     return fingerprint(dataset) | of_test
 
 
@@ -110,6 +110,7 @@ def check_finished(jobs: Sequence[Job], holding: Sequence[dict[str, Any]]) -> No
         if job.results.is_file():
             found = read_results(job.folder)
             _check_options(job, job.results, found["made_by"])
+            _check_test(job, found["made_by"])
             _check_data(job, job.results, found["made_by"], _tested(found), holds)
             made_by = found["made_by"].get("git_revision")
             if made_by != now or str(now).endswith("-dirty"):  # which may be changed otherwise
@@ -152,11 +153,27 @@ def _check_options(job: Job, file: Path, made_by: dict) -> None:
         )
 
 
+def _check_test(job: Job, made_by: dict) -> None:
+    """Raise `UserError` if the model was tested by hand since, in another way than in training."""
+    asked = merge_options(job.given).to_store()
+    for name, then in made_by.get("tested_by", {}).get("options", {}).items():
+        if then != asked[name]:
+            raise UserError(
+                f"{job.results} is from a test with --{name} {then}, not {asked[name]}: remove it, "
+                "and the model is tested again"
+            )
+    tested = Path(made_by.get("checkpoint", "best.ckpt")).name
+    if tested != "best.ckpt":
+        raise UserError(
+            f"{job.results} is from a test of {tested}, not of best.ckpt: remove it, and that is "
+            "tested"
+        )
+
+
 def _tested(found: dict) -> dict[str, Any]:
     """What is known of the test that results are from; older ones know less."""
-    tags = {tag: one["n_positive"] for tag, one in found["tags"].items()}
-    tested = {N_TESTED: found["n_songs"], TAGS_TESTED: tags}
-    digest = found["made_by"].get("tested_by", {}).get("test songs")
+    tested = {N_TESTED: found["n_songs"], TAGS_TESTED: n_positive(found)}
+    digest = digest_told(found)
     return tested | ({TESTED: digest} if digest else {})
 
 

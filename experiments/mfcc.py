@@ -11,7 +11,7 @@ the same training songs and tested on the same test songs. Prints the table and 
 RESULT_DIR/mfcc.md, and every run to mfcc.json.
 """
 
-from dataclasses import replace
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -19,9 +19,10 @@ import numpy as np
 from checkpoint import open_asked
 from command_line import existing_file, names_in, run_or_explain
 from dataset.directory import Dataset
-from dataset.files import SPLITS
+from dataset.files import SPLITS, song_inputs
 from dataset.mel_store import MEL_SETTINGS
 from errors import UserError
+from experiments.finished import Job, check_same_test, contents
 from experiments.runs import Column, command_parser, parse_command, run_seeds, write_results
 from metrics import mean_over_tags, score_tags
 from options import Options, merge_options, parse_options
@@ -120,6 +121,32 @@ def models(input_types: list[str], losses: list[str]) -> dict[str, Column]:
     }
 
 
+def feature_names(text: str) -> list[str]:
+    """Names of features in a list; `UserError` for a song input that is no vectors of one kind."""
+    names = list(dict.fromkeys(names_in(text)))
+    for name in names:
+        if len(song_inputs(name)) > 1 or name == "spec":
+            raise UserError(
+                f"--features {name} has no vectors of its own: give mfcc for the sound, cf, or "
+                "NAME of a file NAME_songs.npy, with commas between"
+            )
+    return names
+
+
+def baselines(names: list[str], kinds: list[str], given: argparse.Namespace) -> dict[str, Job]:
+    """Features -> the column of their baseline, by the options that its data is opened with."""
+    asked = parse_options([*given.options, "--data_path", given.data_path])
+    of_mfcc = {"input_type": kinds[0]} if kinds else {}  # the songs of the first model
+    return {
+        name: Job(
+            f"{'MFCC' if name == 'mfcc' else name} + logistic regression",
+            given.result_dir,
+            asked | (of_mfcc if name == "mfcc" else {"input_type": name}),
+        )
+        for name in names
+    }
+
+
 def main() -> None:
     """Run baselines and models and print the table."""
     parser = command_parser(__doc__)
@@ -127,13 +154,19 @@ def main() -> None:
     parser.add_argument("--input_types", default="spec", help="of the models, with commas")
     parser.add_argument("--losses", default="triplet", help="of the models, with commas")
     given = parse_command(parser)
-    asked = merge_options(parse_options([*given.options, "--data_path", given.data_path]))
-    kinds, found = names_in(given.input_types), {}
-    for name in names_in(given.features):
-        options = replace(asked, input_type=kinds[0] if name == "mfcc" else name)
-        label = f"{'MFCC' if name == 'mfcc' else name} + logistic regression"
-        found[label] = [run_baseline(open_asked(options), options, name)]
-    found |= run_seeds(given, models(kinds, names_in(given.losses)))
+    kinds = names_in(given.input_types)
+    columns = models(kinds, names_in(given.losses))
+    compared = baselines(feature_names(given.features), kinds, given)
+    jobs = [*compared.values()]
+    jobs += [column.job(name, given, given.seeds[0]) for name, column in columns.items()]
+    if not jobs:
+        raise UserError("--features and --input_types name nothing: give such as --features mfcc")
+    check_same_test(jobs, contents(jobs))  # before anything is computed
+    found = {}
+    for name, job in compared.items():
+        options = merge_options(job.given)
+        found[job.column] = [run_baseline(open_asked(options), options, name)]
+    found |= run_seeds(given, columns)
     write_results(given, "mfcc", found)
 
 

@@ -82,11 +82,11 @@ def paper_categories() -> str:
     )
 
 
-def score_alone(runs: list[dict], data_path: str) -> dict[str, list[dict]]:
+def score_alone(runs: list[dict], given: argparse.Namespace) -> dict[str, list[dict]]:
     """Test models of fused inputs anew with one input alone: column -> results of every run."""
     found: dict[str, list[dict]] = {"fused, audio alone": [], "fused, listening alone": []}
     for run in runs:
-        trained = open_model(run, data_path)
+        trained = open_model(run, given)
         for column, less in zip(found, TAKEN_AWAY, strict=True):
             alone = trained._replace(dataset=replace(trained.dataset, **less))
             found[column].append(score(alone) | {"made_by": run["made_by"]})
@@ -102,7 +102,7 @@ def compare_modalities(given: argparse.Namespace, asked: str | None = None) -> t
         {name: Column(["--input_type", INPUT_TYPES[name]], BALANCED_WEIGHTED) for name in columns},
     )
     if "fused" in found:
-        found |= score_alone(found["fused"], given.data_path)
+        found |= score_alone(found["fused"], given)
     has_chart = bool(first_run(found)["categories"])
     parts = ["![MAP by tag category](modalities.png)\n"] if has_chart else []
     quoted = paper.MODALITIES_SUBSET if is_subset else paper.MODALITIES

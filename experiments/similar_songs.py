@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from command_line import names_in, run_or_explain
+from command_line import run_or_explain
 from dataset.directory import Dataset, open_dataset
 from dataset.files import SPLITS, normal_form, read_songs
-from experiments.mfcc import song_features
+from experiments.mfcc import feature_names, song_features
 from experiments.runs import (
     BALANCED_WEIGHTED,
     CULTURAL,
@@ -122,9 +122,9 @@ def feature_vectors(dataset: Dataset, name: str) -> np.ndarray:
     return vectors
 
 
-def model_vectors(run: dict, dataset: Dataset) -> np.ndarray:
+def model_vectors(run: dict, dataset: Dataset, given: argparse.Namespace) -> np.ndarray:
     """Embeddings of every song (songs, 256) by the model of a run; zeros for songs of no split."""
-    trained = open_model(run, str(dataset.path))
+    trained = open_model(run, given)
     songs = np.concatenate([dataset.splits[part] for part in SPLITS])
     places = embed_songs(trained, songs).numpy()
     vectors = np.zeros((len(dataset.song_ids), places.shape[1]), dtype=np.float32)
@@ -169,7 +169,7 @@ def compare_similar(
     }
     trained = {
         f"model, {name} recipe": [
-            judge(model_vectors(run, dataset), run["made_by"]) for run in runs
+            judge(model_vectors(run, dataset, given), run["made_by"]) for run in runs
         ]
         for name, runs in run_seeds(given, recipes).items()
     }
@@ -194,7 +194,7 @@ def main() -> None:
     parser.add_argument("--variant", **VARIANT)
     given = parse_command(parser)
     recipes = variant_columns(given.variants) if given.variants else RECIPES
-    compare_similar(given, names_in(given.features), recipes)
+    compare_similar(given, feature_names(given.features), recipes)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@
 """
 
 import json
+import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -41,15 +42,17 @@ def read_results(folder: Path) -> dict:
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], n_words: int = 1) -> str:
     """Markdown table with columns wide enough to be read as it stands.
 
-    The first `n_words` columns hold words and are set to the left, numbers to the right.
+    The first `n_words` columns hold words and are set to the left, numbers to the right. A `|` in a
+    cell, as tags and categories may have it, is escaped unless it is already.
     """
-    columns = list(zip(header, *rows, strict=True))
+    table = [[re.sub(r"(?<!\\)\|", r"\|", cell) for cell in row] for row in (header, *rows)]
+    columns = list(zip(*table, strict=True))
     widths = [max(3, *map(len, column)) for column in columns]
     pads: list[Any] = [str.ljust] * n_words + [str.rjust] * (len(columns) - n_words)
     rule = ["-" * width for width in widths[:n_words]]
     rule += ["-" * (width - 1) + ":" for width in widths[n_words:]]
     lines = []
-    for row in (header, rule, *rows):
+    for row in (table[0], rule, *table[1:]):
         cells = (pad(cell, width) for pad, cell, width in zip(pads, row, widths, strict=True))
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
@@ -68,13 +71,23 @@ def first_run(found: Found) -> dict:
     return next(iter(found.values()))[0]
 
 
+def n_positive(results: dict) -> dict[str, int]:
+    """How many test songs bear each tag."""
+    return {tag: one["n_positive"] for tag, one in results["tags"].items()}
+
+
+def digest_told(results: dict) -> str | None:
+    """SHA-256 of the test songs and their tags, which older results do not tell."""
+    return results["made_by"].get("tested_by", {}).get("test songs")
+
+
 def check_comparable(found: Found) -> None:
     """Raise `UserError` unless all were tested on the same songs with the same tags."""
     (first, (ours, *_)), *_ = found.items()
     for name, runs in found.items():
         for theirs in runs:
             same = all(ours[key] == theirs[key] for key in ("n_songs", "n_tags", "chance_map"))
-            if not same:
+            if not same or n_positive(ours) != n_positive(theirs):
                 raise UserError(f"{first} and {name} are from different test songs or tags")
             if ours["categories"].keys() != theirs["categories"].keys():
                 raise UserError(

@@ -20,6 +20,7 @@ import contextlib
 import dataclasses
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -36,6 +37,7 @@ from experiments.runs import (
     BALANCED_WEIGHTED,
     Column,
     command_parser,
+    on_machine,
     parse_command,
     run_all,
     run_name,
@@ -102,10 +104,11 @@ def write_without(
             link.symlink_to(file.resolve())
 
 
-def rank_unseen(checkpoint: Path, data_path: Path, unseen: Dataset) -> tuple[dict, dict]:
+def rank_unseen(given: dict[str, Any], unseen: Dataset) -> tuple[dict, dict]:
     """Score the test songs for tags that a model was not trained on.
 
-    `unseen` has the songs and splits of the model's data, with these tags alone.
+    `given` are options of main.py as TEST takes them; `unseen` has the songs and splits of the
+    model's data, with these tags alone.
 
     Returns
     -------
@@ -113,7 +116,7 @@ def rank_unseen(checkpoint: Path, data_path: Path, unseen: Dataset) -> tuple[dic
         As `metrics.score_tags`: ranked for the unseen tag by its own word vector, and by that of
         the tag nearest to it among those trained on.
     """
-    trained = open_trained({"model_load_path": str(checkpoint), "data_path": str(data_path)})
+    trained = open_trained(given)
     dataset = trained.dataset
     songs = embed_songs(trained, dataset.splits["test"])  # (n, 256)
     wanted, known = torch.from_numpy(unseen.tag_vectors), torch.from_numpy(dataset.tag_vectors)
@@ -144,7 +147,8 @@ def rank_all_unseen(
     made_by = run_all(jobs, contents(jobs))[-1]["made_by"]
     per_tag: list[dict[str, np.ndarray]] = [{}, {}]
     for columns, job in zip(parts, jobs, strict=True):
-        both = rank_unseen(job.folder, job.folder / "data", with_tags(tested, columns))
+        where = {"data_path": job.given["data_path"], "model_load_path": str(job.folder)}
+        both = rank_unseen(on_machine(job.given) | where, with_tags(tested, columns))
         for found, ranked in zip(per_tag, both, strict=True):
             for metric, values in ranked.items():
                 found.setdefault(metric, np.full(len(tested.tags), np.nan))[columns] = values

@@ -6,7 +6,7 @@ from typing import Any
 
 from checkpoint import Trained
 from dataset.directory import Dataset
-from dataset.files import SPLITS
+from dataset.files import SPLITS, subset_prefix
 from metrics import METRICS
 from model import EMBEDDING_SIZE
 from options import MODEL_OPTIONS
@@ -82,7 +82,7 @@ def card(trained: Trained, n_songs: int, results: dict | None) -> str:
         tag_dim=solver.hparams.tag_dim,
         n_songs=n_songs,
         n_tags=len(dataset.tags),
-        vectors=f"{options.w2v_type}_emb.pkl",
+        vectors=_file(trained, f"{options.w2v_type}_emb.pkl"),
         inputs="\n".join(_inputs(trained)),
         spectrogram=_spectrogram(trained),
         trained="\n".join(_trained_on(made_by, dataset)),
@@ -114,6 +114,12 @@ def _set_name(dataset: Dataset) -> str:
     return dataset.about.get("steps", {}).get("step0", {}).get("set", "not known")
 
 
+def _file(trained: Trained, name: str) -> str:
+    """Name of a file of the dataset directory: of the smaller set, where the model is of that."""
+    own = f"{subset_prefix(trained.options.is_subset)}{name}"
+    return own if (trained.dataset.path / own).is_file() else name
+
+
 def _inputs(trained: Trained) -> Iterator[str]:
     _, solver, options, _ = trained
     yield "| name | float32 | |"
@@ -124,10 +130,12 @@ def _inputs(trained: Trained) -> Iterator[str]:
             shape = f"(songs, chunks, {n_mels}, {options.input_length})"
             yield f"| `spec` | {shape} | chunks of mel spectrogram, bands by frames |"
         else:
-            file = "ix_to_cf.npy" if name == "cf" else f"{name}_songs.npy"
+            file = _file(trained, "ix_to_cf.npy" if name == "cf" else f"{name}_songs.npy")
             yield f"| `{name}` | (songs, {length}) | vectors as those of `{file}` in training |"
     if options.any_input:
         yield "\nAn input that is not known of a song is a row of NaN; one has to be known."
+        if "cf" in options.inputs:  # `dataset.directory` has done so
+            yield f"A row of zeros in `{_file(trained, 'ix_to_cf.npy')}` is not known: make it NaN."
     elif len(options.inputs) > 1:
         yield "\nEvery song needs all inputs."
 
@@ -165,6 +173,7 @@ def _results(results: dict | None) -> str:
     groups = {"all tags": results} | results["categories"]
     for label, one in groups.items():
         cells = ["" if one[name] is None else f"{one[name]:.4f}" for name in METRICS]
+        label = label.replace("|", r"\|")  # a tag category may have it
         rows.append(f"| {label} | " + " | ".join(cells) + " |")
     chance = f"Ranking at random reaches a MAP of {results['chance_map']:.4f}."
     return "\n".join([f"On {songs}:", "", *rows, "", chance])

@@ -24,6 +24,7 @@ from checkpoint import open_trained
 from dataset.directory import Dataset
 from dataset.writing import staged, write_tsv
 from errors import UserError
+from metrics import METRICS
 from model import RetrievalModel
 from retrieval.card import card
 from retrieval.embedding import embed_dataset
@@ -37,6 +38,7 @@ try:
 except ImportError:
     raise UserError("export needs ONNX: pip install onnx onnxscript safetensors") from None
 
+ON_CARD = {"n_songs", "n_tags", "split", "chance_map", "categories", *METRICS}  # of results.json
 SONG_BRANCH, TAG_BRANCH = "song_branch.onnx", "tag_branch.onnx"
 
 
@@ -86,6 +88,8 @@ def _results_of(checkpoint: Path) -> dict | None:
     try:
         results = json.loads(file.read_text(encoding="utf-8"))
         tested = Path(results["made_by"]["checkpoint"])
+        if not results.keys() >= ON_CARD:
+            raise KeyError
     except (ValueError, KeyError, TypeError):
         raise UserError(f"{file} is damaged: run --mode TEST again, or remove it") from None
     return results if tested.name == checkpoint.name else None

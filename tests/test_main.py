@@ -297,6 +297,17 @@ def test_result_path_moves_the_results(trained, shared_dataset_dir, tmp_path):
     assert json.loads(target.read_text())["n_tags"] == 8
 
 
+def test_results_that_cannot_be_written_are_told_before_the_test(
+    trained, shared_dataset_dir, tmp_path, capsys
+):
+    shutil.copy(trained / "best.ckpt", tmp_path)
+    (tmp_path / "results.json").mkdir()  # as where the folder is read-only, which root may write
+    where = ["--model_load_path", tmp_path, "--data_path", shared_dataset_dir]
+    with pytest.raises(UserError, match=r"results\.json cannot be written: give --result_path"):
+        run_main("--mode", "TEST", *where)
+    assert "all tags" not in capsys.readouterr().out
+
+
 def test_audio_options_say_that_they_are_idle_with_cf(shared_dataset_dir, tmp_path, capsys):
     train(shared_dataset_dir, tmp_path, num_workers=1, num_chunk=4, input_length=200)
     told = capsys.readouterr().out
@@ -304,8 +315,11 @@ def test_audio_options_say_that_they_are_idle_with_cf(shared_dataset_dir, tmp_pa
 
 
 def test_idle_options_of_a_mode_are_told(trained, shared_dataset_dir, capsys):
-    test_model(trained, shared_dataset_dir, "--n_epochs", "7", "--resume")
-    assert "no effect with --mode TEST: --n_epochs, --resume\n" in capsys.readouterr().out
+    test_model(trained, shared_dataset_dir, "--n_epochs", "7", "--n_processes", "2", "--resume")
+    assert (
+        "no effect with --mode TEST: --n_epochs, --n_processes, --resume\n"
+        in capsys.readouterr().out
+    )
 
 
 def test_the_neptune_key_is_never_stored(trained, shared_dataset_dir):

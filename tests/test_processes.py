@@ -1,6 +1,7 @@
 """Several processes train as one: the same losses, metrics and gradients; and how they end."""
 
 import csv
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -134,6 +135,31 @@ def test_one_process_has_all_and_asks_nobody():
     assert torch.equal(norm(rows), shared(rows))
 
 
+SLURM = {"JOB_ID": "1", "JOB_NAME": "night", "NTASKS": "1", "NTASKS_PER_NODE": "1", "NNODES": "1"}
+SLURM = {f"SLURM_{name}": value for name, value in SLURM.items()}
+SLURM |= {f"SLURM_{name}": "0" for name in ("PROCID", "LOCALID", "NODEID")}
+TORCHRUN = {"RANK": "0", "WORLD_SIZE": "1", "GROUP_RANK": "0", "TORCHELASTIC_RUN_ID": "1"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", [SLURM, TORCHRUN])
+def test_processes_are_counted_by_the_option_within_a_job_of_one(
+    data, tmp_path, monkeypatch, launcher
+):
+    """As one task of the batch system each would train the whole, into the same folder."""
+    for name, value in launcher.items():
+        monkeypatch.setenv(name, value)
+    train(data, tmp_path, 2, "--input_type", "cf", "--n_epochs", "1")
+    assert [file.name for file in (tmp_path / "logs").iterdir()] == ["version_0"]
+
+
+def test_a_job_of_several_tasks_trains_by_one_process(data, tmp_path, monkeypatch):
+    for name, value in (SLURM | {"SLURM_NTASKS": "4"}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("SLURM_NTASKS_PER_NODE")
+    train(data, tmp_path, 1, "--input_type", "cf", "--n_epochs", "1")
+
+
 # ---------------------------------------------------------------- how they end
 
 
@@ -163,16 +189,62 @@ def is_there(pid: int) -> bool:
         return False
 
 
+def wait_beside(_first: object) -> None:
+    """What a helper does that waits for the first process to begin."""
+    time.sleep(600)
+
+
+def first_alone(pid_file: Path) -> None:
+    """What a first process does before a training has begun: its helpers are there, no more."""
+    with helpers(2, wait_beside, None):
+        pid_file.write_text(str(children(os.getpid())[0]))
+        time.sleep(600)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux")
+def test_a_helper_that_waits_for_the_first_process_ends_with_it(tmp_path):
+    pid_file = tmp_path / "helper"
+    first = multiprocessing.get_context("spawn").Process(target=first_alone, args=(pid_file,))
+    first.start()
+    helper = wait_for(lambda: pid_file.is_file() and int(pid_file.read_text() or 0))
+    first.kill()
+    first.join()
+    wait_for(lambda: not is_there(helper), 30)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux")
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("when", ["helper starts", "helper waits", "training"])
+def test_a_signal_to_all_processes_is_answered_by_the_first(data, tmp_path, stop, when):
+    with start_training(data, tmp_path, start_new_session=True) as first:
+        (helper,) = wait_for(lambda: children(first.pid))
+        if when == "helper waits":
+            wait_for(lambda: b"torch" in Path(f"/proc/{helper}/maps").read_bytes())
+        elif when == "training":
+            wait_for((tmp_path / "last.ckpt").is_file)
+        os.killpg(first.pid, stop)  # as terminals and batch systems do
+        _, err = first.communicate(timeout=120)
+    assert first.returncode == 128 + stop and "Traceback" not in err
+    assert ("--resume with" in err) == (when == "training")
+    wait_for(lambda: not is_there(helper))
+
+
+def start_training(data: Path, to: Path, **how) -> subprocess.Popen:
+    """Start a training without end by two processes."""
+    command = [sys.executable, "-u", ROOT / "main.py", "--mode", "TRAIN", "--data_path", data]
+    command += ["--model_save_path", to, "--n_processes", "2", *SMALL]
+    command += ["--input_type", "cf", "--n_epochs", "100000"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(list(map(str, command)), **pipes, **how)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux")
 @pytest.mark.parametrize("who", ["helper", "first", "stop"])
 def test_no_process_is_left_alone(data, tmp_path, who):
-    command = [sys.executable, "-u", ROOT / "main.py", "--mode", "TRAIN", "--data_path", data]
-    command += ["--model_save_path", tmp_path, "--n_processes", "2", *SMALL]
-    command += ["--input_type", "cf", "--n_epochs", "100000"]
-    with subprocess.Popen(
-        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as first:
+    with start_training(data, tmp_path) as first:
         (helper,) = wait_for(lambda: children(first.pid))
         wait_for((tmp_path / "last.ckpt").is_file)
         if who == "stop":
@@ -181,7 +253,7 @@ def test_no_process_is_left_alone(data, tmp_path, who):
             os.kill(helper if who == "helper" else first.pid, signal.SIGKILL)
         out, err = first.communicate(timeout=60)
     wait_for(lambda: not is_there(helper))
-    done = subprocess.CompletedProcess(command, first.returncode, out, err)
+    done = subprocess.CompletedProcess(first.args, first.returncode, out, err)
     if who == "helper":
         assert_user_error(done, "ended with exit code -9", "--n_processes")
     elif who == "stop":

@@ -48,12 +48,20 @@ def test_command_writes_table_and_chart(tmp_path):
     assert (tmp_path / "out/compare.png").read_bytes().startswith(b"\x89PNG")
 
 
+def results_of(digest: str) -> dict:
+    return results(1, 1) | {"made_by": {"options": {}, "tested_by": {"test songs": digest}}}
+
+
 @pytest.mark.parametrize(
     ("other", "part"),
-    [(results(1, 1) | {"n_songs": 8}, "different test songs"), (None, "results.json is missing")],
+    [
+        (results(1, 1) | {"n_songs": 8}, "different test songs"),
+        (results_of("b"), "spec and other are from different test songs"),  # of the same counts
+        (None, "results.json is missing"),
+    ],
 )
 def test_what_cannot_be_compared_is_told(tmp_path, other, part):
-    write(tmp_path / "spec", results(1, 1))
+    write(tmp_path / "spec", results_of("a"))
     if other:
         write(tmp_path / "other", other)
     folders = (tmp_path / "spec", tmp_path / "other")

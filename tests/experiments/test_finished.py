@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
+from commands import run_main
 from dataset.directory import open_dataset
 from dataset.writing import write_split
 from errors import UserError
@@ -145,6 +146,33 @@ def test_other_options_are_told(shared_dataset_dir, tmp_path, name, value):
     other = done._replace(given=done.given | {name: 1})
     with pytest.raises(UserError, match=f"--{name} {value}, not 1: give another RESULT_DIR"):
         check(other)
+
+
+@pytest.mark.parametrize(
+    ("model", "how", "told"),
+    [
+        ("best.ckpt", ["--num_chunk", "2"], "is from a test with --num_chunk 2, not 8: remove it"),
+        (
+            "best.ckpt",
+            ["--precision", "bf16-mixed"],
+            "a test with --precision bf16-mixed, not auto",
+        ),
+        ("last.ckpt", [], r"is from a test of last\.ckpt, not of best\.ckpt: remove it"),
+    ],
+)
+def test_a_model_tested_by_hand_in_another_way_is_told(
+    shared_dataset_dir, tmp_path, model, how, told
+):
+    """The table would hold numbers that its options do not give."""
+    given = {"n_epochs": 1, "triplets_per_epoch": 64, "lr": 1e-3}
+    train(shared_dataset_dir, tmp_path, **given)
+    one = job(shared_dataset_dir, tmp_path, **given)
+    where = ("--mode", "TEST", "--data_path", shared_dataset_dir, "--model_load_path")
+    run_main(*where, tmp_path / model, *how)
+    with pytest.raises(UserError, match=told):
+        check(one)
+    run_main(*where, tmp_path)
+    check(one)
 
 
 def test_results_of_before_they_told_their_data_count_by_what_was_tested(

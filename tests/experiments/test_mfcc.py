@@ -1,9 +1,12 @@
 """experiments.mfcc: the baseline hears what differs, and does not where nothing does."""
 
+import json
+
 import numpy as np
 import pytest
 import soundfile
 
+from commands import assert_user_error, run_here
 from dataset.directory import open_dataset
 from dataset.files import SONGS
 from dataset.writing import write_tsv
@@ -54,6 +57,37 @@ def test_audio_that_is_not_there_or_no_sound_is_told(dataset):
     (dataset.path / f"{song_id}.wav").unlink()
     with pytest.raises(UserError, match=rf"{song_id}\.wav is missing: the audio must be where"):
         song_features(dataset, "mfcc")
+
+
+def run(*arguments):
+    return run_here("-m", "experiments.mfcc", *arguments)
+
+
+@pytest.mark.parametrize("features", ["spec", "mfcc,hybrid", "cf+moods"])
+def test_features_that_are_none_do_not_become_mfcc(dataset, tmp_path, features):
+    """They had a column of their name, with the numbers of MFCC in it."""
+    done = run(dataset.path, tmp_path / "out", "--features", features, "--input_types", "cf")
+    assert_user_error(done, f"--features {features.rpartition(',')[2]} has no vectors of its own")
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_cannot_be_compared_is_told_before_anything_is_computed(dataset, tmp_path):
+    vectors = np.ones((len(dataset.song_ids), 2), np.float32)
+    vectors[dataset.splits["test"][0]] = np.nan
+    np.save(dataset.path / "moods_songs.npy", vectors)
+    out = tmp_path / "out"
+    done = run(dataset.path, out, "--features", "moods", "--input_types", "cf,cf+moods")
+    assert_user_error(done, "moods + logistic regression and cf, triplet would be tested on diff")
+    assert_user_error(run(dataset.path, out, "--losses", "foo"), "invalid choice: 'foo'")
+    assert_user_error(run(dataset.path, out, "--features", "", "--input_types", ""), "name nothing")
+    assert not out.exists()
+
+
+def test_a_baseline_alone(dataset, tmp_path):
+    done = run(dataset.path, tmp_path / "out", "--input_types", "", "--input_type", "cf")
+    assert done.returncode == 0, done.stderr
+    (found,) = json.loads((tmp_path / "out/mfcc.json").read_text())
+    assert found["column"] == "MFCC + logistic regression" and found["n_songs"] == 8
 
 
 def test_a_tag_that_all_songs_bear_scores_all_alike():

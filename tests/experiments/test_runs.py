@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+import train_test
 from errors import UserError
 from experiment_results import results
+from experiments import runs
 from experiments.runs import (
     BALANCED_WEIGHTED,
     CULTURAL,
@@ -94,8 +96,10 @@ def test_a_run_of_before_its_recipe_was_in_its_name_is_found(tmp_path):
     assert OF_PAPER.job("", given, 0).folder == new
 
 
-def test_what_is_left_are_options_of_main(monkeypatch):
-    monkeypatch.setattr("sys.argv", ["x", "data", "out", "--seeds", "4", "--n_epochs", "2"])
+def test_what_is_left_are_options_of_main(monkeypatch, tmp_path):
+    monkeypatch.setattr(
+        "sys.argv", ["x", "data", str(tmp_path / "out"), "--seeds", "4", "--n_epochs", "2"]
+    )
     given = parse_command(command_parser("text"))
     assert (given.data_path, given.seeds, given.options) == ("data", [4], ["--n_epochs", "2"])
 
@@ -141,14 +145,32 @@ def test_runs_of_a_copied_folder_have_the_models_there(dataset_dir, tmp_path):
     shutil.copytree(tmp_path / "first", tmp_path / "second")
     shutil.rmtree(tmp_path / "first")
     copied = run_short(dataset_dir, tmp_path / "second")
-    path, *_ = open_model(copied, str(dataset_dir))
+    given = Namespace(data_path=str(dataset_dir), options=["--gpu_id", "cpu", "--n_epochs", "1"])
+    path, _, options, _ = open_model(copied, given)
+    assert options.gpu_id == "cpu"
     assert path == tmp_path / "second/runs/cf-google-random-seed0/best.ckpt"
     assert copied["map"] == trained["map"]
     path.unlink()
     with pytest.raises(
         UserError, match=rf"{path} is missing: bring it back, or remove {path.parent}"
     ):
-        open_model(copied, str(dataset_dir))
+        open_model(copied, given)
+
+
+def test_runs_are_tested_where_they_are_trained(dataset_dir, tmp_path, monkeypatch):
+    """On another GPU than was asked for there may be no room."""
+    tested = []
+    monkeypatch.setattr(runs, "test", lambda given: tested.append(given) or train_test.test(given))
+    run_short(dataset_dir, tmp_path, "--num_threads", "1")
+    (given,) = tested
+    assert given.items() >= {"gpu_id": "cpu", "num_threads": 1}.items() and "lr" not in given
+
+
+def test_what_cannot_be_written_is_told_before_anything_is_computed(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("sys.argv", ["x", "data", str(tmp_path / "file/out"), "--input_type", "cf"])
+    with pytest.raises(UserError, match="file/out cannot be written to"):
+        parse_command(command_parser("text"))
 
 
 def test_report_is_text_and_json(tmp_path, capsys):

@@ -34,6 +34,14 @@ def test_table_has_all_tags_and_categories():
     ]
 
 
+def test_a_bar_in_a_category_begins_no_cell():
+    found = {"spec": [results(0.75, 0.25)]}
+    categories = found["spec"][0]["categories"]
+    categories["r&b|soul"] = categories.pop("genre")
+    assert r"| MAP r&b\|soul (3) | 0.7500 |" in results_table(found)
+    assert r"| a\|b | 1 |" in markdown(("a", "b"), [(r"a\|b", "1")]).replace("   ", " ")
+
+
 def test_several_runs_give_mean_and_deviation():
     table = results_table({"spec": [results(0.5, 0.5), results(0.7, 0.7)]})
     assert "| MAP              | 0.6000 ± 0.1414 |    0.1000 |" in table
@@ -58,6 +66,14 @@ def test_results_of_different_data_never_stand_in_one_table(other):
     why = "have different categories" if "categories" in other else "are from different test songs"
     with pytest.raises(UserError, match=rf"spec and cf {why}"):
         results_table(found)
+
+
+def test_as_many_songs_with_other_tags_are_another_test():
+    """Other splits of songs with one tag each have the same chance, which depends on the sum."""
+    other = results(1, 1)
+    other["tags"]["rock"]["n_positive"], other["tags"]["jazz"]["n_positive"] = 3, 1
+    with pytest.raises(UserError, match="spec and cf are from different test songs or tags"):
+        results_table({"spec": [results(1, 1)], "cf": [other]})
 
 
 def trained(**options) -> dict:

@@ -56,7 +56,9 @@ def test_ranked_as_the_nearest_tag_where_the_vectors_are_the_same(tmp_path, data
     run_main(*run, *few)
     run_main("--mode", "TEST", *run[:2], "--model_load_path", tmp_path, "--gpu_id", "cpu")
     tags = json.loads((tmp_path / "results.json").read_text())["tags"]
-    by_vector, by_nearest = rank_unseen(tmp_path, dataset_dir, open_dataset(dataset_dir))
+    by_vector, by_nearest = rank_unseen(
+        {"model_load_path": str(tmp_path), "data_path": str(dataset_dir)}, open_dataset(dataset_dir)
+    )
     for metric, values in by_vector.items():
         np.testing.assert_array_equal(values, by_nearest[metric])
         np.testing.assert_allclose(values, [one[metric] for one in tags.values()], atol=1e-6)

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -152,6 +153,16 @@ def test_the_card_says_what_is_known(cultural, exported, tmp_path):
     assert f"| all tags | {results['map']:.4f} |" in text
 
 
+def test_damaged_results_beside_a_model_are_told(cultural, tmp_path):
+    shutil.copy(Path(cultural["model_load_path"]) / "best.ckpt", tmp_path)
+    made_by = {"checkpoint": "best.ckpt"}
+    for damaged in ("{", "[]", "{}", json.dumps({"made_by": made_by, "map": 0.5})):
+        (tmp_path / "results.json").write_text(damaged)
+        with pytest.raises(UserError, match=r"results\.json is damaged: run --mode TEST again"):
+            export.export_model(cultural | {"model_load_path": str(tmp_path)}, tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("mel", "n_mels", "scale"),
     [("own", 128, "10 log10(power), in dB"), ("musicnn", 96, "log10(10000 power + 1)")],
@@ -164,6 +175,26 @@ def test_the_card_tells_how_spectrograms_are_made(cultural, mel, n_mels, scale):
     assert f"| `spec` | (songs, chunks, {n_mels}, 140) |" in text and "is a row of NaN" in text
     assert f"A spectrogram is {scale}, of the power in each mel band." in text
     assert json.dumps(SETTINGS[mel], indent=2) in text
+
+
+def test_the_card_names_the_files_that_the_model_read(cultural, shared_dataset_dir, tmp_path):
+    directory = tmp_path / "data"
+    shutil.copytree(shared_dataset_dir, directory)
+    shutil.copy(directory / "ix_to_cf.npy", directory / "sub_ix_to_cf.npy")
+    trained = open_trained(cultural)
+    dataset = replace(trained.dataset, path=directory)
+    options = replace(trained.options, input_type="cf+moods", is_subset=True)
+    solver = randomly_trained("cf", "moods")
+    text = card(trained._replace(solver=solver, options=options, dataset=dataset), 3, None)
+    assert "those of `sub_ix_to_cf.npy` in" in text and "those of `moods_songs.npy` in" in text
+    assert "A row of zeros in `sub_ix_to_cf.npy` is not known" in text
+    assert f"`{options.w2v_type}_emb.pkl`" in text  # published: one file serves both sets
+    means = dict.fromkeys(METRICS, 0.5)
+    tested = {"n_songs": 3, "n_tags": 1, "split": "test", "chance_map": 0.1} | means
+    text = card(open_trained(cultural), 3, tested | {"categories": {"r&b|soul": means}})
+    assert r"| r&b\|soul | 0.5000 | 0.5000 | 0.5000 |" in text
+    alone = card(open_trained(cultural), 3, None)  # to which zeros are a vector as any other
+    assert "those of `ix_to_cf.npy` in" in alone and "zeros" not in alone
 
 
 def test_refusals_leave_all_as_it_was(cultural, exported, tmp_path, monkeypatch):
