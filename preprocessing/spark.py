@@ -43,7 +43,7 @@ def open_spark(master: str) -> Iterator[SparkSession]:
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     config: dict[str, Any] = {
         "spark.ui.showConsoleProgress": "false",
-        "spark.log.level": "ERROR",
+        "spark.log.level": "OFF",  # pages of Java, of which `_reason` has the sentence
         "spark.executorEnv.PYTHONPATH": path,  # executors run functions of this program
     }
     on_ctrl_c, before = signal.getsignal(signal.SIGINT), _children()
@@ -77,11 +77,13 @@ def _children() -> set[int]:
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong, from a page of Java: the innermost cause, in one line."""
+    """What went wrong, from a page of Java: the innermost cause, in one line, and of which file."""
     said = str(error)
     causes = re.findall(r"^Caused by: (.*)$", said, re.MULTILINE)
     lines = [line for line in (causes[-1:] or said.splitlines()) if line.strip(" :.")]
-    return " ".join(" ".join(lines[:2]).split())[:300]
+    if file := re.search(r"(?:reading|footer for) file:? (\S+?)\.?\s", said):
+        lines.insert(0, f"{file[1]}:")
+    return " ".join(" ".join(lines[: 3 if file else 2]).split())[:300]
 
 
 def map_on_spark(

@@ -1,9 +1,12 @@
 """Functions on Spark's executors, run for real on this machine: in order, failing, dying."""
 
+import gzip
 import os
+import re
 import shutil
 import signal
 import subprocess
+import sys
 
 import pytest
 
@@ -64,6 +67,19 @@ def test_a_start_that_is_stopped_leaves_no_java_behind(monkeypatch):
     with pytest.raises(KeyboardInterrupt), open_spark("local[1]"):
         pass
     assert started[0].wait(timeout=10) == -signal.SIGKILL
+
+
+def test_a_damaged_file_is_named_in_one_line(tmp_path):
+    (tmp_path / "cut.gz").write_bytes(gzip.compress(b"ann\tx\t1\n" * 9)[:-9])
+    code = (
+        "from preprocessing.spark import open_spark\n"
+        f"with open_spark('local[1]') as spark: spark.read.text('file://{tmp_path}').count()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert re.search(r"UserError: Spark failed \(file:\S+cut.gz: java.io.EOF.*\)", done.stderr)
+    assert "\tat org.apache" not in done.stderr  # no page of Java
 
 
 def vectors(directory):
