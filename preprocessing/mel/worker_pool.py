@@ -100,6 +100,8 @@ def _start(function: Callable[[Any], Any], preload: Sequence[str]) -> _Worker:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         process.start()
+    except (EOFError, ConnectionError):  # the server has died, of the libraries that it loads
+        raise MemoryError from None
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     theirs.close()

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from command_line import run_or_explain
 from commands import ROOT
 from preprocessing.mel import worker_pool
 from preprocessing.mel.worker_pool import TaskFailed, map_in_order
@@ -166,3 +167,17 @@ def is_running(process: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+@pytest.mark.parametrize("error", [EOFError, BrokenPipeError])
+def test_where_no_process_starts_memory_is_short(monkeypatch, error, capsys):
+    def start(self):  # as where the server ends while it loads libraries
+        raise error
+
+    monkeypatch.setattr("multiprocessing.context.ForkServerProcess.start", start)
+    with pytest.raises(SystemExit) as ended:
+        run_or_explain(lambda: list(map_in_order(abs, [1], 1)))
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        "error: the memory is not enough: end other programs, or allow this one more\n"
+    )
