@@ -44,6 +44,14 @@ def troubled(task):
     return task
 
 
+def killed_once(file):
+    """An array that waits for its turn; the first call for a file ends its process instead."""
+    if file.suffix == ".die" and not file.exists():
+        file.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return np.full(1000, int(file.stem))
+
+
 def ones(task):
     return np.ones(task)
 
@@ -167,6 +175,14 @@ def is_running(process: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+@pytest.mark.parametrize("n_processes", [1, 3])
+def test_what_a_killed_process_was_at_is_done_again(tmp_path, monkeypatch, n_processes):
+    monkeypatch.setattr(worker_pool, "MAX_WAITING_BYTES", 1)  # it comes though others wait
+    files = [tmp_path / name for name in ("0.die", "1", "2", "3.die", "4", "5.die")]
+    results = list(map_in_order(killed_once, files, n_processes))
+    assert [result[0] for result in results] == [0, 1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("error", [EOFError, BrokenPipeError])
