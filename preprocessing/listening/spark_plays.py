@@ -7,13 +7,14 @@ holds only the vectors of the dataset's songs.
 import re
 import unicodedata
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from dataset.files import user_path
 from errors import UserError
 from preprocessing.listening.als import AlsOptions, Factors, unit_length
-from preprocessing.listening.triplets import MOST_PLAYS
+from preprocessing.listening.triplets import MOST_PLAYS, is_parquet
 
 try:
     from pyspark.errors import AnalysisException
@@ -175,6 +176,9 @@ def _read_rows(session: SparkSession, address: str) -> DataFrame:
         path = user_path(address).absolute()
         if not path.exists():
             raise UserError(f"{address} is missing: give existing rows as TRIPLETS")
+        files = [path] if path.is_file() else filter(Path.is_file, path.glob("*.parquet"))
+        if not name.endswith(".parquet") and any(map(is_parquet, files)):
+            raise UserError(f"{given} is Parquet: give it a name that ends in .parquet")
         address = "file://" + re.sub(r"([{}\[\]*?\\])", r"\\\1", str(path))
     if name.endswith(".parquet"):
         return _parquet_rows(session, address, given)

@@ -177,7 +177,7 @@ def _check_first_line(path: Path) -> None:
     """Raise `UserError` unless the file starts with a row of three columns, the last a number."""
     if os.path.getsize(require_file(path)) == 0:
         raise UserError(f"{path} is empty: give a file of user, song, count rows")
-    if _is_parquet(path):
+    if is_parquet(path):
         raise UserError(
             f"{path} is Parquet: give --engine spark, or write it as rows of user, song, count "
             "separated by tabs"
@@ -203,7 +203,8 @@ def _check_first_line(path: Path) -> None:
         )
 
 
-def _is_parquet(path: Path) -> bool:
+def is_parquet(path: Path) -> bool:
+    """Whether a file is Parquet, whatever its name says."""
     with path.open("rb") as stream:
         head = stream.read(4)
         stream.seek(max(0, os.path.getsize(path) - 4))

@@ -158,7 +158,13 @@ def test_parquet_of_other_types_is_refused(spark, tmp_path, row, types, message)
         read(spark, tmp_path / "t.parquet")
 
 
-def test_what_is_no_parquet_is_refused(spark, tmp_path, capfd):
+def test_what_is_no_parquet_by_name_or_content_is_refused(spark, tmp_path):
+    for name in ("plays", "folder/part-0.parquet"):
+        (tmp_path / "folder" / "a.parquet").mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"PAR1\x15PAR1")
+    for name in ("plays", "folder"):
+        with pytest.raises(UserError, match=f"{name} is Parquet: give it a name that ends in"):
+            read(spark, tmp_path / name)
     (tmp_path / "t.parquet").mkdir()
     with pytest.raises(UserError, match=r"t.parquet is no Parquet .*UNABLE_TO_INFER_SCHEMA"):
         read(spark, tmp_path / "t.parquet")
