@@ -22,8 +22,12 @@ from benchmarks.timing import machine
 from dataset.wheels import fetch_wheel
 from encoders.musicnn import Musicnn
 from encoders.musicnn_package import ENCODERS, WHEEL
-from preprocessing.features.musicnn_songs import SECONDS_A_FRAME
-from preprocessing.features.song_layers import musicnn_mel, network_of, song_means
+from preprocessing.features.song_layers import (
+    SECONDS_A_FRAME,
+    musicnn_mel,
+    network_of,
+    song_means,
+)
 
 
 def timed(run: Callable[[], object]) -> float:

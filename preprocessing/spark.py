@@ -2,27 +2,35 @@
 
 import contextlib
 import functools
+import logging
 import os
 import re
 import signal
 import sys
+import time
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from errors import UserError
 from preprocessing.mel.worker_pool import attempt
 
 try:
-    from py4j.protocol import Py4JError
+    from py4j.protocol import Py4JError, Py4JNetworkError
+    from pyspark.accumulators import AccumulatorTCPServer
     from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
 except ImportError:
     raise UserError("--engine spark needs PySpark: pip install 'pyspark==4.*'") from None
 
+PATIENCE = 5.0  # seconds
 ROOT = Path(__file__).resolve().parents[1]
+# Both print tracebacks where Java has ended, of which `open_spark` tells.
+logging.getLogger("py4j").addHandler(logging.NullHandler())
+setattr(AccumulatorTCPServer, "handle_error", lambda *_: None)  # noqa: B010 - mypy
 TASKS_A_CORE = 8  # in a round; Spark takes a quarter of a second from one to the next of its own
 
 
@@ -43,7 +51,7 @@ def open_spark(master: str) -> Iterator[SparkSession]:
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     config: dict[str, Any] = {
         "spark.ui.showConsoleProgress": "false",
-        "spark.log.level": "ERROR",
+        "spark.log.level": "OFF",  # pages of Java, of which `_reason` has the sentence
         "spark.executorEnv.PYTHONPATH": path,  # executors run functions of this program
     }
     on_ctrl_c, before = signal.getsignal(signal.SIGINT), _children()
@@ -55,19 +63,67 @@ def open_spark(master: str) -> Iterator[SparkSession]:
             f"Spark does not start at {master} ({_reason(error)}): it needs Java 17 or later "
             "(java on PATH, or JAVA_HOME), and --spark the address of a master, such as local[2]"
         ) from None
-    except BaseException:  # stopped by a signal: Java would wait for ever for this program
+    except BaseException as stopped:  # by a signal: Java would wait for ever for this program
         for started in _children() - before:
             os.kill(started, signal.SIGKILL)
+        if isinstance(stopped, KeyboardInterrupt) and callable(on_ctrl_c):  # Spark's has come first
+            on_ctrl_c(signal.SIGINT, None)
         raise
     try:
-        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # of newest pandas
+        with (
+            warnings.catch_warnings(action="ignore", category=FutureWarning),  # of newest pandas
+            _signals_end(_children() - before) as stop_again,
+        ):
             yield session
-    except (PySparkException, Py4JError) as error:
+    except (PySparkException, Py4JError, ConnectionError) as error:
+        stop_again()
         raise UserError(
             f"Spark failed ({_reason(error)}): see to that and run the step again"
         ) from None
     finally:
-        session.stop()
+        with contextlib.suppress(Py4JError, ConnectionError):  # Java has ended
+            session.stop()
+
+
+@contextlib.contextmanager
+def _signals_end(java: set[int]) -> Iterator[Callable[[], None]]:
+    """Let what stops this program end Java first; give what stops it again, if it was stopped.
+
+    Else PySpark would wait for the answer to what it has asked Java, which comes when its work is
+    done, maybe hours later. Without Java it may raise an error of its own in place of ours.
+    """
+    caught: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    former = {number: found for number in numbers if callable(found := signal.getsignal(number))}
+
+    def end_and_stop(number: int, frame: FrameType | None) -> None:
+        caught.append(number)
+        _end(java)
+        former[signal.Signals(number)](number, frame)
+
+    def stop_again() -> None:
+        for number in caught:
+            former[signal.Signals(number)](number, None)
+
+    for number in former:
+        signal.signal(number, end_and_stop)
+    try:
+        yield stop_again
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def _end(java: set[int]) -> None:
+    """End Java: first so that it removes its files, which may take long or for ever."""
+    deadline = time.monotonic() + PATIENCE
+    for process in java:
+        with contextlib.suppress(ProcessLookupError, ChildProcessError):  # somebody was faster
+            os.kill(process, signal.SIGTERM)
+            while os.waitpid(process, os.WNOHANG) == (0, 0):
+                if time.monotonic() > deadline:
+                    os.kill(process, signal.SIGKILL)
+                time.sleep(0.1)
 
 
 def _children() -> set[int]:
@@ -77,11 +133,15 @@ def _children() -> set[int]:
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong, from a page of Java: the innermost cause, in one line."""
+    """What went wrong, from a page of Java: the innermost cause, in one line, and of which file."""
+    if isinstance(error, (Py4JNetworkError, ConnectionError)):
+        return "Java has ended, perhaps for want of memory"
     said = str(error)
     causes = re.findall(r"^Caused by: (.*)$", said, re.MULTILINE)
     lines = [line for line in (causes[-1:] or said.splitlines()) if line.strip(" :.")]
-    return " ".join(" ".join(lines[:2]).split())[:300]
+    if file := re.search(r"(?:reading|footer for) file:? (\S+?)\.?\s", said):
+        lines.insert(0, f"{file[1]}:")
+    return " ".join(" ".join(lines[: 3 if file else 2]).split())[:300]
 
 
 def map_on_spark(

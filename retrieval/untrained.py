@@ -74,13 +74,13 @@ def untrained_hearing(wheel: Path) -> Hearing:
 def _place_of(file: Path, wheel: Path) -> tuple[np.ndarray, str]:
     """Place (416,) of a song, of length 1; and what of its sound was cut or repaired."""
     # Torch takes seconds to import: only where it computes.
-    from preprocessing.features.song_layers import musicnn_mel, network_of, song_means
+    from preprocessing.features.song_layers import file_means, network_of
 
-    mel, note = musicnn_mel(file)
+    networks = [network_of(wheel, encoder) for encoder in ENCODERS]
+    means, _, note = file_means(file, networks)
     parts = []
-    for encoder in ENCODERS:
-        network = network_of(wheel, encoder)
-        norm, vector = network.norm_dense, song_means(mel, network)[0]
+    for network, (vector, _) in zip(networks, means, strict=True):
+        norm = network.norm_dense
         parts.append((vector - norm.bias.detach().numpy()) / norm.weight.detach().numpy())
     return at_one_length(np.concatenate(parts)), note
 

@@ -12,7 +12,6 @@ from preprocessing.mel.sources import Source, audio_sources, digest_of
 from preprocessing.mel.worker_pool import TaskMap
 
 LAYER = "penultimate"
-SECONDS_A_FRAME = MEL_SETTINGS["hop_length"] / MEL_SETTINGS["sample_rate"]
 
 
 class Chosen(NamedTuple):
@@ -55,8 +54,7 @@ def write_musicnn(
 
 def _from_audio(file: Path, encoder: str, wheel: Path) -> Made:
     # Torch takes seconds to import: only where it computes.
-    from preprocessing.features.song_layers import musicnn_mel, network_of, song_means
+    from preprocessing.features.song_layers import file_means, network_of
 
-    mel, note = musicnn_mel(file)
-    vector, _ = song_means(mel, network_of(wheel, encoder))
-    return Made(vector, len(mel) * SECONDS_A_FRAME, digest_of(file), note)
+    (means,), seconds, note = file_means(file, [network_of(wheel, encoder)])
+    return Made(means.vector, seconds, digest_of(file), note)

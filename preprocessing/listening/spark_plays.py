@@ -7,23 +7,33 @@ holds only the vectors of the dataset's songs.
 import re
 import unicodedata
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from dataset.files import user_path
 from errors import UserError
 from preprocessing.listening.als import AlsOptions, Factors, unit_length
-from preprocessing.listening.triplets import MOST_PLAYS
+from preprocessing.listening.triplets import MOST_PLAYS, is_parquet
 
 try:
+    from pyspark.errors import AnalysisException
     from pyspark.ml.recommendation import ALS
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
     from pyspark.sql import functions as F
-    from pyspark.sql.types import StringType
+    from pyspark.sql.types import (
+        BinaryType,
+        DataType,
+        DecimalType,
+        IntegralType,
+        NumericType,
+        StringType,
+    )
 except ImportError:
     raise UserError("--engine spark needs PySpark: pip install 'pyspark==4.*'") from None
 
 ROWS_A_PART = 2_000_000
+_COLUMNS = ("user", "song", "count")
 # Java's numbers, to which Spark casts, are also 5f, 5D and 0x1p3; text of blanks around is a number
 _NUMBER = r"^[ \t]*\+?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?[ \t\r]*$"
 _BYTE_ORDER_MARK = "\ufeff"
@@ -166,25 +176,73 @@ def _read_rows(session: SparkSession, address: str) -> DataFrame:
         path = user_path(address).absolute()
         if not path.exists():
             raise UserError(f"{address} is missing: give existing rows as TRIPLETS")
+        files = [path] if path.is_file() else filter(Path.is_file, path.glob("*.parquet"))
+        if not name.endswith(".parquet") and any(map(is_parquet, files)):
+            raise UserError(f"{given} is Parquet: give it a name that ends in .parquet")
         address = "file://" + re.sub(r"([{}\[\]*?\\])", r"\\\1", str(path))
     if name.endswith(".parquet"):
-        table = session.read.parquet(address)
-        if not {"user", "song", "count"}.issubset(table.columns):
-            raise UserError(
-                f"{given} has the columns {', '.join(table.columns)[:200]}: it must have user, "
-                "song, count"
-            )
-        texts = (F.col(name).cast("string").alias(name) for name in ("user", "song"))
-        row = F.concat_ws("\t", "user", "song", "count").alias("row")
-        return table.select(*texts, F.col("count").cast("float"), row)
-    lines = session.read.text(address).where("value != ''")
+        return _parquet_rows(session, address, given)
+    lines = session.read.option("recursiveFileLookup", True).text(address).where("value != ''")
     line = F.ltrim(F.col("value"), F.lit(_BYTE_ORDER_MARK))
     fields = lines.select(F.split(line, "\t", -1).alias("field"), F.col("value").alias("row"))
     fields = fields.withColumn("field", F.when(F.is_valid_utf8("row"), F.col("field")))
     user, song, count = (F.get("field", F.lit(position)) for position in range(3))
-    is_number = (F.size("field") == 3) & count.rlike(_NUMBER)
-    plays = F.when(is_number, count).try_cast("float").alias("count")
+    is_row = F.size("field") == 3
+    plays = F.when(is_row, _number(count)).alias("count")
     return fields.select(user.alias("user"), song.alias("song"), plays, "row")
+
+
+def _number(text: Column) -> Column:
+    """What a text says; null where it is no number."""
+    return F.when(text.rlike(_NUMBER), text).try_cast("float")
+
+
+def _parquet_rows(session: SparkSession, address: str, given: str) -> DataFrame:
+    """As `_read_rows`, of Parquet."""
+    table = _parquet_table(session, address, given)
+    for name in _COLUMNS:
+        kind = table.schema[name].dataType
+        if not _is_fit(name, kind):
+            raise UserError(
+                f"{given} has the column {name} of type {kind.simpleString()[:100]}: users and "
+                "songs must be text or whole numbers, counts numbers: write it so"
+            )
+    user, song, count = (F.col(name).cast("string") for name in _COLUMNS)
+    is_text = isinstance(table.schema["count"].dataType, StringType)
+    plays = _number(count) if is_text else F.col("count").cast("float")
+    row = F.concat_ws("\t", user, song, count).alias("row")
+    user, song = (F.when(F.is_valid_utf8(name), name) for name in (user, song))
+    return table.select(user.alias("user"), song.alias("song"), plays.alias("count"), row)
+
+
+def _parquet_table(session: SparkSession, address: str, given: str) -> DataFrame:
+    """A Parquet file, or all below a folder; a column may stand in folders' names, user=ann."""
+    # else the folders song=007 and song=7 are one song
+    session.conf.set("spark.sql.sources.partitionColumnTypeInference.enabled", "false")
+    try:
+        table = session.read.option("recursiveFileLookup", True).parquet(address)
+        if not set(_COLUMNS).issubset(table.columns):
+            table = session.read.parquet(address)  # with those in the names, which it reads so only
+    except AnalysisException as error:
+        raise UserError(
+            f"{given} is no Parquet that Spark can read ({error.getCondition()}): correct it"
+        ) from None
+    if not set(_COLUMNS).issubset(table.columns):
+        raise UserError(
+            f"{given} has the columns {', '.join(table.columns)[:200]}: it must have user, "
+            "song, count"
+        )
+    return table
+
+
+def _is_fit(name: str, kind: DataType) -> bool:
+    """Whether a column of Parquet can be what it is called; a float names no song for certain."""
+    if isinstance(kind, StringType):
+        return True
+    if name == "count":
+        return isinstance(kind, NumericType)
+    is_whole = isinstance(kind, DecimalType) and kind.scale == 0  # as Spark reads uint64
+    return is_whole or isinstance(kind, (IntegralType, BinaryType))
 
 
 def _checked_count(rows: DataFrame, address: str) -> int:

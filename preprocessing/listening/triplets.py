@@ -177,6 +177,11 @@ def _check_first_line(path: Path) -> None:
     """Raise `UserError` unless the file starts with a row of three columns, the last a number."""
     if os.path.getsize(require_file(path)) == 0:
         raise UserError(f"{path} is empty: give a file of user, song, count rows")
+    if is_parquet(path):
+        raise UserError(
+            f"{path} is Parquet: give --engine spark, or write it as rows of user, song, count "
+            "separated by tabs"
+        )
     try:
         # as one field: pandas needs a minute and 1.3 GB for a row of a million columns
         options = {"sep": "\x1f", "header": None, "nrows": 1, "dtype": str, "na_filter": False}
@@ -196,6 +201,14 @@ def _check_first_line(path: Path) -> None:
             f"{path} starts with the count {first[2]!r}, which is no number: remove the "
             "header line and give user, song, count in this order"
         )
+
+
+def is_parquet(path: Path) -> bool:
+    """Whether a file is Parquet, whatever its name says."""
+    with path.open("rb") as stream:
+        head = stream.read(4)
+        stream.seek(max(0, os.path.getsize(path) - 4))
+        return head == stream.read(4) == b"PAR1"
 
 
 def _check_names(chunk: pd.DataFrame, path: Path) -> None:

@@ -15,7 +15,7 @@ import torch
 from torchaudio.functional import melscale_fbanks
 
 from dataset.mel_store import MEL_SETTINGS
-from preprocessing.mel.audio_files import AudioError, read_audio
+from preprocessing.mel.audio_files import AudioError, Made, read_audio
 
 FLOOR: float = MEL_SETTINGS["floor"]
 
@@ -82,11 +82,21 @@ def mel_and_note(file: Path, settings: dict[str, Any]) -> tuple[np.ndarray, str]
     Raises
     ------
     AudioError
-        There is none, as `read_audio` and `mel_of_blocks` say.
+        There is none, as `read_audio` and `mel_parts` say.
+    """
+    return of_mel(file, settings, _joined)
+
+
+def of_mel(
+    file: Path, settings: dict[str, Any], make: Callable[[Iterator[torch.Tensor]], Made]
+) -> tuple[Made, str]:
+    """Make something of the spectrogram of a file while it is read: of what `mel_parts` gives.
+
+    Hours of sound then take no more memory than minutes. Otherwise as `mel_and_note`.
     """
     torch.set_num_threads(1)
     form, scale = mel_form(settings), compressed if "scale" in settings else decibel
-    return read_audio(file, form.sample_rate, lambda blocks: mel_of_blocks(blocks, form, scale))
+    return read_audio(file, form.sample_rate, lambda blocks: make(mel_parts(blocks, form, scale)))
 
 
 def mel_of_blocks(
@@ -94,7 +104,23 @@ def mel_of_blocks(
     form: MelForm = OWN,
     scale: Callable[[torch.Tensor], torch.Tensor] = decibel,
 ) -> np.ndarray:
-    """Mel spectrogram of a song that comes in blocks.
+    """Mel spectrogram (1 + samples // hop_length, n_mels) of a song that comes in blocks.
+
+    Parameters and errors are those of `mel_parts`.
+    """
+    return _joined(mel_parts(blocks, form, scale))
+
+
+def _joined(parts: Iterable[torch.Tensor]) -> np.ndarray:
+    return torch.cat(list(parts)).numpy()
+
+
+def mel_parts(
+    blocks: Iterable[np.ndarray],
+    form: MelForm = OWN,
+    scale: Callable[[torch.Tensor], torch.Tensor] = decibel,
+) -> Iterator[torch.Tensor]:
+    """Mel spectrogram of a song that comes in blocks, some frames at a time.
 
     Parameters
     ----------
@@ -105,23 +131,27 @@ def mel_of_blocks(
     scale : callable
         Makes of power, float32, what is returned; higher power gives no lower value.
 
-    Returns
-    -------
-    ndarray, shape (1 + samples // hop_length, n_mels)
-        In the dtype of `scale`.
+    Yields
+    ------
+    tensor, shape (frames, n_mels)
+        Consecutive frames, in the dtype of `scale`.
 
     Raises
     ------
     AudioError
-        The song is shorter than one frame (`n_fft` samples), silent, or holds NaN.
+        The song is shorter than one frame (`n_fft` samples) or silent, which its end shows, or
+        holds NaN.
     """
-    parts = [scale(power) for power in _mel_power_of_blocks(blocks, form)]
-    mel = torch.cat(parts) if parts else torch.empty(0, 0)
-    if len(mel) < 1 + form.n_fft // form.hop_length:
+    n_frames, silence, is_silent = 0, scale(torch.tensor(FLOOR)), True
+    for power in _mel_power_of_blocks(blocks, form):
+        part = scale(power)
+        n_frames += len(part)
+        is_silent = is_silent and bool(part.max() <= silence)
+        yield part
+    if n_frames < 1 + form.n_fft // form.hop_length:
         raise AudioError(f"shorter than one frame ({form.n_fft} samples at {form.sample_rate} Hz)")
-    if mel.max() <= scale(torch.tensor(FLOOR)):
+    if is_silent:
         raise AudioError("silent")
-    return mel.numpy()
 
 
 def mel_power(samples: torch.Tensor, form: MelForm = OWN) -> torch.Tensor:

@@ -59,29 +59,42 @@ def map_in_order(
 ) -> Generator[Any, None, None]:
     """Yield the result of each task, in their order; where there is none, a `TaskFailed`.
 
+    A task whose process is killed, as where memory is short, is tried once more.
+
     The function is one of a module, so that other processes can import it. The modules named by
     `preload` are imported once for all processes.
     """
     idle = [_start(function, preload) for _ in range(min(n_processes, len(tasks)))]
     busy: dict[Connection, tuple[_Worker, int]] = {}  # pipe -> whose, and the position of its task
     finished: dict[int, Any] = {}
+    again: list[int] = []  # positions of tasks whose process was killed
+    tried_again: set[int] = set()
     n_sent = n_yielded = 0
     try:
         while n_yielded < len(tasks):
-            while idle and n_sent < len(tasks) and _size(finished) < MAX_WAITING_BYTES:
-                worker = idle.pop()
-                busy[worker.pipe] = worker, n_sent
+            # what comes again has its turn before all that waits
+            while idle and (again or (n_sent < len(tasks) and _size(finished) < MAX_WAITING_BYTES)):
+                if not again:
+                    again.append(n_sent)
+                    n_sent += 1
+                worker, position = idle.pop(), again.pop()
+                busy[worker.pipe] = worker, position
                 with contextlib.suppress(OSError):  # it is dead, which `_result` finds out
-                    worker.pipe.send(tasks[n_sent])
-                n_sent += 1
+                    worker.pipe.send(tasks[position])
             if n_yielded in finished:  # after sending: nobody waits while the caller works
                 yield finished.pop(n_yielded)
                 n_yielded += 1
             patience = 0 if n_yielded in finished else None
             for pipe in wait(list(busy), patience) if busy else []:
                 worker, position = busy.pop(cast(Connection, pipe))
-                finished[position], is_alive = _result(worker)
+                result, is_alive = _result(worker)
                 idle.append(worker if is_alive else _start(function, preload))
+                was_killed = not is_alive and worker.process.exitcode == -signal.SIGKILL
+                if was_killed and position not in tried_again:
+                    tried_again.add(position)
+                    again.append(position)
+                else:
+                    finished[position] = result
     finally:
         for worker in idle + [worker for worker, _ in busy.values()]:
             worker.process.terminate()
@@ -100,6 +113,8 @@ def _start(function: Callable[[Any], Any], preload: Sequence[str]) -> _Worker:
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         process.start()
+    except (EOFError, ConnectionError):  # the server has died, of the libraries that it loads
+        raise MemoryError from None
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     theirs.close()

@@ -152,6 +152,10 @@ def _looks_like(content: bytes) -> str:
     """Say what a file is that is not in UTF-8."""
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         return " but a workbook: save it as 'CSV UTF-8'"
+    if content.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ")):
+        return " but a packed file: unpack it"
+    if content.startswith(b"PAR1"):
+        return " but Parquet: write it as CSV"
     word = re.search(rb"[!-~]*[\x80-\xff][!-~\x80-\xff]*", content)
     if not word or re.search(rb"[\x00-\x08]", content):
         return ""

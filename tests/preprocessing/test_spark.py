@@ -1,14 +1,20 @@
 """Functions on Spark's executors, run for real on this machine: in order, failing, dying."""
 
+import gzip
 import os
+import re
 import shutil
 import signal
 import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
 import spark_tasks
 from audio_samples import write_damaged, write_music, write_songs
+from command_line import run_or_explain
 from commands import ROOT, assert_user_error, run_here
 from dataset import wheels
 from dataset.files import read_about
@@ -64,6 +70,78 @@ def test_a_start_that_is_stopped_leaves_no_java_behind(monkeypatch):
     with pytest.raises(KeyboardInterrupt), open_spark("local[1]"):
         pass
     assert started[0].wait(timeout=10) == -signal.SIGKILL
+
+
+def test_ctrl_c_while_spark_starts_is_that_of_the_command(monkeypatch, capsys):
+    import pyspark.sql
+
+    from preprocessing.spark import open_spark
+
+    def as_spark_answers(self):
+        raise KeyboardInterrupt
+
+    def command():
+        with open_spark("local[1]"):
+            pass
+
+    monkeypatch.setattr(pyspark.sql.SparkSession.Builder, "getOrCreate", as_spark_answers)
+    with pytest.raises(SystemExit) as stopped:
+        run_or_explain(command)
+    assert stopped.value.code == 130 and capsys.readouterr().err == "interrupted\n"
+
+
+ENDLESS = """
+from command_line import run_or_explain
+from preprocessing.spark import open_spark
+def work():
+    with open_spark("local[1]") as spark:
+        print("started", flush=True)
+        spark.range(10**14).selectExpr("sum(id % 7)").collect()
+run_or_explain(work)
+"""
+
+
+def lives(process):
+    """Whether it is there, and not only waited for by nobody."""
+    status = Path(f"/proc/{process}/status")
+    return status.exists() and "State:\tZ" not in status.read_text()
+
+
+@pytest.mark.parametrize("of_java", [False, True])
+def test_work_that_is_stopped_ends_at_once_and_so_does_java(of_java):
+    """Without waiting for the work; or with a sentence where Java itself has died."""
+    command = [sys.executable, "-c", ENDLESS]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=ROOT, **pipes) as run:
+        try:
+            assert run.stdout.readline() == "started\n"
+            time.sleep(2)
+            children = Path(f"/proc/{run.pid}/task").glob("*/children")
+            (java,) = {int(number) for file in children for number in file.read_text().split()}
+            if of_java:
+                os.kill(java, signal.SIGKILL)
+            else:
+                run.terminate()
+            _, told = run.communicate(timeout=60)
+        finally:
+            run.kill()
+    assert not lives(java) and "Traceback" not in told
+    end = "error: Spark failed (Java has ended, perhaps for want of memory): see to that and run "
+    assert run.returncode == (2 if of_java else 143)
+    assert told.splitlines()[-1] == (end + "the step again" if of_java else "terminated")
+
+
+def test_a_damaged_file_is_named_in_one_line(tmp_path):
+    (tmp_path / "cut.gz").write_bytes(gzip.compress(b"ann\tx\t1\n" * 9)[:-9])
+    code = (
+        "from preprocessing.spark import open_spark\n"
+        f"with open_spark('local[1]') as spark: spark.read.text('file://{tmp_path}').count()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert re.search(r"UserError: Spark failed \(file:\S+cut.gz: java.io.EOF.*\)", done.stderr)
+    assert "\tat org.apache" not in done.stderr  # no page of Java
 
 
 def vectors(directory):

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -100,6 +101,73 @@ def test_parquet_reads_as_text(spark, scenes):
     table.withColumnRenamed("song", "track").write.parquet(f"file://{wrong}")
     with pytest.raises(UserError, match=r"columns user, track, count: it must have user, song"):
         read(spark, wrong)
+
+
+def write_parquet(spark, file, rows, schema, *partitions):
+    table = spark.createDataFrame(rows, schema).coalesce(1)
+    table.write.mode("append").partitionBy(*partitions).parquet(f"file://{file}")
+
+
+def test_parquet_keeps_ids_as_they_are_written(spark, tmp_path):
+    rows = [("ann", "007", 1), ("bob", "7", 2), ("bob", "7.0", 3)]  # not three times the song 7
+    write_parquet(
+        spark, tmp_path / "a.parquet", rows, "user string, song string, count int", "song"
+    )
+    ids = Counter({("007", (1.0,)): 1, ("7", (2.0,)): 1, ("7.0", (3.0,)): 1})
+    assert by_song(read(spark, tmp_path / "a.parquet")) == ids
+    rows = [(Decimal(2**64 - 1), bytearray(b"x"), "1e1"), (Decimal(7), bytearray(b"y"), " 2.5")]
+    write_parquet(
+        spark, tmp_path / "b.parquet", rows, "user decimal(20,0), song binary, count string"
+    )
+    assert by_song(read(spark, tmp_path / "b.parquet")) == Counter(
+        {("x", (10.0,)): 1, ("y", (2.5,)): 1}
+    )
+
+
+def test_files_in_folders_below_are_read(spark, tmp_path):
+    for folder in (tmp_path / "t", tmp_path / "t/more/value=3"):
+        folder.mkdir(parents=True)
+        (folder / "plays").write_text(f"ann\t{folder.name}\t1\n", encoding="utf-8")
+    assert read(spark, tmp_path / "t").first_songs() == ["t", "value=3"]
+    for name in ("p.parquet", "p.parquet/more"):
+        write_parquet(
+            spark, tmp_path / name, [("ann", name, 1)], "user string, song string, count int"
+        )
+    assert read(spark, tmp_path / "p.parquet").first_songs() == ["p.parquet", "p.parquet/more"]
+
+
+@pytest.mark.parametrize(
+    ("row", "types", "message"),
+    [
+        (("a", 1e7, 1), ("string", "double", "int"), "column song of type double: users and"),
+        (("a", ["x"], 1), ("string", "array<string>", "int"), "song of type array<string>"),
+        (("a", "x", True), ("string", "string", "boolean"), "count of type boolean"),
+        (("a", "x", [1]), ("string", "string", "array<int>"), "count of type array<int>"),
+        (("a", "x", "two"), ("string", "string", "string"), r"has the row 'a\\tx\\ttwo'"),
+        (("a", "x", "5f"), ("string", "string", "string"), r"has the row 'a\\tx\\t5f'"),
+        (("a", bytearray(b"\xff"), 1), ("string", "binary", "int"), "has the row"),
+        (("a", None, 1), ("string", "string", "int"), "has the row"),
+    ],
+)
+def test_parquet_of_other_types_is_refused(spark, tmp_path, row, types, message):
+    schema = ", ".join(
+        f"{name} {kind}" for name, kind in zip(("user", "song", "count"), types, strict=True)
+    )
+    write_parquet(spark, tmp_path / "t.parquet", [row], schema)
+    with pytest.raises(UserError, match=message):
+        read(spark, tmp_path / "t.parquet")
+
+
+def test_what_is_no_parquet_by_name_or_content_is_refused(spark, tmp_path):
+    for name in ("plays", "folder/part-0.parquet"):
+        (tmp_path / "folder" / "a.parquet").mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"PAR1\x15PAR1")
+    for name in ("plays", "folder"):
+        with pytest.raises(UserError, match=f"{name} is Parquet: give it a name that ends in"):
+            read(spark, tmp_path / name)
+    (tmp_path / "t.parquet").mkdir()
+    with pytest.raises(UserError, match=r"t.parquet is no Parquet .*UNABLE_TO_INFER_SCHEMA"):
+        read(spark, tmp_path / "t.parquet")
 
 
 def test_numbers_of_songs_are_all_from_zero(spark, scenes):

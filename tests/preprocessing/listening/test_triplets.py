@@ -115,6 +115,7 @@ def test_at_least_may_leave_nothing(tmp_path):
         (b"ann\ty\t9\nann\tx\t3e38\n" * 2, "more than 3.4e.38 plays of the song 'x' by one user"),
         (b"ann\tx\t1\n" + bytes(2**24), "more than 16 MB in line 2"),
         (bytes(2**24), "more than 16 MB in line 1"),
+        (b"PAR1\x15\x04\x80PAR1", "is Parquet: give --engine spark"),
     ],
 )
 def test_damaged_files_are_explained(tmp_path, content, message):

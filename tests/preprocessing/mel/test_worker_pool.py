@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from command_line import run_or_explain
 from commands import ROOT
 from preprocessing.mel import worker_pool
 from preprocessing.mel.worker_pool import TaskFailed, map_in_order
@@ -41,6 +42,14 @@ def troubled(task):
     if task == "cannot be sent":
         return lambda: None
     return task
+
+
+def killed_once(file):
+    """An array that waits for its turn; the first call for a file ends its process instead."""
+    if file.suffix == ".die" and not file.exists():
+        file.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return np.full(1000, int(file.stem))
 
 
 def ones(task):
@@ -166,3 +175,25 @@ def is_running(process: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+@pytest.mark.parametrize("n_processes", [1, 3])
+def test_what_a_killed_process_was_at_is_done_again(tmp_path, monkeypatch, n_processes):
+    monkeypatch.setattr(worker_pool, "MAX_WAITING_BYTES", 1)  # it comes though others wait
+    files = [tmp_path / name for name in ("0.die", "1", "2", "3.die", "4", "5.die")]
+    results = list(map_in_order(killed_once, files, n_processes))
+    assert [result[0] for result in results] == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("error", [EOFError, BrokenPipeError])
+def test_where_no_process_starts_memory_is_short(monkeypatch, error, capsys):
+    def start(self):  # as where the server ends while it loads libraries
+        raise error
+
+    monkeypatch.setattr("multiprocessing.context.ForkServerProcess.start", start)
+    with pytest.raises(SystemExit) as ended:
+        run_or_explain(lambda: list(map_in_order(abs, [1], 1)))
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == (
+        "error: the memory is not enough: end other programs, or allow this one more\n"
+    )

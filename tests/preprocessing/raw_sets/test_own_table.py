@@ -1,6 +1,7 @@
 """One's own music: what a user's table may look like, and what is said of one that cannot be."""
 
 import csv
+import gzip
 import os
 import shutil
 import unicodedata
@@ -246,6 +247,8 @@ def test_unusual_formats_are_tried(music, tmp_path):
         (rows('rock/a.wav,"x'), ["cannot be read from line 2"]),
         ("file,tags\nrock/a.wav,Bjørk\n".encode("cp1252"), ["not utf-8", "Windows-1252", "Bjørk"]),
         (b"PK\x03\x04\x80", ["not utf-8 text but a workbook", "CSV UTF-8"]),
+        (gzip.compress(b"file,tags\nrock/a.wav,x\n"), ["not utf-8 text but a packed", "unpack"]),
+        (b"PAR1\x15\x04\x80", ["not utf-8 text but Parquet", "as CSV"]),
         ("file,tags\nrock/a.wav,Bjørk\n".encode("utf-16")[:-1], ["not utf-16 text"]),
         (b"file,tags,category\nrock/a.wav,x|y|z,a|b\n", ["3 tags but 2 categories in line 2"]),
     ],
