@@ -1,7 +1,8 @@
-"""Step 3: collaborative-filtering vectors of the songs, to `ix_to_cf.npy`.
+"""Step 3: collaborative-filtering vectors of the songs, to `ix_to_cf.npy`, and what goes with them.
 
 python -u step3_taste_profile.py run DATA_PATH
 python -u step3_taste_profile.py train DATA_PATH TRIPLETS
+python -u step3_taste_profile.py neighbours DATA_PATH [TRIPLETS]
 """
 
 from command_line import fire_commands, flag, number, one_of, whole_number
@@ -101,5 +102,34 @@ def train(
         write_learnt(directory, listening, options, songs_by, is_subset, master)
 
 
+def neighbours(
+    data_path: str, triplets: str | None = None, id_map: str | None = None, is_subset: bool = False
+) -> None:
+    """Write what the songs around a song tell of it, to `neighbours_songs.npy`.
+
+    The mean of the factors of its artist's songs, where artists have several; with TRIPLETS, how
+    much it is played, and which tags the other training songs of its listeners bear. To be used
+    beside the factors: --input_type cf+neighbours --fusion concat.
+
+    Parameters
+    ----------
+    data_path : str
+        The dataset directory, after step 3 run or train.
+    triplets : str, optional
+        File of user, song, count rows, as `train` takes it.
+    id_map : str, optional
+        As `train` takes it.
+    is_subset : bool
+        Write for the songs of the smaller set (sub_*).
+    """
+    from preprocessing.listening.neighbours import write_neighbours
+
+    songs_by = None if id_map is None else user_path(id_map)
+    is_subset = flag("--is_subset", is_subset)
+    directory = existing_directory(data_path)
+    with alone(directory):
+        write_neighbours(directory, triplets, songs_by, is_subset)
+
+
 if __name__ == "__main__":
-    fire_commands({"run": run, "train": train})
+    fire_commands({"run": run, "train": train, "neighbours": neighbours})

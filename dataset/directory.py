@@ -29,6 +29,8 @@ from dataset.mel_store import MelStore, open_mel_store, unfinished_songs
 from dataset.writing import write_split
 from errors import UserError
 
+NEIGHBOURS = "neighbours"  # the song input that step 3 makes of the tags of training songs
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -134,6 +136,8 @@ def open_dataset(
         about=read_about(path),
     )
     check_train_tag_to_ix(path / f"{prefix}train_tag_to_ix.pkl", dataset)
+    if NEIGHBOURS in inputs:
+        _check_neighbours(dataset, prefix)
     if "spec" in inputs:
         dataset = _with_mels(dataset, any_input)
     return _with_known_songs(dataset, any_input) if inputs else dataset
@@ -149,6 +153,17 @@ def _read_vectors(
     if any_input:  # else the zeros of step 3 stay: a model of CF vectors alone learns from them
         cf[~cf.any(axis=1)] = np.nan
     return cf
+
+
+def _check_neighbours(dataset: Dataset, prefix: str) -> None:
+    """Refuse neighbours of another split: they tell tags of songs that are held out now."""
+    made_from = dataset.about.get("steps", {}).get(f"{prefix}{NEIGHBOURS}", {}).get("made_from")
+    train = dataset.splits["train"]
+    if made_from != digest_of_songs(_ids(dataset, "train"), dataset.song_tags[train]):
+        raise UserError(
+            f"{dataset.path / f'{prefix}{NEIGHBOURS}_songs.npy'} was made from other training "
+            "songs or tags than those of the split: run step 3 neighbours again"
+        )
 
 
 def _with_mels(dataset: Dataset, any_input: bool) -> Dataset:
@@ -245,7 +260,12 @@ def fingerprint(dataset: Dataset) -> dict[str, str]:
 
 def digest_of_test(dataset: Dataset) -> str:
     """SHA-256 of the test songs and their tags."""
-    return _digest(_lines(_ids(dataset, "test")) + b"\n" + _labels(dataset, "test"))
+    return digest_of_songs(_ids(dataset, "test"), dataset.song_tags[dataset.splits["test"]])
+
+
+def digest_of_songs(song_ids: list[str], song_tags: np.ndarray) -> str:
+    """SHA-256 of songs and which tags they bear, bool (n, T)."""
+    return _digest(_lines(song_ids) + b"\n" + np.packbits(song_tags, axis=1).tobytes())
 
 
 def differing(now: Mapping[str, object], before: Mapping[str, object]) -> list[str]:

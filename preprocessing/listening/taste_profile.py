@@ -114,8 +114,8 @@ def vectors_of_songs(
         Those songs.
     """
     row_of = {song_id: row for row, song_id in enumerate(factors.song_ids)}
-    listening_ids = _listening_ids(song_ids, id_map)
-    rows = np.array([row_of.get(listening_id, -1) for listening_id in listening_ids])
+    names = listening_ids(song_ids, id_map)
+    rows = np.array([row_of.get(listening_id, -1) for listening_id in names])
     found = np.flatnonzero(rows >= 0)
     vectors = np.zeros((len(song_ids), factors.vectors.shape[1]), dtype=np.float32)
     vectors[found] = factors.vectors[rows[found]]
@@ -123,7 +123,7 @@ def vectors_of_songs(
     return vectors, [song_ids[row] for row in without]
 
 
-def _listening_ids(song_ids: list[str], id_map: dict[str, str] | None) -> list[str | None]:
+def listening_ids(song_ids: list[str], id_map: dict[str, str] | None) -> list[str | None]:
     """Id that each song has in the listening data, as far as there is one."""
     names = map(normal_form, song_ids)
     return [name if id_map is None else id_map.get(name) for name in names]
@@ -168,7 +168,7 @@ def write_learnt(
     listening_id_of = None
     if id_map is not None:
         listening_id_of = read_id_map(existing_file(id_map, "give an existing file as --id_map"))
-    wanted = {name for name in _listening_ids(song_ids, listening_id_of) if name}
+    wanted = {name for name in listening_ids(song_ids, listening_id_of) if name}
     facts = {
         "source": Path(listening.triplets).name,
         **asdict(options),
