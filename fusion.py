@@ -23,12 +23,12 @@ class ConcatFusion(nn.Module):
     `sizes` has the length of the vectors of each song input.
     """
 
-    def __init__(self, sizes: dict[str, int]):
+    def __init__(self, sizes: dict[str, int], n_hidden: int = 512):
         super().__init__()
         self.names = list(sizes)
         n_values = sum(sizes.values())
         self.norm = nn.BatchNorm1d(n_values, affine=False)
-        self.head = projection_head(n_values)
+        self.head = projection_head(n_values, n_hidden=n_hidden)
 
     def forward(self, vectors: dict[str, Tensor]) -> Tensor:
         """Fuse vectors (B, C) of each song input -> (B, 256)."""
@@ -46,14 +46,14 @@ class MaskedFusion(nn.Module):
     `sizes` has the length of the vectors of each song input, `tag_dim` that of the word vectors, D.
     """
 
-    def __init__(self, sizes: dict[str, int], tag_dim: int):
+    def __init__(self, sizes: dict[str, int], tag_dim: int, n_hidden: int = 512):
         super().__init__()
         bounds = [number * EMBEDDING_SIZE // len(sizes) for number in range(len(sizes) + 1)]
         self.widths = [end - start for start, end in pairwise(bounds)]
         self.names = list(sizes)
         self.projections = nn.ModuleDict(
             {
-                module_name(name): vector_head(size, width)
+                module_name(name): vector_head(size, width, n_hidden)
                 for (name, size), width in zip(sizes.items(), self.widths, strict=True)
             }
         )
@@ -170,10 +170,12 @@ def module_name(name: str) -> str:
     return f"input_{name}".replace(".", "_dot_") if is_taken or "." in name else name
 
 
-def vector_head(n_inputs: int, n_outputs: int = EMBEDDING_SIZE) -> nn.Sequential:
+def vector_head(
+    n_inputs: int, n_outputs: int = EMBEDDING_SIZE, n_hidden: int = 512
+) -> nn.Sequential:
     """Projection of vectors of any scale: (B, n_inputs) -> (B, n_outputs)."""
     norm = nn.BatchNorm1d(n_inputs, affine=False)
-    return nn.Sequential(norm, projection_head(n_inputs, n_outputs))
+    return nn.Sequential(norm, projection_head(n_inputs, n_outputs, n_hidden))
 
 
 def is_known(rows: Tensor) -> Tensor:

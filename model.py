@@ -9,9 +9,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from fusion import ConcatFusion, MaskedFusion, is_known, project_known, vector_head
-from modules import EMBEDDING_SIZE, MusicnnBranch, ShortChunkCNN, projection_head
+from modules import EMBEDDING_SIZE, MusicnnBranch, ShortChunkCNN, plain_head, projection_head
 
 FUSIONS = ("concat", "masked")
+HIDDEN = {"paper": 512, "wide": 1024}  # units of the hidden layer of vectors of songs, by --heads
 ACOUSTIC: dict[str, Any] = {"short-chunk": ShortChunkCNN, "musicnn": MusicnnBranch}
 
 # What is known of a batch of B songs, by the name of the song input, floats on one device. 'spec':
@@ -36,6 +37,9 @@ class RetrievalModel(nn.Module):
         known of a song.
     acoustic : str
         The network of the acoustic branch, one of `ACOUSTIC`.
+    heads : {'paper', 'wide'}
+        The perceptrons of vectors: as in the paper, or twice as wide for songs, and for tags, all
+        of which are seen in each step, without batch norm and dropout.
     """
 
     CONCAT_ACOUSTIC_SIZE = 200  # as the paper's CF vectors, so that both weigh the same
@@ -46,6 +50,7 @@ class RetrievalModel(nn.Module):
         inputs: dict[str, int | None],
         fusion: str = "concat",
         acoustic: str = "short-chunk",
+        heads: str = "paper",
     ):
         super().__init__()
         if fusion not in FUSIONS or not inputs:
@@ -53,7 +58,8 @@ class RetrievalModel(nn.Module):
         if any((size is None) != (name == "spec") for name, size in inputs.items()):
             raise ValueError(f"every input but 'spec' has vectors of a length, unlike {inputs}")
         self.names = list(inputs)
-        self.tag_branch = projection_head(tag_dim)
+        n_hidden = HIDDEN[heads]
+        self.tag_branch = projection_head(tag_dim) if heads == "paper" else plain_head(tag_dim)
         self.acoustic_branch = self.cultural_branch = self.vector_branch = self.fusion = None
         self.is_masked = len(inputs) > 1 and fusion == "masked"
         is_concat = len(inputs) > 1 and not self.is_masked
@@ -62,11 +68,15 @@ class RetrievalModel(nn.Module):
             self.acoustic_branch = ACOUSTIC[acoustic](acoustic_size)
         if len(inputs) > 1:
             sizes = {name: size or acoustic_size for name, size in inputs.items()}
-            self.fusion = ConcatFusion(sizes) if is_concat else MaskedFusion(sizes, tag_dim)
+            self.fusion = (
+                ConcatFusion(sizes, n_hidden)
+                if is_concat
+                else MaskedFusion(sizes, tag_dim, n_hidden)
+            )
         elif "cf" in inputs:  # as in the paper, without the norm that vectors of any scale need
-            self.cultural_branch = projection_head(inputs["cf"])
+            self.cultural_branch = projection_head(inputs["cf"], n_hidden=n_hidden)
         elif "spec" not in inputs:
-            self.vector_branch = vector_head(inputs[self.names[0]])
+            self.vector_branch = vector_head(inputs[self.names[0]], n_hidden=n_hidden)
 
     def embed_tags(self, tag_vectors: Tensor) -> Tensor:
         """Embed word vectors: float (B, D) -> float (B, 256)."""

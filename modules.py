@@ -33,15 +33,22 @@ class HalfDropout(nn.Module):
         return x * bits.flatten()[: x.numel()].view_as(x).to(x.dtype).mul_(2)
 
 
-def projection_head(n_inputs: int, n_outputs: int = EMBEDDING_SIZE) -> nn.Sequential:
-    """Two-layer perceptron (B, n_inputs) -> 512 -> (B, n_outputs) with batch norm and dropout."""
+def projection_head(
+    n_inputs: int, n_outputs: int = EMBEDDING_SIZE, n_hidden: int = 512
+) -> nn.Sequential:
+    """Two-layer perceptron (B, n_inputs) -> (B, n_outputs) with batch norm and dropout."""
     return nn.Sequential(
-        nn.Linear(n_inputs, 512),
-        nn.BatchNorm1d(512),
+        nn.Linear(n_inputs, n_hidden),
+        nn.BatchNorm1d(n_hidden),
         nn.ReLU(),
         HalfDropout(),
-        nn.Linear(512, n_outputs),
+        nn.Linear(n_hidden, n_outputs),
     )
+
+
+def plain_head(n_inputs: int) -> nn.Sequential:
+    """Two-layer perceptron (B, n_inputs) -> (B, 256): nothing in it depends on other rows."""
+    return nn.Sequential(nn.Linear(n_inputs, 512), nn.ReLU(), nn.Linear(512, EMBEDDING_SIZE))
 
 
 class ConvBlock(nn.Sequential):

@@ -107,6 +107,12 @@ class Options:
         "song; auto: concat for hybrid, else masked",
         choices=("auto", "concat", "masked"),
     )
+    heads: str = _model(
+        "paper",
+        "perceptrons of vectors: as in the paper, or wide: twice as many hidden units for songs, "
+        "neither batch norm nor dropout for tags",
+        choices=("paper", "wide"),
+    )
     w2v_type: str = _model("google", "word vectors: NAME of a file NAME_emb.pkl")
     loss: str = _model(
         "triplet",

@@ -51,7 +51,7 @@ class Solver(LightningModule):
     Parameters
     ----------
     options : dict
-        Options as a checkpoint keeps them (`Options.to_store`); `fusion`, `loss`,
+        Options as a checkpoint keeps them (`Options.to_store`); `fusion`, `heads`, `loss`,
         `is_weighted`, `negative_weighting`, `margin`, `lr`, `lr_schedule` and `seed` are used here.
     tags : list of str
         The ordered tags.
@@ -88,7 +88,9 @@ class Solver(LightningModule):
         self.save_hyperparameters()
         self.options = Options(**options)
         acoustic = "musicnn" if mel_settings == SETTINGS["musicnn"] else "short-chunk"
-        self.model = RetrievalModel(tag_dim, inputs, self.options.fusion_in_force, acoustic)
+        self.model = RetrievalModel(
+            tag_dim, inputs, self.options.fusion_in_force, acoustic, self.options.heads
+        )
         self.logit_scale = self.logit_bias = None
         if self.options.loss != "triplet":
             self.logit_scale = nn.Parameter(torch.tensor(FIRST_SCALE).log())

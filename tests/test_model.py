@@ -156,6 +156,29 @@ def test_vectors_of_any_name_have_a_branch_of_any_scale():
     torch.testing.assert_close(found, large, atol=1e-3, rtol=1e-3)
 
 
+@pytest.mark.parametrize("input_type", ["cf", "hybrid", "musicnn"])
+def test_wide_heads_have_twice_the_hidden_units_for_songs_alone(input_type):
+    paper, wide = build(input_type), build(input_type, heads="wide")
+    n_batch_norms = [
+        sum(isinstance(one, nn.BatchNorm1d) for one in model.tag_branch) for model in (paper, wide)
+    ]
+    assert n_batch_norms == [1, 0]
+    assert wide.tag_branch[0].out_features == 512
+    heads = [
+        model.fusion or model.cultural_branch or model.vector_branch for model in (paper, wide)
+    ]
+    hidden = [
+        [one.out_features for one in head.modules() if isinstance(one, nn.Linear)] for head in heads
+    ]
+    assert hidden == [[512, 256], [1024, 256]]
+
+
+def test_wide_heads_embed_a_tag_in_training_as_in_evaluation():
+    model, tags = build("cf", heads="wide"), torch.randn(8, 300)
+    with torch.no_grad():
+        assert torch.equal(model.train().embed_tags(tags), model.eval().embed_tags(tags))
+
+
 # ---------------------------------------------------------------- masked fusion
 
 

@@ -169,7 +169,7 @@ def test_another_split_or_other_tags_ask_for_it_anew(directory):
     np.testing.assert_array_equal(dataset.vectors["neighbours"], rows_of(directory))
     swapped = SPLITS | {"train": np.array([0, 1, 2, 6]), "test": np.array([3, 7])}
     write_split(directory, ["a", "b"], SONGS, SONG_TAGS, swapped)
-    with pytest.raises(UserError, match="made from other training songs .* step 3 neighbours"):
+    with pytest.raises(UserError, match=r"made from other training songs .* step 3 neighbours"):
         open_dataset(directory, "music", input_type="cf+neighbours")
     other_tags = SONG_TAGS.copy()
     other_tags[0] = True
@@ -185,7 +185,7 @@ def test_the_subset_has_its_own(directory):
     write_split(directory, ["a", "b"], SONGS, SONG_TAGS, SPLITS, prefix="sub_")
     write_pickle(directory / "sub_music_emb.pkl", {"a": np.ones(3), "b": np.arange(3.0)})
     np.save(directory / "sub_ix_to_cf.npy", np.load(directory / "ix_to_cf.npy"))
-    with pytest.raises(UserError, match="sub_neighbours_songs.npy was made from other"):
+    with pytest.raises(UserError, match=r"sub_neighbours_songs\.npy was made from other"):
         open_dataset(directory, "music", is_subset=True, input_type="neighbours")
     neighbours(str(directory), is_subset=True)
     sub = open_dataset(directory, "music", is_subset=True, input_type="neighbours")
@@ -198,7 +198,7 @@ def test_ids_of_the_listening_data_are_translated(directory):
     text = (directory / "triplets.tsv").read_text().replace("\tS", "\tL")
     (directory / "other.tsv").write_text(text)
     (directory / "map.tsv").write_text("".join(f"L{n}\tS{n}\n" for n in range(8)))
-    with pytest.raises(UserError, match="none of the songs .* --id_map=FILE"):
+    with pytest.raises(UserError, match=r"none of the songs .* --id_map=FILE"):
         neighbours(str(directory), str(directory / "other.tsv"))
     neighbours(str(directory), str(directory / "other.tsv"), str(directory / "map.tsv"))
     np.testing.assert_array_equal(rows_of(directory), before)
@@ -218,8 +218,8 @@ def test_a_model_of_factors_and_neighbours_is_trained_by_command_line(directory,
     )
     assert done.returncode == 0, done.stderr
     assert "8 songs x 11 numbers (6 of artist, 3 of plays, 2 of listeners)" in done.stdout
-    options = "--mode TRAIN --input_type cf+neighbours --fusion concat --w2v_type music".split()
-    short = "--loss sigmoid --n_epochs 1 --batch_size 4 --triplets_per_epoch 8".split()
+    kind = ["--input_type", "cf+neighbours", "--fusion", "concat", "--w2v_type", "music"]
+    short = ["--loss", "sigmoid", "--n_epochs", 1, "--batch_size", 4, "--triplets_per_epoch", 8]
     folder = ["--data_path", directory, "--model_save_path", tmp_path / "model"]
-    done = run_here(ROOT / "main.py", *options, *short, *folder)
+    done = run_here(ROOT / "main.py", "--mode", "TRAIN", *kind, *short, *folder)
     assert done.returncode == 0, done.stderr
