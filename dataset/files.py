@@ -29,6 +29,7 @@ SPLITS = ("train", "valid", "test")
 
 TRACK_TAGS = "msd500/track_tags.tsv"
 RAW_TAGS = "raw_tags.tsv"
+TAG_STRENGTHS = "tag_strengths.tsv"
 SONGS = "songs.tsv"
 TRIPLETS = "triplets.tsv"
 PUBLISHED_SPLIT = "published_split.tsv"
