@@ -16,6 +16,7 @@ from dataset.files import (
     ITEM_INDEX,
     PUBLISHED_SPLIT,
     SPLITS,
+    TAG_STRENGTHS,
     TRACK_TAGS,
     TRIPLETS,
     normal_form,
@@ -40,6 +41,7 @@ from preprocessing.split.published_split import (
 )
 from preprocessing.split.same_audio import join_groups, number_audio, print_same_audio
 from preprocessing.split.step0_tables import TRACK_TAGS_COLUMNS, read_rows
+from preprocessing.split.strengths import strengths_of_split
 from preprocessing.tags.categories import add_categories
 
 
@@ -247,16 +249,30 @@ def _write(directory: Path, options: SplitOptions, annotations: pd.DataFrame, sp
     if options.split_by == "published":
         facts["seed"] = None
     stale = _stale_after(directory, prefix, tags, song_ids)
+    bears = song_tags.toarray()
+    strengths = strengths_of_split(directory, tags, song_ids, bears)
     with staged(directory) as stage:
-        write_split(stage, tags, song_ids, song_tags.toarray(), splits, prefix)
+        write_split(stage, tags, song_ids, bears, splits, prefix, strengths)
         add_categories(stage, directory, tags, annotations)
         write_about(stage, directory, f"{prefix}step1", facts)
+        if strengths is None:
+            _remove_strengths(directory / f"{prefix}tag_strengths.npy")
+    if strengths is not None:
+        n_weak = np.count_nonzero(strengths) - bears.sum()
+        print(f"tag strengths: {bears.sum()} of tags that songs bear, {n_weak} of weaker ones")
     print(f"wrote the split of {len(song_ids)} songs and {len(tags)} tags to {directory}")
     from preprocessing.words.song_tags import remove_leaking  # gensim
 
     for line in [*stale, *remove_leaking(directory, options.is_subset)]:
         print(line)
     print_next(directory, "step1", options.is_subset)
+
+
+def _remove_strengths(file: Path) -> None:
+    """Remove tag strengths of an earlier split, which would be taken for those of this one."""
+    if file.is_file():
+        file.unlink()
+        print(f"removed {file}, for there is no {TAG_STRENGTHS} of step 0")
 
 
 def _stale_after(directory: Path, prefix: str, tags: list[str], song_ids: list[str]) -> list[str]:
