@@ -61,6 +61,7 @@ def open_asked(options: Options) -> Dataset:
         options.is_subset,
         options.input_type,
         options.any_input,
+        options.learns_strengths,
     )
 
 

@@ -56,7 +56,7 @@ class TripletBatch(NamedTuple):
 
 
 class LabelBatch(NamedTuple):
-    """Songs, and which of all tags they bear.
+    """Songs, and which of all tags they bear, or how strongly.
 
     Attributes
     ----------
@@ -65,7 +65,8 @@ class LabelBatch(NamedTuple):
     songs : SongInputs
         B songs; of several processes each has its part.
     truth : Tensor of float, shape (B, T)
-        1 where the song bears the tag, else 0; between them for mixed songs.
+        1 where the song bears the tag, else 0; between them for mixed songs. With --soft_tags how
+        strongly people gave the song the tag, from 0 to 1, also where it is too weak to bear it.
     """
 
     tag_vectors: Tensor
@@ -150,7 +151,8 @@ class RetrievalData(LightningDataModule):
     Parameters
     ----------
     dataset : Dataset
-        An opened dataset directory, with what the input type needs of `vectors` and `mel`.
+        An opened dataset directory, with what the input type needs of `vectors` and `mel`; where it
+        has `tag_strengths`, they are the truth of training songs.
     options : Options
         `loss`, `batch_size` and `triplets_per_epoch` (in songs, unless each has one anchor),
         `anchors_per_song`, `mixup`, `is_balanced`, `seed` (with epoch and process it determines
@@ -209,6 +211,8 @@ class RetrievalData(LightningDataModule):
             triplets -= 1  # a last batch of one has no negative, and no statistics for batch norm
         tag_vectors = self.tag_vectors()
         song_tags = torch.from_numpy(self.dataset.song_tags).to(device)
+        strengths = self.dataset.tag_strengths  # None unless --soft_tags
+        labels = song_tags if strengths is None else torch.from_numpy(strengths).to(device)
         train_songs = torch.from_numpy(self.dataset.splits["train"]).to(device)
         pairs = PairSampler(song_tags, train_songs, self.options.is_balanced)
         vectors = self._vectors()
@@ -219,7 +223,7 @@ class RetrievalData(LightningDataModule):
             tags, songs = pairs.draw(triplets, generator)
             inputs = self._training_inputs(songs, vectors, generator)
             if self.options.loss != "triplet":
-                truth = (song_tags[one].float() for one in songs.split(size))
+                truth = (labels[one].float() for one in songs.split(size))
                 batches = map(partial(LabelBatch, tag_vectors), inputs, truth)
                 mix = partial(mixed, generator=generator)
                 yield from map(mix, batches) if self.options.mixup else batches

@@ -45,7 +45,7 @@ def sigmoid_loss(logits: Tensor, truth: Tensor) -> Tensor:
     logits : Tensor of float, shape (B, T)
         Similarity of each song with each tag, scaled and shifted.
     truth : Tensor of float, shape (B, T)
-        1 where the song bears the tag, else 0; between them for mixed songs.
+        1 where the song bears the tag, else 0; between them for mixed songs and soft tags.
 
     Returns
     -------
@@ -68,7 +68,8 @@ def infonce_loss(logits: Tensor, truth: Tensor) -> Tensor:
     Returns
     -------
     Tensor of float, shape ()
-        A song without tag, or a tag without song, counts in the other way alone.
+        A song without tag, or a tag without song, counts in the other way alone. Strengths below
+        1 weigh the tags of a song among themselves; songs of weak tags count as much as others.
     """
     return (_softmax_loss(logits, truth) + _softmax_loss(logits.T, truth.T)) / 2
 

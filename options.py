@@ -126,6 +126,12 @@ class Options:
         "(Zhang et al. 2018)",
         parse_bool,
     )
+    soft_tags: bool = _model(
+        False,
+        "with sigmoid and infonce: how strongly people tagged counts, not only whether; needs "
+        "tag_strengths.npy of step 1",
+        parse_bool,
+    )
     is_balanced: bool = _model(
         False,
         "draw a tag, then one of its songs; else a song, then one of its tags",
@@ -231,6 +237,11 @@ class Options:
         """Whether a song needs only one of several inputs."""
         return len(self.inputs) > 1 and self.fusion_in_force == "masked"
 
+    @property
+    def learns_strengths(self) -> bool:
+        """Whether a training learns from the strengths of tags: no test reads them."""
+        return self.soft_tags and self.loss != "triplet" and self.mode == "TRAIN"
+
     def to_store(self) -> dict[str, Any]:
         """What checkpoints and results keep: all but the key."""
         return {name: value for name, value in asdict(self).items() if name != "neptune_api_key"}
@@ -240,6 +251,7 @@ MODEL_OPTIONS = tuple(one.name for one in fields(Options) if one.metadata["of_mo
 CARRIED_OPTIONS = ("n_epochs", "early_stopping", "precision", "num_chunk")  # unless given anew
 OPTIONS_OF_TEST = ("num_chunk", "precision")  # which a test may have otherwise than the training
 TRIPLET_OPTIONS = {"is_weighted", "negative_weighting", "anchors_per_song", "margin"}
+LABEL_OPTIONS = {"mixup", "soft_tags"}
 AUDIO_OPTIONS = {"init", "wheel", "num_workers", "num_chunk", "input_length", "cache", "compile"}
 USED_IN_TEST = {"input_type", "fusion", "w2v_type", "is_subset", "input_length"}  # of MODEL_OPTIONS
 IDLE_OPTIONS = {  # which do nothing in a mode
@@ -301,7 +313,7 @@ def tell_idle(given: dict[str, Any], options: Options) -> None:
             (set() if "spec" in options.inputs else AUDIO_OPTIONS)
             | (set() if len(options.inputs) > 1 else {"fusion"}),
         ),
-        (f"--loss {options.loss}", {"mixup"} if options.loss == "triplet" else TRIPLET_OPTIONS),
+        (f"--loss {options.loss}", LABEL_OPTIONS if options.loss == "triplet" else TRIPLET_OPTIONS),
         ("--init none", {"wheel"} if options.init == "none" else set()),
         ("--is_weighted False", set() if options.is_weighted else {"negative_weighting"}),
     ):

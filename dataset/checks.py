@@ -61,6 +61,29 @@ def read_song_tags(path: Path, n_tags: int) -> np.ndarray:
     return song_tags
 
 
+def read_tag_strengths(path: Path, song_tags: np.ndarray) -> np.ndarray:
+    """Read how strongly people gave songs their tags: float32 (N, T), from 0 to 1.
+
+    Every tag that a song bears, of `song_tags` (N, T), has a strength above 0.
+    """
+    strengths = _read_matrix(path).astype(np.float32)
+    if strengths.shape != song_tags.shape:
+        raise UserError(
+            f"{path} has the shape {strengths.shape} but binaries.npy of the same directory "
+            f"{song_tags.shape}: make both again with step 1"
+        )
+    if strengths.min() < 0 or strengths.max() > 1:
+        raise UserError(f"{path} must hold numbers from 0 to 1: make it again with step 1")
+    lacking = song_tags & (strengths == 0)
+    if lacking.any():
+        row, column = np.argwhere(lacking)[0]
+        raise UserError(
+            f"{path} has strength 0 in row {row}, column {column}, where binaries.npy says that "
+            "the song bears the tag: make both again with step 1"
+        )
+    return strengths
+
+
 def read_splits(path: Path, prefix: str, n_songs: int) -> tuple[list[str], dict[str, np.ndarray]]:
     """Read the three splits; return the N song ids and the song indices of each split.
 

@@ -13,6 +13,7 @@ from dataset.checks import (
     read_song_tags,
     read_song_vectors,
     read_splits,
+    read_tag_strengths,
     read_tag_vectors,
 )
 from dataset.files import (
@@ -62,6 +63,9 @@ class Dataset:
         Mel spectrograms, if asked for.
     left_out : dict of str to int
         Split -> how many of its songs are left out, for they lack an input; empty if none is.
+    tag_strengths : ndarray of float32, shape (N, T), or None
+        How strongly people gave a song a tag, if asked for: above 0 where it bears the tag, and
+        where it was tagged too weakly to bear it.
     """
 
     path: Path
@@ -75,6 +79,7 @@ class Dataset:
     about: dict
     mel: MelStore | None = None
     left_out: dict[str, int] = field(default_factory=dict)
+    tag_strengths: np.ndarray | None = None
 
 
 def open_dataset(
@@ -83,6 +88,7 @@ def open_dataset(
     is_subset: bool = False,
     input_type: str | None = None,
     any_input: bool = False,
+    with_strengths: bool = False,
 ) -> Dataset:
     """Read and check a dataset directory, with the song data that the input type needs.
 
@@ -101,6 +107,8 @@ def open_dataset(
         The song inputs that are needed, see `dataset.files.song_inputs`; by default none.
     any_input : bool
         Whether one of the inputs is enough for a song to stay; a CF vector of zeros is then none.
+    with_strengths : bool
+        Whether to read `tag_strengths.npy`.
 
     Raises
     ------
@@ -134,6 +142,7 @@ def open_dataset(
         },
         categories=read_categories(path),
         about=read_about(path),
+        tag_strengths=_read_strengths(path, prefix, song_tags) if with_strengths else None,
     )
     check_train_tag_to_ix(path / f"{prefix}train_tag_to_ix.pkl", dataset)
     if NEIGHBOURS in inputs:
@@ -141,6 +150,10 @@ def open_dataset(
     if "spec" in inputs:
         dataset = _with_mels(dataset, any_input)
     return _with_known_songs(dataset, any_input) if inputs else dataset
+
+
+def _read_strengths(path: Path, prefix: str, song_tags: np.ndarray) -> np.ndarray:
+    return read_tag_strengths(path / f"{prefix}tag_strengths.npy", song_tags)
 
 
 def _read_vectors(
@@ -221,12 +234,17 @@ def write_split_without(
     tags = read_tags(path, prefix)
     song_tags = read_song_tags(path / f"{prefix}binaries.npy", len(tags))
     song_ids, splits = read_splits(path, prefix, len(song_tags))
-    song_tags = song_tags[:, [tag not in dropped for tag in tags]]  # (N, T) -> (N, T kept)
+    has_strengths = (path / f"{prefix}tag_strengths.npy").is_file()
+    strengths = _read_strengths(path, prefix, song_tags) if has_strengths else None
+    stays = [tag not in dropped for tag in tags]
+    song_tags = song_tags[:, stays]  # (N, T) -> (N, T kept)
+    if strengths is not None:
+        strengths = strengths[:, stays]
     if not keep_untagged:
         tagged = np.asarray(song_tags.any(axis=1))  # (N,)
         splits = {name: songs[tagged[songs]] for name, songs in splits.items()}
     remaining = [tag for tag in tags if tag not in dropped]
-    write_split(stage, remaining, song_ids, song_tags, splits, prefix)
+    write_split(stage, remaining, song_ids, song_tags, splits, prefix, strengths)
     if "" in song_ids:  # as published: without the file, songs in no split have no known id
         (stage / f"{prefix}existing_ids.npy").unlink()
     return {name: len(songs) for name, songs in splits.items()}
@@ -234,12 +252,14 @@ def write_split_without(
 
 VALIDATION = "validation split"
 LABELS = {"set of tags of training songs": "train", "set of tags of validation songs": "valid"}
+STRENGTHS = "set of tag strengths of training songs"
 
 
 def fingerprint(dataset: Dataset) -> dict[str, str]:
     """SHA-256 of what a model was trained on and chosen by: splits, tags, vectors, spectrograms.
 
     '' for what there is not. Of the spectrograms, which may be hundreds of GB, the lengths count.
+    `STRENGTHS` are told only where they are read, by a training that learns from them.
     """
     song_ids = _ids(dataset, "train")
     contents = {"split": _lines(song_ids), "tag vectors": dataset.tag_vectors.tobytes()}
@@ -255,6 +275,8 @@ def fingerprint(dataset: Dataset) -> dict[str, str]:
     contents[VALIDATION] = _lines(_ids(dataset, "valid"))
     for label, part in LABELS.items():
         contents[label] = _labels(dataset, part)
+    if dataset.tag_strengths is not None:
+        contents[STRENGTHS] = dataset.tag_strengths[dataset.splits["train"]].tobytes()
     return {name: _digest(content) for name, content in contents.items()}
 
 

@@ -29,6 +29,7 @@ SPLITS = ("train", "valid", "test")
 
 TRACK_TAGS = "msd500/track_tags.tsv"
 RAW_TAGS = "raw_tags.tsv"
+TAG_STRENGTHS = "tag_strengths.tsv"
 SONGS = "songs.tsv"
 TRIPLETS = "triplets.tsv"
 PUBLISHED_SPLIT = "published_split.tsv"
@@ -42,6 +43,8 @@ _MADE_BY = {  # end of a file's name -> where it comes from
     "tags.npy": _STEP1,
     "_ids.npy": _STEP1,
     "binaries.npy": _STEP1,
+    "tag_strengths.npy": "--soft_tags learns from it, step 1 writes it where step 0 wrote "
+    "tag_strengths.tsv (lastfm2k, msd with scores), so run both again, or leave --soft_tags out",
     "train_tag_to_ix.pkl": _STEP1,
     "track_tags.tsv": "step0_dataset.py writes it, and the paper's msd500.tar.gz holds it",
     "emb.pkl": "python -u step2_word_embedding.py run DATA_PATH writes it",

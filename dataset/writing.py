@@ -124,8 +124,11 @@ def write_split(
     song_tags: np.ndarray,
     splits: dict[str, np.ndarray],
     prefix: str = "",
+    strengths: np.ndarray | None = None,
 ) -> None:
     """Write the files of a split: tags, ids, binaries, the three splits and `train_tag_to_ix`.
+
+    And `tag_strengths`, where there are some.
 
     Parameters
     ----------
@@ -139,10 +142,14 @@ def write_split(
         'train', 'valid', 'test' -> song indices.
     prefix : str
         'sub_' for the smaller set.
+    strengths : ndarray of float32, shape (N, T), optional
+        How strongly people gave a song a tag.
     """
     np.save(stage / f"{prefix}tags.npy", np.array(tags, dtype=str))
     np.save(stage / f"{prefix}existing_ids.npy", np.array(song_ids, dtype=str))
     np.save(stage / f"{prefix}binaries.npy", song_tags.astype(np.float32))
+    if strengths is not None:
+        np.save(stage / f"{prefix}tag_strengths.npy", strengths.astype(np.float32))
     lines = {name: [f"{ix}//{song_ids[ix]}" for ix in splits[name]] for name in SPLITS}
     for name in SPLITS:
         np.save(stage / f"{prefix}{name}_ids.npy", np.array(lines[name], dtype=str))

@@ -55,7 +55,7 @@ def contents(jobs: Sequence[Job]) -> list[dict[str, Any]]:
     for job in jobs:
         asked = merge_options(job.given)
         what: tuple = (asked.data_path, asked.w2v_type, asked.is_subset)
-        what += (asked.inputs, asked.any_input, asked.input_length)
+        what += (asked.inputs, asked.any_input, asked.input_length, asked.learns_strengths)
         if what not in known:
             known[what] = _contents(job.column, asked)
         found.append(known[what])

@@ -63,11 +63,13 @@ def deal(n_tags: int, seed: int) -> list[np.ndarray]:
 
 def with_tags(dataset: Dataset, columns: np.ndarray) -> Dataset:
     """The same songs and splits with some of the tags alone."""
+    strengths = dataset.tag_strengths
     return dataclasses.replace(
         dataset,
         tags=[dataset.tags[column] for column in columns],
         song_tags=dataset.song_tags[:, columns],
         tag_vectors=dataset.tag_vectors[columns],
+        tag_strengths=strengths if strengths is None else strengths[:, columns],
     )
 
 
@@ -96,6 +98,8 @@ def write_without(
     with staged(folder) as stage:
         prefix = subset_prefix(is_subset)
         write_split_without(stage, dataset.path, dropped, prefix, keep_untagged=True)
+        if not (stage / f"{prefix}tag_strengths.npy").is_file():  # perhaps of an earlier start
+            (folder / f"{prefix}tag_strengths.npy").unlink(missing_ok=True)
     for file in dataset.path.iterdir():
         link = folder / file.name
         if link.is_symlink():  # of an earlier start, perhaps to where the directory was then

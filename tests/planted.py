@@ -64,3 +64,16 @@ def write_planted_mels(directory: Path, skipped: int = 0, shortest: int = 60) ->
         write_tsv(stage / "mel_skipped.tsv", report)
         write_about(stage, directory, "step4", {"mel_settings": MEL_SETTINGS})
     return directory
+
+
+def write_planted_strengths(directory: Path) -> np.ndarray:
+    """Add `tag_strengths.npy`, which is returned: of the tags borne, and of a tenth of the others.
+
+    Those of the others are below a half.
+    """
+    rng = np.random.default_rng(2)
+    song_tags = np.load(directory / "binaries.npy") == 1
+    strong, weak = rng.uniform(0.5, 1, song_tags.shape), rng.uniform(0.1, 0.5, song_tags.shape)
+    strengths = np.where(song_tags, strong, weak * (rng.random(song_tags.shape) < 0.1))
+    np.save(directory / "tag_strengths.npy", strengths.astype(np.float32))
+    return strengths.astype(np.float32)

@@ -10,10 +10,11 @@ from data_loader import LabelBatch, RetrievalData, mixed
 from dataset.directory import open_dataset
 from dataset.mel_store import FLOOR_DB
 from options import Options
-from planted import write_planted, write_planted_mels
+from planted import write_planted, write_planted_mels, write_planted_strengths
 
 OPTIONS = {"batch_size": 128, "triplets_per_epoch": 10_000, "is_balanced": False, "seed": 0}
 OPTIONS |= {"anchors_per_song": 1}
+SOFT = {"loss": "sigmoid", "soft_tags": True}
 AUDIO = {"input_length": 173, "num_chunk": 3, "cache": "memory", "num_workers": 0}
 
 
@@ -27,8 +28,14 @@ def data_for(
     any_input=False,
     **options,
 ) -> RetrievalData:
-    dataset = open_dataset(directory, input_type=input_type, any_input=any_input)
-    data = RetrievalData(dataset, Options(**OPTIONS | AUDIO | options))
+    options = Options(**OPTIONS | AUDIO | options)
+    dataset = open_dataset(
+        directory,
+        input_type=input_type,
+        any_input=any_input,
+        with_strengths=options.learns_strengths,
+    )
+    data = RetrievalData(dataset, options)
     data.trainer = SimpleNamespace(
         strategy=SimpleNamespace(root_device=torch.device("cpu")),
         current_epoch=epoch,
@@ -117,6 +124,39 @@ def test_a_batch_of_labels_is_what_the_files_say(shared_dataset_dir, loss):
     assert set(songs) <= set(dataset.splits["train"].tolist())
     assert batches[0].truth.tolist() == dataset.song_tags[songs].astype(float).tolist()
     np.testing.assert_array_equal(batches[0].tag_vectors, dataset.tag_vectors)
+
+
+def test_soft_tags_are_the_strengths_of_the_songs(dataset_dir):
+    strengths = write_planted_strengths(dataset_dir)
+    plain, soft = (
+        list(data_for(dataset_dir, loss="sigmoid", soft_tags=is_soft).train_dataloader())
+        for is_soft in (False, True)
+    )
+    dataset = open_dataset(dataset_dir, input_type="cf")
+    song_of_cf = {row.tobytes(): song for song, row in enumerate(dataset.vectors["cf"])}
+    total = np.zeros(len(dataset.tags))
+    for hard, batch in zip(plain, soft, strict=True):
+        assert torch.equal(hard.songs["cf"], batch.songs["cf"])  # the same songs are drawn
+        songs = [song_of_cf[row.tobytes()] for row in batch.songs["cf"].numpy()]
+        assert batch.truth.dtype == torch.float32
+        np.testing.assert_array_equal(batch.truth, strengths[songs])
+        total += batch.truth.double().sum(dim=0).numpy()
+    bears = dataset.song_tags[dataset.splits["train"]]
+    drawn = bears.sum(axis=1) > 0  # by chance alike, for a song is drawn, then one of its tags
+    mean = strengths[dataset.splits["train"]][drawn].mean(axis=0)
+    np.testing.assert_allclose(total / 10_000, mean, atol=0.03)
+
+
+def test_mixed_soft_tags_lie_between_those_of_two_songs(dataset_dir):
+    write_planted_strengths(dataset_dir)
+    plain, mixes = (
+        next(iter(data_for(dataset_dir, **SOFT, mixup=is_mixed).train_dataloader())).truth
+        for is_mixed in (False, True)
+    )
+    for own, mix in zip(plain, mixes, strict=True):
+        low, high = torch.minimum(own, plain), torch.maximum(own, plain)  # (B, T)
+        assert ((low - 1e-6 <= mix) & (mix <= high + 1e-6)).all(dim=1).any()
+    assert not torch.equal(plain, mixes)
 
 
 def test_mixed_songs_lie_between_two_songs_and_so_do_their_tags(shared_dataset_dir):

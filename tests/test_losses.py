@@ -92,6 +92,32 @@ def test_infonce_loss_is_the_plain_loop_both_ways():
     assert infonce_loss(logits, truth).item() == pytest.approx(expected)
 
 
+def test_losses_of_strengths_are_plain_loops():
+    logits, truth = many()
+    soft = truth * 0.8
+    soft[0, 2], soft[2, 3] = 0.05, 0.25  # a weak tag among others, a song of a weak tag alone
+    total = 0.0
+    for scores, strengths in zip(logits.tolist(), soft.tolist(), strict=True):
+        for score, strength in zip(scores, strengths, strict=True):
+            total += strength * math.log(1 + math.exp(-score))
+            total += (1 - strength) * math.log(1 + math.exp(score))
+    assert sigmoid_loss(logits, soft).item() == pytest.approx(total / 5)
+    expected = (one_way_soft(logits, soft) + one_way_soft(logits.T, soft.T)) / 2
+    assert infonce_loss(logits, soft).item() == pytest.approx(expected)
+
+
+def one_way_soft(logits: torch.Tensor, soft: torch.Tensor) -> float:
+    """Cross-entropy with each row's strengths brought to a sum of 1."""
+    losses = []
+    for scores, strengths in zip(logits.tolist(), soft.tolist(), strict=True):
+        whole = math.log(sum(map(math.exp, scores)))
+        pairs = zip(scores, strengths, strict=True)
+        losses += (
+            [sum(s * (whole - x) for x, s in pairs) / sum(strengths)] if any(strengths) else []
+        )
+    return sum(losses) / len(losses)
+
+
 @pytest.mark.parametrize("loss", [sigmoid_loss, infonce_loss])
 def test_gradients_of_all_tags_are_those_of_differences(loss):
     logits, truth = many()

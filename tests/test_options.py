@@ -77,6 +77,13 @@ def test_only_what_was_given_is_told_as_idle(capsys):
     ]
 
 
+def test_strengths_are_learnt_from_with_losses_over_all_tags_alone():
+    for loss, mode in ((a, b) for a in choices("loss") for b in choices("mode")):
+        soft = merge_options({"loss": loss, "mode": mode, "soft_tags": True})
+        assert soft.learns_strengths == (loss != "triplet" and mode == "TRAIN")
+        assert not merge_options({"loss": loss, "mode": mode}).learns_strengths
+
+
 def test_more_options_are_read_from_a_file(tmp_path):
     recipe = tmp_path / "mine.args"
     recipe.write_text(

@@ -11,7 +11,7 @@ import pytest
 from commands import run_command
 from dataset.files import read_about, read_categories, read_tsv
 from preprocessing.raw_sets.lastfm2k import tagger_scores
-from raw_samples import write_lastfm, write_msd
+from raw_samples import TAGGINGS, write_lastfm, write_msd
 from real_data import real_data
 from step0_runs import done_well, files_of, from_shell, refused, step0, write_lines
 
@@ -32,9 +32,9 @@ def test_tagger_scores_by_hand():
         columns=["userID", "artistID", "tagID"],
     )
     assert tagger_scores(taggings).values.tolist() == [
-        ["a", "x", 100.0],
-        ["a", "y", 50.0],
-        ["b", "y", 100.0],
+        ["a", "x", 2, 100.0],
+        ["a", "y", 1, 50.0],
+        ["b", "y", 1, 100.0],
     ]
 
 
@@ -69,7 +69,14 @@ def test_lastfm2k_writes_everything(lastfm, tmp_path):
         "raw_tags.tsv",
         "songs.tsv",
         "tag_categories.tsv",
+        "tag_strengths.tsv",
         "triplets.tsv",
+    ]
+    assert read_tsv(data / "tag_strengths.tsv", 3) == [
+        ["7", "rock", "0.666667"],  # two people
+        ["7", "tropicália", "0.5"],
+        ["8", "nan", "0.5"],
+        ["8", "rock", "0.5"],
     ]
     assert "score of at least 50: rows 5 -> 5, songs 2 -> 2, tags 5 -> 5" in done.stdout
 
@@ -86,6 +93,24 @@ def test_pandas_reads_it_as_the_documentation_says(lastfm, tmp_path):
     )
     assert "nan" in set(table[2])
     assert table[4].dtype.kind in "if"
+
+
+def test_what_is_below_the_score_is_in_the_strengths_alone(lastfm, tmp_path):
+    data = tmp_path / "data"
+    told = done_well(step0("lastfm2k", lastfm, data, "--min_songs", 1, "--min_score", 51))
+    assert "tag strengths: 3 annotations, 0 of them below the score" in told
+    write_lines(lastfm / "user_taggedartists.dat", [*TAGGINGS, "1\t8\t3\t1\t4\t2009"], end="\r\n")
+    told = done_well(step0("lastfm2k", lastfm, data, "--min_songs", 1, "--min_score", 51))
+    assert "tag strengths: 5 annotations, 1 of them below the score" in told
+    borne = {(row[0], row[2]) for row in read_tsv(data / "msd500/track_tags.tsv", 5)}
+    strengths = {(song, tag): strength for song, tag, strength in strengths_of(data)}
+    assert strengths.keys() - borne == {("7", "tropicália")}
+    assert strengths["7", "tropicália"] == 0.25  # half of the score, by one person
+
+
+def strengths_of(data):
+    rows = read_tsv(data / "tag_strengths.tsv", 3)
+    return [(song, tag, float(strength)) for song, tag, strength in rows]
 
 
 def test_msd_writes_everything(msd, tmp_path):
@@ -226,6 +251,17 @@ def test_what_an_earlier_step_0_left_is_removed_and_told(msd, tmp_path):
     told = done_well(step0("msd", msd, data, "--min_songs", 1))
     assert f"removed {data / 'published_split.tsv'}" in told
     assert (data / "triplets.tsv").exists() and not (data / "published_split.tsv").exists()
+
+
+def test_strengths_of_an_earlier_step_0_are_removed(lastfm, tmp_path):
+    data = tmp_path / "data"
+    done_well(step0("lastfm2k", lastfm, data, "--min_songs", 1))
+    assert (data / "tag_strengths.tsv").exists()
+    about = (data / "dataset.json").read_text(encoding="utf-8")
+    (data / "dataset.json").write_text(about.replace('"lastfm2k"', '"msd"'), encoding="utf-8")
+    done = step0("msd", write_msd(tmp_path / "msd"), data, "--min_songs", 1)  # it has no scores
+    assert f"removed {data / 'tag_strengths.tsv'}" in done_well(done)
+    assert not (data / "tag_strengths.tsv").exists()
 
 
 @pytest.mark.real_data

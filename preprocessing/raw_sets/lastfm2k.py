@@ -57,14 +57,15 @@ def tagger_scores(taggings: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns song, tag, score: 100 x taggers of the tag / taggers of the artist's first tag.
+        Columns song, tag, taggers (how many), score: 100 x taggers of the tag / taggers of the
+        artist's first tag.
     """
     groups = taggings.groupby(["artistID", "tagID"])["userID"]
     scores = groups.nunique().reset_index(name="taggers")
     most = scores.groupby("artistID")["taggers"].transform("max")
     scores["score"] = 100 * scores["taggers"] / most
     scores = scores.rename(columns={"artistID": "song", "tagID": "tag"})
-    return scores[["song", "tag", "score"]]
+    return scores[["song", "tag", "taggers", "score"]]
 
 
 def _read_plays(path: Path) -> pd.DataFrame:

@@ -13,6 +13,7 @@ from dataset.files import (
     PUBLISHED_SPLIT,
     RAW_TAGS,
     SONGS,
+    TAG_STRENGTHS,
     TRACK_TAGS,
     TRIPLETS,
     Song,
@@ -26,7 +27,8 @@ from dataset.writing import staged, write_about, write_tsv
 from errors import UserError
 from preprocessing.next_step import print_next
 from preprocessing.tags.categories import most_common_categories
-from preprocessing.tags.cleaning import categories_of
+from preprocessing.tags.cleaning import CleanUp, categories_of
+from preprocessing.tags.strengths import tag_strengths
 
 CONTROL = re.compile("[\x00-\x1f\x7f]")
 
@@ -37,7 +39,8 @@ class RawSet:
 
     name: str  # for `dataset.json`
     # Columns song (str), tag (str), score (float, 0 to 100), and where the set names them category
-    # (str, '' where unknown) and cleaned (str), the tag as it is to be called.
+    # (str, '' where unknown) and cleaned (str), the tag as it is to be called; taggers (int), how
+    # many people gave the song the tag, where the set knows it.
     annotations: pd.DataFrame
     songs: list[Song]  # that count; annotations of others do not
     write_listening: Callable[[Path], None] | None = None  # to the folder that it is given
@@ -63,6 +66,7 @@ def write_dataset(raw_set: RawSet, data_path: Path, choose_tags: Callable, optio
     table, report = choose_tags(annotations, song_ids, options)
     songs = [Song(s, _one_field(a), _one_field(t), audio) for s, a, t, audio in raw_set.songs]
     categories = _categories(table)
+    strengths = _strengths(annotations, table, options)
     earlier = read_step(data_path, "step0")
     facts = {"set": raw_set.name, **raw_set.facts, **vars(options), "rules": report}
     if raw_set.audio:
@@ -79,6 +83,8 @@ def write_dataset(raw_set: RawSet, data_path: Path, choose_tags: Callable, optio
             write_tsv(stage / RAW_TAGS, typed.itertuples(index=False, name=None))
             write_tsv(stage / SONGS, songs)
             write_tsv(stage / CATEGORIES, categories.items())
+            if strengths:
+                write_tsv(stage / TAG_STRENGTHS, strengths)
             if raw_set.write_listening:
                 raw_set.write_listening(stage)
             if raw_set.parts:
@@ -152,9 +158,21 @@ def _categories(table: pd.DataFrame) -> dict[str, str]:
     return categories
 
 
+def _strengths(annotations: pd.DataFrame, table: pd.DataFrame, options: object) -> list[tuple]:
+    """Rows of tag_strengths.tsv: song_id, cleaned_tag, strength; none where all would be 1."""
+    if not isinstance(options, CleanUp):  # tags that are taken as given have no scores
+        return []
+    found = tag_strengths(annotations, table, options)
+    if (found["strength"] == 1).all():
+        return []
+    n_weak = len(found) - len(table)
+    print(f"tag strengths: {len(found)} annotations, {n_weak} of them below the score")
+    return [(song, tag, f"{strength:g}") for song, tag, strength in found.itertuples(index=False)]
+
+
 def _remove_left_over(data_path: Path, earlier: dict, facts: dict) -> None:
     """Remove what an earlier step 0 wrote and this one has not: it would count in step 1."""
-    for name in (TRIPLETS, PUBLISHED_SPLIT):
+    for name in (TRIPLETS, PUBLISHED_SPLIT, TAG_STRENGTHS):
         left_over = name in earlier.get("files", ()) and name not in facts["files"]
         if left_over and (data_path / name).is_file():
             (data_path / name).unlink()

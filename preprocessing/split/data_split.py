@@ -5,7 +5,6 @@
 A split that was published with the data can take the place of our own.
 """
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,18 +16,18 @@ from dataset.files import (
     ITEM_INDEX,
     PUBLISHED_SPLIT,
     SPLITS,
+    TAG_STRENGTHS,
     TRACK_TAGS,
     TRIPLETS,
     normal_form,
     read_songs,
-    require_file,
     some,
     subset_prefix,
 )
 from dataset.mel_index import stored_songs
 from dataset.mel_store import published_file, skipped_songs
 from dataset.writing import staged, write_about, write_split
-from errors import UserError, one_line
+from errors import UserError
 from preprocessing.listening.triplets import read_item_index, songs_of_triplets
 from preprocessing.next_step import print_next
 from preprocessing.rules import Report, leaves, of_songs, scored
@@ -41,6 +40,8 @@ from preprocessing.split.published_split import (
     read_published_split,
 )
 from preprocessing.split.same_audio import join_groups, number_audio, print_same_audio
+from preprocessing.split.step0_tables import TRACK_TAGS_COLUMNS, read_rows
+from preprocessing.split.strengths import strengths_of_split
 from preprocessing.tags.categories import add_categories
 
 
@@ -119,35 +120,7 @@ def read_annotations(path: Path) -> pd.DataFrame:
     DataFrame
         Columns 'song', 'tag' (the cleaned one), 'category' (all str) and 'score' (float).
     """
-    columns = ["song", "original", "tag", "category", "score"]
-    try:
-        with warnings.catch_warnings(action="error"):  # of fields beyond the fifth
-            rows = pd.read_csv(
-                require_file(path),
-                sep="\t",
-                header=None,
-                names=columns,
-                index_col=False,
-                dtype=object,
-                keep_default_na=False,  # a tag may be called 'null'
-                quoting=3,  # quotation marks are letters like any other
-            )
-    except (ValueError, OSError, pd.errors.ParserWarning) as error:
-        raise UserError(
-            f"{path} is not a file of five columns separated by tabs ({one_line(error)}): make it "
-            "again with step 0"
-        ) from None
-    rows["score"] = pd.to_numeric(rows["score"], errors="coerce")
-    broken = rows["score"].isna() | (rows["song"] == "") | (rows["tag"] == "")
-    if rows.empty or broken.any():
-        where = "is empty" if rows.empty else f"is incomplete in row {int(broken.idxmax()) + 1}"
-        raise UserError(
-            f"{path} {where}: each row must be song_id, original_tag, cleaned_tag, tag_category "
-            "and a score, separated by tabs, without a header"
-        )
-    for name in ("song", "tag", "category"):
-        known = {text: normal_form(text) for text in rows[name].unique()}
-        rows[name] = rows[name].map(known)
+    rows = read_rows(path, TRACK_TAGS_COLUMNS)
     return rows[["song", "tag", "category", "score"]]
 
 
@@ -276,16 +249,30 @@ def _write(directory: Path, options: SplitOptions, annotations: pd.DataFrame, sp
     if options.split_by == "published":
         facts["seed"] = None
     stale = _stale_after(directory, prefix, tags, song_ids)
+    bears = song_tags.toarray()
+    strengths = strengths_of_split(directory, tags, song_ids, bears)
     with staged(directory) as stage:
-        write_split(stage, tags, song_ids, song_tags.toarray(), splits, prefix)
+        write_split(stage, tags, song_ids, bears, splits, prefix, strengths)
         add_categories(stage, directory, tags, annotations)
         write_about(stage, directory, f"{prefix}step1", facts)
+        if strengths is None:
+            _remove_strengths(directory / f"{prefix}tag_strengths.npy")
+    if strengths is not None:
+        n_weak = np.count_nonzero(strengths) - bears.sum()
+        print(f"tag strengths: {bears.sum()} of tags that songs bear, {n_weak} of weaker ones")
     print(f"wrote the split of {len(song_ids)} songs and {len(tags)} tags to {directory}")
     from preprocessing.words.song_tags import remove_leaking  # gensim
 
     for line in [*stale, *remove_leaking(directory, options.is_subset)]:
         print(line)
     print_next(directory, "step1", options.is_subset)
+
+
+def _remove_strengths(file: Path) -> None:
+    """Remove tag strengths of an earlier split, which would be taken for those of this one."""
+    if file.is_file():
+        file.unlink()
+        print(f"removed {file}, for there is no {TAG_STRENGTHS} of step 0")
 
 
 def _stale_after(directory: Path, prefix: str, tags: list[str], song_ids: list[str]) -> list[str]:

@@ -18,7 +18,7 @@ from experiments.unseen_tags import (
     with_tags,
     write_without,
 )
-from planted import write_planted, write_planted_mels
+from planted import write_planted, write_planted_mels, write_planted_strengths
 
 
 def test_every_tag_is_in_one_part():
@@ -47,6 +47,21 @@ def test_a_directory_without_some_tags(tmp_path):
         np.testing.assert_array_equal(found.splits[part], songs)
     assert found.mel.song_ids == whole.mel.song_ids
     assert open_dataset(data, "music").tags == whole.tags  # left as it was
+
+
+def test_strengths_of_tags_that_are_left_out_stay_behind(dataset_dir, tmp_path):
+    strengths = write_planted_strengths(dataset_dir)
+    whole, without = open_dataset(dataset_dir, with_strengths=True), tmp_path / "without"
+    kept = np.array([0, 2, 3, 4, 5, 7])
+    for _ in range(2):
+        write_without(whole, [whole.tags[1], whole.tags[6]], without, is_subset=False)
+    found = open_dataset(without, with_strengths=True)
+    for one in (found, with_tags(whole, kept)):
+        np.testing.assert_array_equal(one.tag_strengths, strengths[:, kept])
+    np.testing.assert_array_equal(np.load(dataset_dir / "tag_strengths.npy"), strengths)
+    (dataset_dir / "tag_strengths.npy").unlink()  # as by a step 1 without them
+    write_without(whole, [whole.tags[1], whole.tags[6]], without, is_subset=False)
+    assert not (without / "tag_strengths.npy").exists()
 
 
 def test_ranked_as_the_nearest_tag_where_the_vectors_are_the_same(tmp_path, dataset_dir):

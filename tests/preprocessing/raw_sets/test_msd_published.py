@@ -97,6 +97,23 @@ def test_everything_is_written(raw, tmp_path, monkeypatch):
     assert (facts["min_score"], facts["max_tags"]) == (50, 20)
 
 
+def test_scores_are_strengths(raw, tmp_path):
+    data = tmp_path / "data"
+    done_well(step0("msd", raw, data, "--min_songs", 1))
+    assert not (data / "tag_strengths.tsv").exists()  # all would be 1
+    (raw / "lastfm_tags.db").unlink()
+    write_tags(raw / "lastfm_tags.db", [*TAGS, ("TRB", "pop music", 30), ("TRD", "pop", 0)])
+    done_well(step0("msd", raw, data, "--min_songs", 1))
+    assert read_tsv(data / "tag_strengths.tsv", 3) == [
+        ["TRA", "pop", "1"],
+        ["TRA", "rock", "1"],
+        ["TRB", "pop", "0.3"],
+        ["TRB", "rock", "1"],
+        ["TRC", "pop", "1"],
+        ["TRD", "rock", "1"],
+    ]
+
+
 def test_options_and_packed_plays(raw, tmp_path):
     plays = (raw / "train_triplets.txt").read_bytes()
     (raw / "train_triplets.txt").unlink()
