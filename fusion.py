@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from modules import EMBEDDING_SIZE, projection_head
+from modules import EMBEDDING_SIZE, projection_head, song_head
 from processes import total
 
 # Penalties of the gate, beside a loss summed over tags and songs: of squared weights, and of how
@@ -20,15 +20,15 @@ class ConcatFusion(nn.Module):
 
     Every value is brought to mean 0 and deviation 1 first: those of a CF vector of length 1 are
     some twenty times smaller than those of the CNN, and would be learnt twenty times slower.
-    `sizes` has the length of the vectors of each song input.
+    `sizes` has the length of the vectors of each song input, `are_twins` is that of `song_head`.
     """
 
-    def __init__(self, sizes: dict[str, int], n_hidden: int = 512):
+    def __init__(self, sizes: dict[str, int], are_twins: bool = False):
         super().__init__()
         self.names = list(sizes)
         n_values = sum(sizes.values())
         self.norm = nn.BatchNorm1d(n_values, affine=False)
-        self.head = projection_head(n_values, n_hidden=n_hidden)
+        self.head = song_head(n_values, are_twins)
 
     def forward(self, vectors: dict[str, Tensor]) -> Tensor:
         """Fuse vectors (B, C) of each song input -> (B, 256)."""
@@ -46,14 +46,14 @@ class MaskedFusion(nn.Module):
     `sizes` has the length of the vectors of each song input, `tag_dim` that of the word vectors, D.
     """
 
-    def __init__(self, sizes: dict[str, int], tag_dim: int, n_hidden: int = 512):
+    def __init__(self, sizes: dict[str, int], tag_dim: int):
         super().__init__()
         bounds = [number * EMBEDDING_SIZE // len(sizes) for number in range(len(sizes) + 1)]
         self.widths = [end - start for start, end in pairwise(bounds)]
         self.names = list(sizes)
         self.projections = nn.ModuleDict(
             {
-                module_name(name): vector_head(size, width, n_hidden)
+                module_name(name): vector_head(size, width)
                 for (name, size), width in zip(sizes.items(), self.widths, strict=True)
             }
         )
@@ -170,12 +170,10 @@ def module_name(name: str) -> str:
     return f"input_{name}".replace(".", "_dot_") if is_taken or "." in name else name
 
 
-def vector_head(
-    n_inputs: int, n_outputs: int = EMBEDDING_SIZE, n_hidden: int = 512
-) -> nn.Sequential:
+def vector_head(n_inputs: int, n_outputs: int = EMBEDDING_SIZE) -> nn.Sequential:
     """Projection of vectors of any scale: (B, n_inputs) -> (B, n_outputs)."""
     norm = nn.BatchNorm1d(n_inputs, affine=False)
-    return nn.Sequential(norm, projection_head(n_inputs, n_outputs, n_hidden))
+    return nn.Sequential(norm, projection_head(n_inputs, n_outputs))
 
 
 def is_known(rows: Tensor) -> Tensor:

@@ -8,11 +8,17 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from fusion import ConcatFusion, MaskedFusion, is_known, project_known, vector_head
-from modules import EMBEDDING_SIZE, MusicnnBranch, ShortChunkCNN, plain_head, projection_head
+from fusion import ConcatFusion, MaskedFusion, is_known, project_known
+from modules import (
+    EMBEDDING_SIZE,
+    MusicnnBranch,
+    ShortChunkCNN,
+    TwinHeads,
+    song_head,
+    tag_head,
+)
 
 FUSIONS = ("concat", "masked")
-HIDDEN = {"paper": 512, "wide": 1024}  # units of the hidden layer of vectors of songs, by --heads
 ACOUSTIC: dict[str, Any] = {"short-chunk": ShortChunkCNN, "musicnn": MusicnnBranch}
 
 # What is known of a batch of B songs, by the name of the song input, floats on one device. 'spec':
@@ -37,9 +43,9 @@ class RetrievalModel(nn.Module):
         known of a song.
     acoustic : str
         The network of the acoustic branch, one of `ACOUSTIC`.
-    heads : {'paper', 'wide'}
-        The perceptrons of vectors: as in the paper, or twice as wide for songs, and for tags, all
-        of which are seen in each step, without batch norm and dropout.
+    are_twins : bool
+        Whether tags, and songs behind their vectors or the concatenation, have two heads each
+        (`modules.TwinHeads`); not with masked fusion or chunks alone, which have heads of theirs.
     """
 
     CONCAT_ACOUSTIC_SIZE = 200  # as the paper's CF vectors, so that both weigh the same
@@ -50,7 +56,7 @@ class RetrievalModel(nn.Module):
         inputs: dict[str, int | None],
         fusion: str = "concat",
         acoustic: str = "short-chunk",
-        heads: str = "paper",
+        are_twins: bool = False,
     ):
         super().__init__()
         if fusion not in FUSIONS or not inputs:
@@ -58,25 +64,24 @@ class RetrievalModel(nn.Module):
         if any((size is None) != (name == "spec") for name, size in inputs.items()):
             raise ValueError(f"every input but 'spec' has vectors of a length, unlike {inputs}")
         self.names = list(inputs)
-        n_hidden = HIDDEN[heads]
-        self.tag_branch = projection_head(tag_dim) if heads == "paper" else plain_head(tag_dim)
         self.acoustic_branch = self.cultural_branch = self.vector_branch = self.fusion = None
         self.is_masked = len(inputs) > 1 and fusion == "masked"
         is_concat = len(inputs) > 1 and not self.is_masked
+        self.are_twins = are_twins and not self.is_masked and self.names != ["spec"]
+        self.tag_branch = tag_head(tag_dim, self.are_twins)
         acoustic_size = self.CONCAT_ACOUSTIC_SIZE if is_concat else EMBEDDING_SIZE
         if "spec" in inputs:
             self.acoustic_branch = ACOUSTIC[acoustic](acoustic_size)
         if len(inputs) > 1:
             sizes = {name: size or acoustic_size for name, size in inputs.items()}
-            self.fusion = (
-                ConcatFusion(sizes, n_hidden)
-                if is_concat
-                else MaskedFusion(sizes, tag_dim, n_hidden)
-            )
+            concat = ConcatFusion(sizes, self.are_twins) if is_concat else None
+            self.fusion = concat or MaskedFusion(sizes, tag_dim)
         elif "cf" in inputs:  # as in the paper, without the norm that vectors of any scale need
-            self.cultural_branch = projection_head(inputs["cf"], n_hidden=n_hidden)
+            self.cultural_branch = song_head(inputs["cf"], self.are_twins)
         elif "spec" not in inputs:
-            self.vector_branch = vector_head(inputs[self.names[0]], n_hidden=n_hidden)
+            size = inputs[self.names[0]]
+            norm = nn.BatchNorm1d(size, affine=False)
+            self.vector_branch = nn.Sequential(norm, song_head(size, self.are_twins))
 
     def embed_tags(self, tag_vectors: Tensor) -> Tensor:
         """Embed word vectors: float (B, D) -> float (B, 256)."""
@@ -106,6 +111,12 @@ class RetrievalModel(nn.Module):
         """
         whole = self.embed_songs(songs)
         return [whole, *self.fusion.each_alone(whole)] if self.is_masked else [whole]
+
+    def apart(self, tags: Tensor, songs: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Tags (A, 256) and songs (B, 256) as they are trained: together, or each twin's half."""
+        if not self.are_twins:
+            return [(tags, songs)]
+        return list(zip(TwinHeads.halves(tags), TwinHeads.halves(songs), strict=True))
 
     def fit_gate(
         self, tag_vectors: Tensor, songs: Tensor, truth: Tensor, kinds: Sequence[str]

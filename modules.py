@@ -4,6 +4,8 @@ Architecture of Won et al., ICASSP 2021 (arXiv 2010.16030), figure 1; the CNN af
 CNN-based Automatic Music Tagging Models" (Won, Ferraro, Bogdanov, Serra, 2020, arXiv 2006.00751).
 """
 
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -46,9 +48,44 @@ def projection_head(
     )
 
 
-def plain_head(n_inputs: int) -> nn.Sequential:
-    """Two-layer perceptron (B, n_inputs) -> (B, 256): nothing in it depends on other rows."""
-    return nn.Sequential(nn.Linear(n_inputs, 512), nn.ReLU(), nn.Linear(512, EMBEDDING_SIZE))
+def plain_head(n_inputs: int, n_outputs: int = EMBEDDING_SIZE) -> nn.Sequential:
+    """Two-layer perceptron (B, n_inputs) -> (B, n_outputs): a row is not told by the others."""
+    return nn.Sequential(nn.Linear(n_inputs, 512), nn.ReLU(), nn.Linear(512, n_outputs))
+
+
+class TwinHeads(nn.Module):
+    """Two heads that share out the dimensions of the space: (B, C) -> (B, 256).
+
+    Each half has length 1, so that the cosine of a tag and a song, both from twins, is the mean of
+    the halves' cosines: two networks that are trained apart and asked together.
+    """
+
+    def __init__(self, make_head: Callable[[int], nn.Module]):
+        super().__init__()
+        self.heads = nn.ModuleList([make_head(EMBEDDING_SIZE // 2) for _ in range(2)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([F.normalize(head(x)) for head in self.heads], dim=-1)
+
+    @staticmethod
+    def halves(embeddings: Tensor) -> tuple[Tensor, ...]:
+        """What either twin says of tags or songs: (B, 256) -> two of (B, 128)."""
+        return embeddings.split(EMBEDDING_SIZE // 2, dim=-1)
+
+
+def song_head(n_inputs: int, are_twins: bool) -> nn.Module:
+    """From a song's vector into the space: as in the paper, or twins, each twice as wide."""
+    if not are_twins:
+        return projection_head(n_inputs)
+    return TwinHeads(partial(projection_head, n_inputs, n_hidden=1024))
+
+
+def tag_head(n_inputs: int, are_twins: bool) -> nn.Module:
+    """From a word vector into the space: as in the paper, or twins.
+
+    Those see all tags in each step, and have neither batch norm nor dropout.
+    """
+    return TwinHeads(partial(plain_head, n_inputs)) if are_twins else projection_head(n_inputs)
 
 
 class ConvBlock(nn.Sequential):

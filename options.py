@@ -109,9 +109,10 @@ class Options:
     )
     heads: str = _model(
         "paper",
-        "perceptrons of vectors: as in the paper, or wide: twice as many hidden units for songs, "
-        "neither batch norm nor dropout for tags",
-        choices=("paper", "wide"),
+        "perceptrons at the end of the branches: as in the paper, or twins: two that share out the "
+        "space and are trained apart, twice as wide for songs, without batch norm and dropout for "
+        "tags; not with masked fusion or spec alone",
+        choices=("paper", "twins"),
     )
     w2v_type: str = _model("google", "word vectors: NAME of a file NAME_emb.pkl")
     loss: str = _model(
@@ -238,6 +239,11 @@ class Options:
         return len(self.inputs) > 1 and self.fusion_in_force == "masked"
 
     @property
+    def are_twins(self) -> bool:
+        """Whether tags and songs have two heads each."""
+        return self.heads == "twins" and not self.any_input and self.inputs != ("spec",)
+
+    @property
     def learns_strengths(self) -> bool:
         """Whether a training learns from the strengths of tags: no test reads them."""
         return self.soft_tags and self.loss != "triplet" and self.mode == "TRAIN"
@@ -314,6 +320,10 @@ def tell_idle(given: dict[str, Any], options: Options) -> None:
             | (set() if len(options.inputs) > 1 else {"fusion"}),
         ),
         (f"--loss {options.loss}", LABEL_OPTIONS if options.loss == "triplet" else TRIPLET_OPTIONS),
+        (
+            "masked fusion" if options.any_input else f"--input_type {options.input_type}",
+            {"heads"} if options.any_input or options.inputs == ("spec",) else set(),
+        ),
         ("--init none", {"wheel"} if options.init == "none" else set()),
         ("--is_weighted False", set() if options.is_weighted else {"negative_weighting"}),
     ):

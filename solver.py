@@ -19,7 +19,7 @@ from errors import UserError
 from graphed_step import GraphedStep
 from losses import LABEL_LOSSES, triplet_margin_loss
 from metrics import mean_over_tags, score_tags
-from model import EMBEDDING_SIZE, RetrievalModel, SongInputs
+from model import RetrievalModel, SongInputs
 from options import Options
 from processes import gather, part_of
 from sampler import epoch_seed, mine_negatives
@@ -89,7 +89,7 @@ class Solver(LightningModule):
         self.options = Options(**options)
         acoustic = "musicnn" if mel_settings == SETTINGS["musicnn"] else "short-chunk"
         self.model = RetrievalModel(
-            tag_dim, inputs, self.options.fusion_in_force, acoustic, self.options.heads
+            tag_dim, inputs, self.options.fusion_in_force, acoustic, self.options.are_twins
         )
         self.logit_scale = self.logit_bias = None
         if self.options.loss != "triplet":
@@ -153,10 +153,14 @@ class Solver(LightningModule):
         """What `LOGGED` or `LOGGED_LABELS` names, of a batch: (4,), the loss first."""
         n_tags, n_songs = len(batch.tag_vectors), batch.n_songs
         tags = gather(self.model.embed_tags(part_of(batch.tag_vectors)), n_tags)  # (A or T, 256)
-        songs = [gather(one, n_songs) for one in self.model.embed_ways(batch.songs)]  # (B, 256)
+        ways = [gather(one, n_songs) for one in self.model.embed_ways(batch.songs)]  # (B, 256)
         measure = self._triplets if self.logit_scale is None else self._labels
-        ways = [torch.stack(measure(batch, tags, one)) for one in songs]
-        return torch.stack(ways).mean(dim=0)
+        pairs = [pair for songs in ways for pair in self.model.apart(tags, songs)]
+        measured = torch.stack([torch.stack(measure(batch, *pair)) for pair in pairs]).mean(dim=0)
+        if not self.model.are_twins:
+            return measured
+        # half a gradient each would leave Adam's weight decay, which is added to it, twice as large
+        return measured * measured.new_tensor([len(pairs), 1, 1, 1])
 
     def _triplets(self, batch, tags: Tensor, songs: Tensor) -> tuple[Tensor, ...]:
         """What `LOGGED` names, of triplets mined from the batch; tags (A, 256), songs (B, 256)."""
@@ -165,7 +169,7 @@ class Solver(LightningModule):
             similarity.detach(),
             batch.is_candidate,
             self.negative_weighting,
-            EMBEDDING_SIZE,
+            tags.shape[1],
             self._generator,
         )
         pairs = torch.stack([batch.positive, negative_index], dim=1)  # (A, 2)

@@ -219,7 +219,7 @@ def plain_weights(shared_dataset_dir, tmp_path_factory) -> torch.Tensor:
     "changed",
     [
         {"batch_size": 100},
-        {"heads": "wide"},
+        {"heads": "twins"},
         {"margin": 0.2},
         {"w2v_type": "music"},
         {"is_balanced": True},

@@ -156,27 +156,44 @@ def test_vectors_of_any_name_have_a_branch_of_any_scale():
     torch.testing.assert_close(found, large, atol=1e-3, rtol=1e-3)
 
 
+# ---------------------------------------------------------------- twins
+
+
 @pytest.mark.parametrize("input_type", ["cf", "hybrid", "musicnn"])
-def test_wide_heads_have_twice_the_hidden_units_for_songs_alone(input_type):
-    paper, wide = build(input_type), build(input_type, heads="wide")
-    n_batch_norms = [
-        sum(isinstance(one, nn.BatchNorm1d) for one in model.tag_branch) for model in (paper, wide)
-    ]
-    assert n_batch_norms == [1, 0]
-    assert wide.tag_branch[0].out_features == 512
-    heads = [
-        model.fusion or model.cultural_branch or model.vector_branch for model in (paper, wide)
-    ]
-    hidden = [
-        [one.out_features for one in head.modules() if isinstance(one, nn.Linear)] for head in heads
-    ]
-    assert hidden == [[512, 256], [1024, 256]]
+def test_the_cosine_by_twins_is_the_mean_of_their_cosines(input_type):
+    model = build(input_type, cf_dim=6, are_twins=True).eval()
+    songs, tags = inputs(input_type, 5, cf_dim=6), torch.randn(4, 300)
+    with torch.no_grad():
+        found, asked = model.embed_songs(songs), model.embed_tags(tags)
+        pairs = model.apart(asked, found)
+    cosine = nn.functional.cosine_similarity
+    whole = cosine(asked[:, None], found, dim=-1)
+    halves = [cosine(tags[:, None], songs, dim=-1) for tags, songs in pairs]
+    assert len(pairs) == 2 and not torch.allclose(*halves, atol=1e-2)
+    torch.testing.assert_close(whole, (halves[0] + halves[1]) / 2)
 
 
-def test_wide_heads_embed_a_tag_in_training_as_in_evaluation():
-    model, tags = build("cf", heads="wide"), torch.randn(8, 300)
+def test_a_twin_learns_nothing_from_the_loss_of_the_other():
+    model = build("cf", cf_dim=6, are_twins=True)
+    songs, tags = (
+        model.embed_songs(inputs("cf", 8, cf_dim=6)),
+        model.embed_tags(torch.randn(8, 300)),
+    )
+    nn.functional.cosine_similarity(*model.apart(tags, songs)[0]).sum().backward()
+    for branch in (model.tag_branch, model.cultural_branch):
+        grads = [sum(p.grad.abs().sum() for p in head.parameters()) for head in branch.heads]
+        assert grads[0] > 0 and grads[1] == 0
+
+
+def test_twins_embed_a_tag_in_training_as_in_evaluation():
+    model, tags = build("cf", are_twins=True), torch.randn(8, 300)
     with torch.no_grad():
         assert torch.equal(model.train().embed_tags(tags), model.eval().embed_tags(tags))
+
+
+@pytest.mark.parametrize("input_type", ["spec", "spec+cf"])
+def test_masked_fusion_and_chunks_alone_have_no_twins(input_type):
+    assert shapes(build(input_type, are_twins=True)) == shapes(build(input_type))
 
 
 # ---------------------------------------------------------------- masked fusion

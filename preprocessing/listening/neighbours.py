@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from command_line import existing_file
-from dataset.checks import read_cf, read_song_tags, read_splits
+from dataset.checks import read_cf, read_song_tags, read_splits, read_tag_strengths
 from dataset.directory import NEIGHBOURS, digest_of_songs
 from dataset.files import ITEM_FACTORS, read_tags, require_file, subset_prefix
 from dataset.writing import staged, write_about
@@ -21,6 +21,7 @@ from preprocessing.listening.triplets import Plays, read_triplets
 from preprocessing.split.artists import read_artists
 
 LEAST_SHARE = 0.1  # of songs whose artist has others, for the artists to tell anything
+FEW_LISTENERS, FEW_SONGS = 30, 3  # that tell little, see `tags_beside`
 BLOCK_TAGS = 100  # at once: of a million users 400 MB
 
 
@@ -42,8 +43,13 @@ def write_neighbours(
         names = None if id_map is None else read_id_map(existing_file(id_map, "see --id_map"))
         plays = _plays_of(read_triplets(file), listening_ids(song_ids, names), file)
         labels = np.zeros(song_tags.shape, dtype=np.float32)
-        labels[train] = song_tags[train]
-        parts |= {"plays": amount_of_plays(plays), "listeners": tags_of_listeners(plays, labels)}
+        strengths = directory / f"{prefix}tag_strengths.npy"
+        all_labels = read_tag_strengths(strengths, song_tags) if strengths.is_file() else song_tags
+        labels[train] = all_labels[train]
+        parts["plays"] = amount_of_plays(plays)
+        parts["few listeners"] = tags_of_listeners(plays, labels, by_few=True)
+        parts["listeners"] = tags_of_listeners(plays, labels, by_few=False)
+        parts["songs beside"] = tags_beside(plays, labels)
     if not parts:
         raise UserError(
             f"{directory} has few artists of several songs: give play counts as TRIPLETS"
@@ -100,13 +106,15 @@ def amount_of_plays(plays: sp.csr_array) -> np.ndarray:
     return np.where(listeners[:, None] > 0, np.log1p(counts), np.nan).astype(np.float32)
 
 
-def tags_of_listeners(plays: sp.csr_array, labels: np.ndarray) -> np.ndarray:
+def tags_of_listeners(plays: sp.csr_array, labels: np.ndarray, by_few: bool) -> np.ndarray:
     """Which tags the other songs bear that a song's listeners play: float32 (N, T).
 
-    A listener's tags are the mean over his training songs, each weighted by log(1 + plays); a
-    song's are the mean over its listeners, weighted by log(1 + plays) / sqrt(what he plays in all),
-    since who plays little is more his own. The song itself is left out of both, so that the tags of
-    a training song do not come back to it.
+    A listener's tags are the mean over his training songs, each weighted by log(1 + plays) and
+    by one over the square root of its listeners, for what few play says more. A song's are the mean
+    over its listeners, weighted by log(1 + plays). With `by_few` who plays little counts more, by
+    one over the square root of all the weights of his; without, one listener of average tags is
+    added, for a song of few listeners. The song itself is left out of its listeners' tags, so that
+    those of a training song do not come back to it.
 
     Parameters
     ----------
@@ -114,32 +122,73 @@ def tags_of_listeners(plays: sp.csr_array, labels: np.ndarray) -> np.ndarray:
         Play counts of users and songs.
     labels : ndarray of float32, shape (N, T)
         Tags of the training songs; zero for the others.
+    by_few : bool
+        As above.
 
     Returns
     -------
     ndarray
         A row of NaN for a song that nobody plays who plays a training song besides.
     """
-    weight = plays.astype(np.float64)
-    np.log1p(weight.data, out=weight.data)
-    is_known = np.asarray(labels.any(axis=1))
-    entry = weight.tocoo()
-    own = weight.data * is_known[entry.col]
-    others = np.bincount(entry.row, weights=own, minlength=weight.shape[0])[entry.row] - own
-    counts = np.asarray(
-        others > 1e-6
-    )  # of each (user, song): who plays nothing else that is known, is silent
-    share = np.where(counts, weight.data / np.sqrt(np.maximum(others, 1)), 0)
-    through = np.divide(share, others, out=np.zeros_like(share), where=counts)
-    to_user = sp.csr_array((through, weight.indices, weight.indptr), shape=weight.shape)
-    back = np.bincount(entry.col, weights=through * own, minlength=weight.shape[1])  # (N,)
-    total = np.bincount(entry.col, weights=share, minlength=weight.shape[1])
-    told = np.full(labels.shape, np.nan, dtype=np.float32)
-    heard = np.asarray(total > 0)
+    entry, is_known = plays.tocoo(), np.asarray(labels.any(axis=1))
+    n_users, n_songs = plays.shape
+    weight = np.log1p(entry.data.astype(np.float64))
+    listeners = np.bincount(entry.col, minlength=n_songs)
+    of_song = weight * is_known[entry.col] / np.sqrt(listeners[entry.col])  # in a user's mean
+    others = np.bincount(entry.row, weights=of_song, minlength=n_users)[entry.row] - of_song
+    speaks = np.asarray(others > 1e-8)  # who plays nothing else that is known says nothing
+    typical = of_song[of_song > 0].mean() if is_known.any() else 1.0
+    of_user = weight / np.sqrt(np.maximum(others, typical / 10)) if by_few else weight
+    of_user = np.where(speaks, of_user, 0)
+    through = np.divide(of_user, others, out=np.zeros_like(weight), where=speaks)
+    to_user, to_song = (
+        sp.csr_array((one, (entry.row, entry.col)), shape=plays.shape) for one in (of_song, through)
+    )
+    back = np.bincount(entry.col, weights=through * of_song, minlength=n_songs)
+    total = np.bincount(entry.col, weights=of_user, minlength=n_songs)
+    average = 0.0 if by_few else weight.mean()  # the weight of the listener of average tags
+    told = _told(to_song, to_user, labels, back, total, average)
+    told[total == 0] = np.nan
+    return told
+
+
+def tags_beside(plays: sp.csr_array, labels: np.ndarray) -> np.ndarray:
+    """Which tags the training songs bear that are played by the same users: float32 (N, T).
+
+    The mean over all other training songs, weighted by the cosine of who plays them, where 30
+    listeners are added to each song's own, for a cosine of few is chance; and songs of average tags
+    with a weight of 3. Parameters as those of `tags_of_listeners`.
+    """
+    n_songs, is_known = plays.shape[1], np.asarray(labels.any(axis=1))
+    listeners = np.bincount(plays.indices, minlength=n_songs)
+    per_song = 1 / np.sqrt(listeners + FEW_LISTENERS)
+    played = sp.csr_array((per_song[plays.indices], plays.indices, plays.indptr), plays.shape)
+    back = listeners * per_song**2 * is_known
+    total = played.T @ (played @ is_known.astype(np.float64)) - back
+    return _told(played, played, labels, back, total, FEW_SONGS)
+
+
+def _told(
+    to_song: sp.csr_array,
+    to_user: sp.csr_array,
+    labels: np.ndarray,
+    back: np.ndarray,
+    total: np.ndarray,
+    average: float,
+) -> np.ndarray:
+    """Tags (N, T) that go from songs to users (U, N) and from them to songs, `back` (N,) left out.
+
+    The sums are divided by `total` (N,), and the average of the known songs is added with its
+    weight. Tags go in blocks, for those of a million users are many.
+    """
+    told = np.empty(labels.shape, dtype=np.float32)
+    known = labels[np.asarray(labels.any(axis=1))]
+    weights = np.maximum(total + average, 1e-30)[:, None]
     for first in range(0, labels.shape[1], BLOCK_TAGS):
-        block = labels[:, first : first + BLOCK_TAGS].astype(np.float64)
-        sums = to_user.T @ (weight @ block) - back[:, None] * block  # (N, T in block)
-        told[heard, first : first + BLOCK_TAGS] = sums[heard] / total[heard, None]
+        columns = slice(first, first + BLOCK_TAGS)
+        block = labels[:, columns].astype(np.float64)
+        sums = to_song.T @ (to_user @ block) - back[:, None] * block
+        told[:, columns] = (sums + average * known[:, columns].mean(axis=0)) / weights
     return told
 
 
