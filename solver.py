@@ -160,7 +160,7 @@ class Solver(LightningModule):
         if not self.model.are_twins:
             return measured
         # half a gradient each would leave Adam's weight decay, which is added to it, twice as large
-        return measured * measured.new_tensor([len(pairs), 1, 1, 1])
+        return torch.cat([measured[:1] * len(pairs), measured[1:]])
 
     def _triplets(self, batch, tags: Tensor, songs: Tensor) -> tuple[Tensor, ...]:
         """What `LOGGED` names, of triplets mined from the batch; tags (A, 256), songs (B, 256)."""

@@ -178,17 +178,19 @@ def _told(
 ) -> np.ndarray:
     """Tags (N, T) that go from songs to users (U, N) and from them to songs, `back` (N,) left out.
 
-    The sums are divided by `total` (N,), and the average of the known songs is added with its
-    weight. Tags go in blocks, for those of a million users are many.
+    The sums are divided by `total` (N,), and the average of the other known songs is added
+    with its weight. Tags go in blocks, for those of a million users are many.
     """
     told = np.empty(labels.shape, dtype=np.float32)
-    known = labels[np.asarray(labels.any(axis=1))]
+    is_known = np.asarray(labels.any(axis=1))
+    others = np.maximum(is_known.sum() - is_known, 1)[:, None]  # (N, 1), and not the song itself
     weights = np.maximum(total + average, 1e-30)[:, None]
     for first in range(0, labels.shape[1], BLOCK_TAGS):
         columns = slice(first, first + BLOCK_TAGS)
         block = labels[:, columns].astype(np.float64)
         sums = to_song.T @ (to_user @ block) - back[:, None] * block
-        told[:, columns] = (sums + average * known[:, columns].mean(axis=0)) / weights
+        sums += average * (block.sum(axis=0) - block) / others
+        told[:, columns] = sums / weights
     return told
 
 

@@ -15,6 +15,7 @@ from preprocessing.listening.neighbours import (
     amount_of_plays,
     songs_of_artists,
     standardised,
+    tags_beside,
     tags_of_listeners,
 )
 from step3_taste_profile import neighbours
@@ -37,19 +38,47 @@ def random_labels(n_songs: int = 12, seed: int = 0) -> np.ndarray:
     return labels.astype(np.float32)
 
 
-def loop(plays: np.ndarray, labels: np.ndarray) -> np.ndarray:
+def mean_of_others(labels: np.ndarray, song: int) -> np.ndarray:
+    """The average tags of the training songs but for one."""
+    others = np.arange(len(labels)) != song
+    return labels[labels.any(axis=1) & others].mean(axis=0)
+
+
+def of_listeners(plays: np.ndarray, labels: np.ndarray, by_few: bool) -> np.ndarray:
     """As the docstring of `tags_of_listeners` says it, song by song and listener by listener."""
     known, told = labels.any(axis=1), np.full(labels.shape, np.nan)
+    listeners, log_plays = (plays > 0).sum(axis=0), np.log1p(plays)
+    weights = log_plays * known / np.sqrt(np.maximum(listeners, 1))
+    typical, average = weights[weights > 0].mean(), log_plays[plays > 0].mean()
     for song in range(len(labels)):
         sums, total = np.zeros(labels.shape[1]), 0.0
-        for row in plays[plays[:, song] > 0]:
-            weights = np.where(known & (np.arange(len(row)) != song), np.log1p(row), 0)
-            if weights.sum() > 0:
-                share = np.log1p(row[song]) / np.sqrt(max(weights.sum(), 1))
-                sums += share * weights @ labels / weights.sum()
+        for user in np.flatnonzero(plays[:, song]):
+            others = np.where(np.arange(len(labels)) == song, 0, weights[user])
+            if others.sum() > 1e-8:
+                share = log_plays[user, song]
+                if by_few:
+                    share /= np.sqrt(max(others.sum(), typical / 10))
+                sums += share * others @ labels / others.sum()
                 total += share
-        if total:
+        if total and by_few:
             told[song] = sums / total
+        elif total:
+            told[song] = (sums + average * mean_of_others(labels, song)) / (total + average)
+    return told
+
+
+def beside(plays: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """As the docstring of `tags_beside` says it, pair of songs by pair."""
+    known, played = np.flatnonzero(labels.any(axis=1)), (plays > 0).astype(float)
+    told = np.zeros(labels.shape)
+    for song in range(len(labels)):
+        sums, total = 3 * mean_of_others(labels, song), 3.0
+        for other in known[known != song]:
+            both = played[:, song] @ played[:, other]
+            alone = (played[:, song].sum() + 30) * (played[:, other].sum() + 30)
+            sums = sums + both / np.sqrt(alone) * labels[other]
+            total += both / np.sqrt(alone)
+        told[song] = sums / total
     return told
 
 
@@ -71,17 +100,26 @@ def directory(tmp_path: Path) -> Path:
 # ---------------------------------------------------------------- listeners
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_tags_of_listeners_are_those_of_a_plain_loop(seed):
+@pytest.mark.parametrize("by_few", [True, False])
+@pytest.mark.parametrize("seed", range(3))
+def test_tags_of_listeners_are_those_of_a_plain_loop(seed, by_few):
     plays, labels = random_plays(seed=seed), random_labels(seed=seed)
-    told = tags_of_listeners(plays, labels)
-    np.testing.assert_allclose(told, loop(plays.toarray(), labels), rtol=1e-5, atol=1e-6)
+    told = tags_of_listeners(plays, labels, by_few)
+    np.testing.assert_allclose(told, of_listeners(plays.toarray(), labels, by_few), rtol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_tags_beside_are_those_of_a_plain_loop(seed):
+    plays, labels = random_plays(seed=seed), random_labels(seed=seed)
+    np.testing.assert_allclose(
+        tags_beside(plays, labels), beside(plays.toarray(), labels), rtol=1e-5
+    )
 
 
 def test_one_listener_of_two_songs_tells_each_the_others_tags():
     plays = sp.csr_array(np.array([[3.0, 8.0, 1.0]], np.float32))
     labels = np.array([[1, 0], [0, 1], [0, 0]], np.float32)  # the third is held out
-    told = tags_of_listeners(plays, labels)
+    told = tags_of_listeners(plays, labels, by_few=True)
     a, b = np.log1p(3), np.log1p(8)
     np.testing.assert_allclose(told, [[0, 1], [1, 0], [a / (a + b), b / (a + b)]], rtol=1e-6)
 
@@ -89,24 +127,32 @@ def test_one_listener_of_two_songs_tells_each_the_others_tags():
 @pytest.mark.parametrize("song", range(7))
 def test_a_training_songs_own_tags_do_not_come_back_to_it(song):
     plays, labels = random_plays(), random_labels()
-    before = tags_of_listeners(plays, labels)[song]
-    labels[song, 1:] = 1 - labels[song, 1:]
-    after = tags_of_listeners(plays, labels)
-    np.testing.assert_allclose(after[song], before, rtol=1e-5, atol=1e-6)
+    swapped = labels.copy()
+    swapped[song, 1:] = 1 - labels[song, 1:]
+    both = [
+        [
+            tags_of_listeners(plays, one, True),
+            tags_of_listeners(plays, one, False),
+            tags_beside(plays, one),
+        ]
+        for one in (labels, swapped)
+    ]
     others = np.arange(len(labels)) != song
-    assert not np.allclose(after[others], tags_of_listeners(plays, random_labels())[others])
+    for before, after in zip(*both, strict=True):
+        np.testing.assert_allclose(before[song], after[song], atol=1e-6)
+        assert not np.allclose(before[others], after[others])
 
 
 def test_many_tags_are_taken_in_blocks():
     plays, labels = random_plays(), np.tile(random_labels(), (1, 50))  # 250 tags
-    told = tags_of_listeners(plays, labels)
-    np.testing.assert_array_equal(told, np.tile(told[:, :5], (1, 50)))
+    for told in (tags_of_listeners(plays, labels, by_few=False), tags_beside(plays, labels)):
+        np.testing.assert_array_equal(told, np.tile(told[:, :5], (1, 50)))
 
 
 def test_a_song_whose_listeners_play_nothing_known_is_not_told():
     plays = sp.csr_array(np.array([[2, 0, 5], [0, 1, 0]], np.float32))
     labels = np.array([[1], [1], [0]], np.float32)
-    told = tags_of_listeners(plays, labels)
+    told = tags_of_listeners(plays, labels, by_few=True)
     assert np.isnan(told[:2]).all() and told[2] == 1
 
 
@@ -155,12 +201,27 @@ def rows_of(directory: Path) -> np.ndarray:
 def test_held_out_tags_change_nothing(directory):
     neighbours(str(directory), str(directory / "triplets.tsv"))
     before = rows_of(directory)
-    assert before.shape == (8, 4 + 2 + 3 + 2) and np.isfinite(before).all()
+    assert before.shape == (8, 4 + 2 + 3 + 3 * 2) and np.isfinite(before).all()
     song_tags = SONG_TAGS.copy()
     song_tags[4:] = ~song_tags[4:]
     write_split(directory, ["a", "b"], SONGS, song_tags, SPLITS)
     neighbours(str(directory), str(directory / "triplets.tsv"))
     np.testing.assert_array_equal(rows_of(directory), before)
+
+
+def test_strengths_of_training_songs_count_where_there_are(directory):
+    neighbours(str(directory), str(directory / "triplets.tsv"))
+    before = rows_of(directory)
+    strengths = SONG_TAGS.astype(np.float32)
+    strengths[0] = [0.5, 0.25]
+    np.save(directory / "tag_strengths.npy", strengths)
+    neighbours(str(directory), str(directory / "triplets.tsv"))
+    with_strengths = rows_of(directory)
+    assert not np.allclose(with_strengths, before)
+    strengths[6] = [0.5, 0.25]  # a test song
+    np.save(directory / "tag_strengths.npy", strengths)
+    neighbours(str(directory), str(directory / "triplets.tsv"))
+    np.testing.assert_array_equal(rows_of(directory), with_strengths)
 
 
 def test_another_split_or_other_tags_ask_for_it_anew(directory):
@@ -217,7 +278,7 @@ def test_a_model_of_factors_and_neighbours_is_trained_by_command_line(directory,
         ROOT / "step3_taste_profile.py", "neighbours", directory, directory / "triplets.tsv"
     )
     assert done.returncode == 0, done.stderr
-    assert "8 songs x 11 numbers (6 of artist, 3 of plays, 2 of listeners)" in done.stdout
+    assert "8 songs x 15 numbers (6 of artist, 3 of plays, 2 of few listeners, 2 of" in done.stdout
     kind = ["--input_type", "cf+neighbours", "--fusion", "concat", "--w2v_type", "music"]
     short = ["--loss", "sigmoid", "--n_epochs", 1, "--batch_size", 4, "--triplets_per_epoch", 8]
     folder = ["--data_path", directory, "--model_save_path", tmp_path / "model"]
