@@ -28,7 +28,7 @@ from torch.nn import functional as F
 
 from checkpoint import open_asked, open_trained
 from command_line import run_or_explain
-from dataset.directory import Dataset, write_split_without
+from dataset.directory import NEIGHBOURS, Dataset, write_split_without
 from dataset.files import subset_prefix
 from dataset.writing import staged
 from errors import UserError
@@ -162,7 +162,10 @@ def rank_all_unseen(
 def compare_unseen(given: argparse.Namespace, n_tested: int | None) -> Found:
     """Run all seeds, write the report, and return what was found."""
     options = [*BALANCED_WEIGHTED, *given.options, "--data_path", given.data_path]
-    dataset = open_asked(merge_options(parse_options(options)))
+    asked = merge_options(parse_options(options))
+    if NEIGHBOURS in asked.inputs:
+        raise UserError(f"{NEIGHBOURS} of --input_type tell the tags left out: give another input")
+    dataset = open_asked(asked)
     n_tags = len(dataset.tags) if n_tested is None else n_tested
     if not N_PARTS <= n_tags <= len(dataset.tags):
         raise UserError(

@@ -16,7 +16,8 @@ from dataset.mel_index import stored_songs
 from dataset.mel_store import silence
 from errors import UserError
 from mel_chunks import spread_chunks
-from model import RetrievalModel
+from model import EMBEDDING_SIZE, RetrievalModel
+from modules import TwinHeads
 from options import Options, merge_options
 from released_checkpoint import read_released
 from retrieval.audio_folder import Hearing, embed_folder, hear_files
@@ -89,13 +90,33 @@ def tag_model(trained: Trained) -> TagModel:
 
 
 def tag_layers(model: RetrievalModel) -> dict[str, np.ndarray]:
-    """Return what embeds tags: the branch, and with masked fusion the gate that weighs it."""
+    """Return what embeds tags: the branch, and how the parts of the space are weighed, if it has.
+
+    With masked fusion by its gate; of twins each half counts the same.
+    """
+    if model.are_twins:
+        layers = twin_layers(model.tag_branch)
+        layers["gate_weight"] = np.zeros((2, layers["weight1"].shape[1]), np.float32)
+        layers["gate_bias"] = np.zeros(2, np.float32)
+        return layers | {"gate_widths": np.array([EMBEDDING_SIZE // 2] * 2)}
     layers = plain_layers(model.tag_branch)
     if not model.is_masked:
         return layers
     gate = {"gate_weight": model.fusion.gate.weight, "gate_bias": model.fusion.gate.bias}
     layers |= {name: values.detach().numpy() for name, values in gate.items()}
     return layers | {"gate_widths": np.array(model.fusion.widths)}
+
+
+def twin_layers(tag_branch: TwinHeads) -> dict[str, np.ndarray]:
+    """Return twins as the two layers of one perceptron: each half sees its own hidden units."""
+    (first, _, second), (other_first, _, other_second) = tag_branch.heads
+    layers = {
+        "weight1": torch.cat([first.weight, other_first.weight]),
+        "bias1": torch.cat([first.bias, other_first.bias]),
+        "weight2": torch.block_diag(second.weight, other_second.weight),
+        "bias2": torch.cat([second.bias, other_second.bias]),
+    }
+    return {name: values.detach().numpy() for name, values in layers.items()}
 
 
 def plain_layers(tag_branch: nn.Sequential) -> dict[str, np.ndarray]:

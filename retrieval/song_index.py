@@ -67,7 +67,7 @@ class TagModel:
         Their word vectors.
     layers : dict of str to ndarray of float32
         `weight1` (H, D), `bias1` (H,), `weight2` (E, H), `bias2` (E,): two layers with a ReLU
-        between them; with masked fusion `gate_weight` (inputs, D), `gate_bias` (inputs,) and
+        between them; with masked fusion, and twins, `gate_weight` (inputs, D), `gate_bias` and
         `gate_widths` (inputs,), see `fusion.MaskedFusion.weigh`.
     vectors_file : str
         Word vectors of the same set, for other words than the tags; '' where none were found.

@@ -15,8 +15,9 @@ from torch import nn
 
 import fusion
 import model
+import modules
 from commands import ROOT, assert_user_error, run_here
-from modules import HalfDropout, ShortChunkCNN, projection_head
+from modules import HalfDropout, ShortChunkCNN
 from planted import write_planted, write_planted_mels
 from processes import gather, helpers, part_of, share_batch_norm, total
 
@@ -32,8 +33,11 @@ def data(tmp_path_factory) -> Path:
 def network_comes_back(monkeypatch):
     """After `train`, which changes it in this process as well."""
     monkeypatch.setattr(HalfDropout, "forward", HalfDropout.forward)
-    monkeypatch.setattr(model, "projection_head", projection_head)
-    monkeypatch.setattr(fusion, "projection_head", projection_head)
+    for module, name in (
+        *((model, "song_head"), (model, "tag_head")),
+        *((fusion, "song_head"), (fusion, "projection_head")),
+    ):
+        monkeypatch.setattr(module, name, getattr(modules, name))
     monkeypatch.setitem(model.ACOUSTIC, "short-chunk", ShortChunkCNN)
 
 
@@ -61,6 +65,7 @@ def train(data: Path, to: Path, n_processes: int, *options: str) -> list[float]:
         ["--input_type", "cf", "--is_balanced", "--is_weighted", "--anchors_per_song", "3"],
         ["--input_type", "cf", "--loss", "sigmoid", "--mixup"],
         ["--input_type", "cf", "--loss", "infonce"],
+        ["--input_type", "cf", "--loss", "sigmoid", "--heads", "twins"],
     ],
 )
 def test_two_processes_train_as_one(data, tmp_path, options):

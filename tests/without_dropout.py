@@ -26,7 +26,9 @@ def in_double(make):
     return make_double
 
 
-model.projection_head = fusion.projection_head = in_double(modules.projection_head)
+model.song_head = fusion.song_head = in_double(modules.song_head)
+model.tag_head = in_double(modules.tag_head)
+fusion.projection_head = in_double(modules.projection_head)
 model.ACOUSTIC["short-chunk"] = in_double(modules.ShortChunkCNN)
 
 if __name__ == "__main__":

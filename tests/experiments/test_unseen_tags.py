@@ -112,6 +112,14 @@ def test_too_few_tags(tmp_path, shared_dataset_dir):
     assert not (tmp_path / "out").exists()
 
 
+def test_neighbours_tell_the_tags_left_out(tmp_path, shared_dataset_dir):
+    given = {"data_path": str(shared_dataset_dir), "result_dir": tmp_path / "out", "seeds": [0]}
+    options = ["--input_type", "cf+neighbours", "--fusion", "concat"]
+    with pytest.raises(UserError, match="tell the tags left out"):
+        compare_unseen(Namespace(**given, options=options), None)
+    assert not (tmp_path / "out").exists()
+
+
 def test_only_the_most_common_tags_are_asked_for(tmp_path, shared_dataset_dir):
     dataset = open_dataset(shared_dataset_dir)
     columns = most_common_tags(dataset, 5)

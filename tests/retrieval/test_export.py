@@ -84,10 +84,10 @@ def test_one_file_holds_all_arrays(exported):
     assert np.allclose(np.linalg.norm(arrays["song_embeddings"], axis=1), 1, atol=1e-5)
 
 
-def randomly_trained(*inputs: str, fusion="auto", mel="own") -> Solver:
+def randomly_trained(*inputs: str, fusion="auto", mel="own", heads="paper") -> Solver:
     """A model whose weights, and means and deviations of its norms, are random."""
     torch.manual_seed(0)
-    options = Options(input_type="+".join(inputs), fusion=fusion)
+    options = Options(input_type="+".join(inputs), fusion=fusion, heads=heads)
     sizes = {name: SIZES[name] for name in inputs}
     solver = Solver(options.to_store(), ["a"], 6, sizes, SETTINGS[mel])
     for module in solver.modules():
@@ -100,19 +100,23 @@ def randomly_trained(*inputs: str, fusion="auto", mel="own") -> Solver:
 
 
 @pytest.mark.parametrize(
-    ("inputs", "fusion", "mel"),
+    ("inputs", "fusion", "mel", "heads"),
     [
-        (("cf",), "auto", "own"),
-        (("moods",), "auto", "own"),
-        (("cf", "moods"), "masked", "own"),
-        pytest.param(("spec",), "auto", "own", marks=pytest.mark.slow),
-        (("spec",), "auto", "musicnn"),
-        pytest.param(("spec", "cf"), "concat", "own", marks=pytest.mark.slow),
-        pytest.param(("spec", "cf", "moods"), "masked", "own", marks=pytest.mark.slow),
+        (("cf",), "auto", "own", "paper"),
+        (("cf",), "auto", "own", "twins"),
+        (("moods",), "auto", "own", "paper"),
+        (("moods",), "auto", "own", "twins"),
+        (("cf", "moods"), "masked", "own", "paper"),
+        (("cf", "moods"), "concat", "own", "twins"),
+        pytest.param(("spec",), "auto", "own", "paper", marks=pytest.mark.slow),
+        (("spec",), "auto", "musicnn", "paper"),
+        pytest.param(("spec", "cf"), "concat", "own", "paper", marks=pytest.mark.slow),
+        pytest.param(("spec", "cf", "moods"), "masked", "own", "paper", marks=pytest.mark.slow),
     ],
 )
-def test_branches_of_all_inputs(inputs, fusion, mel, tmp_path):
-    solver, file = randomly_trained(*inputs, fusion=fusion, mel=mel), tmp_path / "one.onnx"
+def test_branches_of_all_inputs(inputs, fusion, mel, heads, tmp_path):
+    solver = randomly_trained(*inputs, fusion=fusion, mel=mel, heads=heads)
+    file = tmp_path / "one.onnx"
     n_mels = SETTINGS[mel]["n_mels"]
     export._write_song_branch(solver, 140, file)
     for n_songs, n_chunks in ((5, 2), (1, 1)):

@@ -9,9 +9,10 @@ from torch.nn import functional as F
 
 from errors import UserError
 from index_samples import make_index, make_model, make_songs
+from model import RetrievalModel
 from modules import projection_head
 from retrieval import index_writing, song_index
-from retrieval.embedding import plain_layers
+from retrieval.embedding import plain_layers, tag_layers
 from retrieval.index_writing import (
     add_songs,
     index_folder,
@@ -56,6 +57,17 @@ def test_words_are_embedded_as_by_the_branch():
     model = make_model()
     model.layers.update(plain_layers(branch))
     np.testing.assert_allclose(model.embed(vectors.numpy()), expected, atol=1e-6)
+
+
+def test_words_are_embedded_as_by_twins():
+    torch.manual_seed(0)
+    model, vectors = RetrievalModel(6, {"cf": 4}, are_twins=True).eval(), torch.randn(5, 6)
+    with torch.inference_mode():
+        expected = F.normalize(model.embed_tags(vectors)).numpy()
+    of_index = make_model()
+    of_index.layers.clear()
+    of_index.layers.update(tag_layers(model))
+    np.testing.assert_allclose(of_index.embed(vectors.numpy()), expected, atol=1e-6)
 
 
 def test_songs_added_and_taken_out(tmp_path, monkeypatch):
