@@ -4,6 +4,7 @@ A factor learnt from few plays is mostly chance. The mean of an artist's factors
 what else the listeners of a song play says more of it than the position of a short vector can.
 """
 
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +68,9 @@ def write_neighbours(
         write_about(stage, directory, f"{prefix}{NEIGHBOURS}", facts)
     what = ", ".join(f"{size} of {name}" for name, size in numbers.items())
     print(f"wrote {directory / file_name}: {len(rows)} songs x {rows.shape[1]} numbers ({what})")
-    print(f"train with --input_type cf+{NEIGHBOURS} --fusion concat")
+    subset = " --is_subset True" if is_subset else ""
+    train = f"--mode TRAIN --data_path {shlex.quote(str(directory))} --w2v_type NAME{subset}"
+    print(f"next: python -u main.py @recipes/listening.args {train}")
 
 
 def songs_of_artists(factors: Factors, song_ids: list[str], directory: Path) -> np.ndarray | None:
