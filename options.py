@@ -104,7 +104,7 @@ class Options:
     fusion: str = _model(
         "auto",
         "how several inputs are joined: concat, as in the paper, or masked, whatever is known of a "
-        "song; auto: concat for hybrid, else masked",
+        "song; auto: concat for hybrid and with neighbours, else masked",
         choices=("auto", "concat", "masked"),
     )
     heads: str = _model(
@@ -231,7 +231,8 @@ class Options:
         """'concat' or 'masked'."""
         if self.fusion != "auto":
             return self.fusion
-        return "concat" if self.input_type == "hybrid" else "masked"
+        is_concat = self.input_type == "hybrid" or "neighbours" in self.inputs
+        return "concat" if is_concat else "masked"  # neighbours that are not known are 0, not NaN
 
     @property
     def any_input(self) -> bool:

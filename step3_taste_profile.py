@@ -109,7 +109,7 @@ def neighbours(
 
     The mean of the factors of its artist's songs, where artists have several; with TRIPLETS, how
     much it is played, and which tags the other training songs of its listeners bear. To be used
-    beside the factors: --input_type cf+neighbours --fusion concat.
+    beside the factors: --input_type cf+neighbours.
 
     Parameters
     ----------

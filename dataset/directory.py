@@ -171,12 +171,23 @@ def _read_vectors(
 def _check_neighbours(dataset: Dataset, prefix: str) -> None:
     """Refuse neighbours of another split: they tell tags of songs that are held out now."""
     made_from = dataset.about.get("steps", {}).get(f"{prefix}{NEIGHBOURS}", {}).get("made_from")
-    train = dataset.splits["train"]
-    if made_from != digest_of_songs(_ids(dataset, "train"), dataset.song_tags[train]):
+    of_songs = dataset.song_ids, dataset.song_tags, dataset.splits["train"]
+    if made_from != digest_of_neighbours(dataset.path, prefix, *of_songs):
         raise UserError(
             f"{dataset.path / f'{prefix}{NEIGHBOURS}_songs.npy'} was made from other training "
-            "songs or tags than those of the split: run step 3 neighbours again"
+            "songs, tags, strengths or factors than there are now: run step 3 neighbours again"
         )
+
+
+def digest_of_neighbours(
+    path: Path, prefix: str, song_ids: list[str], song_tags: np.ndarray, train: np.ndarray
+) -> str:
+    """SHA-256 of what step 3 makes neighbours of, but for plays: training songs, factors."""
+    content = digest_of_songs([song_ids[song] for song in train], song_tags[train]).encode()
+    for name in ("tag_strengths.npy", "ix_to_cf.npy"):
+        file = path / f"{prefix}{name}"
+        content += hashlib.sha256(file.read_bytes() if file.is_file() else b"").digest()
+    return _digest(content)
 
 
 def _with_mels(dataset: Dataset, any_input: bool) -> Dataset:

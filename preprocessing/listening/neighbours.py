@@ -12,7 +12,7 @@ import scipy.sparse as sp
 
 from command_line import existing_file
 from dataset.checks import read_cf, read_song_tags, read_splits, read_tag_strengths
-from dataset.directory import NEIGHBOURS, digest_of_songs
+from dataset.directory import NEIGHBOURS, digest_of_neighbours
 from dataset.files import ITEM_FACTORS, read_tags, require_file, subset_prefix
 from dataset.writing import staged, write_about
 from errors import UserError
@@ -23,7 +23,7 @@ from preprocessing.split.artists import read_artists
 
 LEAST_SHARE = 0.1  # of songs whose artist has others, for the artists to tell anything
 FEW_LISTENERS, FEW_SONGS = 30, 3  # that tell little, see `tags_beside`
-BLOCK_TAGS = 100  # at once: of a million users 400 MB
+BLOCK_TAGS = 100  # at once: of a million users 800 MB
 
 
 def write_neighbours(
@@ -47,6 +47,8 @@ def write_neighbours(
         strengths = directory / f"{prefix}tag_strengths.npy"
         all_labels = read_tag_strengths(strengths, song_tags) if strengths.is_file() else song_tags
         labels[train] = all_labels[train]
+        if not labels[np.unique(plays.indices)].any():
+            raise UserError(f"{file} has no training song of {directory}: give plays of its songs")
         parts["plays"] = amount_of_plays(plays)
         parts["few listeners"] = tags_of_listeners(plays, labels, by_few=True)
         parts["listeners"] = tags_of_listeners(plays, labels, by_few=False)
@@ -57,10 +59,10 @@ def write_neighbours(
         )
     rows = np.hstack([standardised(part, train) for part in parts.values()])
     numbers = {name: part.shape[1] for name, part in parts.items()}
-    facts = {
+    facts: dict[str, object] = {
         "source": None if triplets is None else Path(triplets).name,
         "numbers": numbers,
-        "made_from": digest_of_songs([song_ids[song] for song in train], song_tags[train]),
+        "made_from": digest_of_neighbours(directory, prefix, song_ids, song_tags, train),
     }
     file_name = f"{prefix}{NEIGHBOURS}_songs.npy"
     with staged(directory) as stage:
@@ -69,8 +71,8 @@ def write_neighbours(
     what = ", ".join(f"{size} of {name}" for name, size in numbers.items())
     print(f"wrote {directory / file_name}: {len(rows)} songs x {rows.shape[1]} numbers ({what})")
     subset = " --is_subset True" if is_subset else ""
-    train = f"--mode TRAIN --data_path {shlex.quote(str(directory))} --w2v_type NAME{subset}"
-    print(f"next: python -u main.py @recipes/listening.args {train}")
+    options = f"--mode TRAIN --data_path {shlex.quote(str(directory))} --w2v_type NAME{subset}"
+    print(f"next: python -u main.py @recipes/listening.args {options}")
 
 
 def songs_of_artists(factors: Factors, song_ids: list[str], directory: Path) -> np.ndarray | None:
@@ -181,18 +183,18 @@ def _told(
 ) -> np.ndarray:
     """Tags (N, T) that go from songs to users (U, N) and from them to songs, `back` (N,) left out.
 
-    The sums are divided by `total` (N,), and the average of the other known songs is added
-    with its weight. Tags go in blocks, for those of a million users are many.
+    The sums are divided by `total` (N,), and the average of the known songs is added with its
+    weight: the same for every song, since an average without a song tells what the song is. Tags go
+    in blocks, for those of a million users are many.
     """
     told = np.empty(labels.shape, dtype=np.float32)
-    is_known = np.asarray(labels.any(axis=1))
-    others = np.maximum(is_known.sum() - is_known, 1)[:, None]  # (N, 1), and not the song itself
+    n_known = max(int(labels.any(axis=1).sum()), 1)
     weights = np.maximum(total + average, 1e-30)[:, None]
     for first in range(0, labels.shape[1], BLOCK_TAGS):
         columns = slice(first, first + BLOCK_TAGS)
         block = labels[:, columns].astype(np.float64)
         sums = to_song.T @ (to_user @ block) - back[:, None] * block
-        sums += average * (block.sum(axis=0) - block) / others
+        sums += average * block.sum(axis=0) / n_known
         told[:, columns] = sums / weights
     return told
 

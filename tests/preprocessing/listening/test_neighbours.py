@@ -38,12 +38,6 @@ def random_labels(n_songs: int = 12, seed: int = 0) -> np.ndarray:
     return labels.astype(np.float32)
 
 
-def mean_of_others(labels: np.ndarray, song: int) -> np.ndarray:
-    """The average tags of the training songs but for one."""
-    others = np.arange(len(labels)) != song
-    return labels[labels.any(axis=1) & others].mean(axis=0)
-
-
 def of_listeners(plays: np.ndarray, labels: np.ndarray, by_few: bool) -> np.ndarray:
     """As the docstring of `tags_of_listeners` says it, song by song and listener by listener."""
     known, told = labels.any(axis=1), np.full(labels.shape, np.nan)
@@ -63,7 +57,9 @@ def of_listeners(plays: np.ndarray, labels: np.ndarray, by_few: bool) -> np.ndar
         if total and by_few:
             told[song] = sums / total
         elif total:
-            told[song] = (sums + average * mean_of_others(labels, song)) / (total + average)
+            told[song] = (sums + average * labels[labels.any(axis=1)].mean(axis=0)) / (
+                total + average
+            )
     return told
 
 
@@ -72,7 +68,7 @@ def beside(plays: np.ndarray, labels: np.ndarray) -> np.ndarray:
     known, played = np.flatnonzero(labels.any(axis=1)), (plays > 0).astype(float)
     told = np.zeros(labels.shape)
     for song in range(len(labels)):
-        sums, total = 3 * mean_of_others(labels, song), 3.0
+        sums, total = 3 * labels[labels.any(axis=1)].mean(axis=0), 3.0
         for other in known[known != song]:
             both = played[:, song] @ played[:, other]
             alone = (played[:, song].sum() + 30) * (played[:, other].sum() + 30)
@@ -129,18 +125,19 @@ def test_a_training_songs_own_tags_do_not_come_back_to_it(song):
     plays, labels = random_plays(), random_labels()
     swapped = labels.copy()
     swapped[song, 1:] = 1 - labels[song, 1:]
-    both = [
-        [
-            tags_of_listeners(plays, one, True),
-            tags_of_listeners(plays, one, False),
-            tags_beside(plays, one),
-        ]
-        for one in (labels, swapped)
-    ]
+    before, after = (tags_of_listeners(plays, one, by_few=True) for one in (labels, swapped))
+    np.testing.assert_allclose(before[song], after[song], atol=1e-6)
     others = np.arange(len(labels)) != song
-    for before, after in zip(*both, strict=True):
-        np.testing.assert_allclose(before[song], after[song], atol=1e-6)
-        assert not np.allclose(before[others], after[others])
+    assert not np.allclose(before[others], after[others])
+
+
+def test_songs_that_nobody_plays_are_all_told_the_same():
+    """An average that left out the song itself would tell its tags."""
+    plays, labels = random_plays(), random_labels()
+    plays = sp.csr_array(np.where(np.arange(12) % 2, plays.toarray(), 0))
+    rows = tags_beside(plays, labels)[::2]
+    np.testing.assert_allclose(rows, np.tile(rows[0], (6, 1)), rtol=1e-6)
+    assert np.isnan(tags_of_listeners(plays, labels, by_few=False)[::2]).all()
 
 
 def test_many_tags_are_taken_in_blocks():
@@ -230,12 +227,12 @@ def test_another_split_or_other_tags_ask_for_it_anew(directory):
     np.testing.assert_array_equal(dataset.vectors["neighbours"], rows_of(directory))
     swapped = SPLITS | {"train": np.array([0, 1, 2, 6]), "test": np.array([3, 7])}
     write_split(directory, ["a", "b"], SONGS, SONG_TAGS, swapped)
-    with pytest.raises(UserError, match=r"made from other training songs .* step 3 neighbours"):
+    with pytest.raises(UserError, match=r"made from other training songs, .* step 3 neighbours"):
         open_dataset(directory, "music", input_type="cf+neighbours")
     other_tags = SONG_TAGS.copy()
     other_tags[0] = True
     write_split(directory, ["a", "b"], SONGS, other_tags, SPLITS)
-    with pytest.raises(UserError, match="made from other training songs or tags"):
+    with pytest.raises(UserError, match="made from other training songs, tags"):
         open_dataset(directory, "music", input_type="neighbours")
     neighbours(str(directory))
     open_dataset(directory, "music", input_type="neighbours")
@@ -265,6 +262,22 @@ def test_ids_of_the_listening_data_are_translated(directory):
     np.testing.assert_array_equal(rows_of(directory), before)
 
 
+def test_other_strengths_or_factors_ask_for_it_anew(directory):
+    for name in ("tag_strengths.npy", "ix_to_cf.npy"):
+        neighbours(str(directory), str(directory / "triplets.tsv"))
+        open_dataset(directory, "music", input_type="neighbours")
+        now = np.load(directory / name) if (directory / name).is_file() else SONG_TAGS
+        np.save(directory / name, now / np.float32(2))
+        with pytest.raises(UserError, match="strengths or factors than there are now"):
+            open_dataset(directory, "music", input_type="neighbours")
+
+
+def test_plays_of_no_training_song_tell_nothing(directory):
+    (directory / "few.tsv").write_text("u\tS7\t3\n")
+    with pytest.raises(UserError, match=r"few\.tsv has no training song"):
+        neighbours(str(directory), str(directory / "few.tsv"))
+
+
 def test_without_artists_and_plays_one_sentence(directory):
     (directory / "songs.tsv").unlink()
     done = run_here(ROOT / "step3_taste_profile.py", "neighbours", directory)
@@ -279,7 +292,7 @@ def test_a_model_of_factors_and_neighbours_is_trained_by_command_line(directory,
     )
     assert done.returncode == 0, done.stderr
     assert "8 songs x 15 numbers (6 of artist, 3 of plays, 2 of few listeners, 2 of" in done.stdout
-    kind = ["--input_type", "cf+neighbours", "--fusion", "concat", "--w2v_type", "music"]
+    kind = ["--input_type", "cf+neighbours", "--w2v_type", "music"]
     short = ["--loss", "sigmoid", "--n_epochs", 1, "--batch_size", 4, "--triplets_per_epoch", 8]
     folder = ["--data_path", directory, "--model_save_path", tmp_path / "model"]
     done = run_here(ROOT / "main.py", "--mode", "TRAIN", *kind, *short, *folder)
