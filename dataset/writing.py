@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from dataset.files import ABOUT, FORMAT_VERSION, SPLITS, read_about, user_path
-from dataset.moving import finish_moves, lock, move_files
+from dataset.moving import finish_moves, lock, made, move_files
 from errors import UserError
 
 _STAGE = ".writing-"  # beginning of the names of temporary folders
@@ -42,32 +42,24 @@ def staged(directory: Path) -> Iterator[Path]:
     """Give a temporary folder; move its files into `directory` on success, else drop them.
 
     Steps write all their files there, so that a failure leaves nothing half-written. What a killed
-    run left behind goes with the next one.
-
-    Raises
-    ------
-    UserError
-        If `directory` cannot be made or written to.
+    run left behind goes with the next one. `UserError` if `directory` cannot be written to.
     """
-    try:
-        created = [folder for folder in (directory, *directory.parents) if not folder.exists()]
-        directory.mkdir(parents=True, exist_ok=True)
-        finish_moves(directory)
-        _remove_left_over(directory)
-        stage, in_use = _make_stage(directory)
-    except OSError as error:
-        raise UserError(
-            f"{directory} cannot be written to ({error.strerror}): choose another directory"
-        ) from None
-    try:
-        yield stage
-        move_files(stage, directory)
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
-        os.close(in_use)
-        for folder in created:
-            with contextlib.suppress(OSError):  # not empty: all went well
-                folder.rmdir()
+    with contextlib.ExitStack() as afterwards:
+        try:
+            afterwards.enter_context(made(directory))
+            finish_moves(directory)
+            _remove_left_over(directory)
+            stage, in_use = _make_stage(directory)
+        except OSError as error:
+            raise UserError(
+                f"{directory} cannot be written to ({error.strerror}): choose another directory"
+            ) from None
+        try:
+            yield stage
+            move_files(stage, directory)
+        finally:
+            shutil.rmtree(stage, ignore_errors=True)
+            os.close(in_use)
 
 
 def _make_stage(directory: Path) -> tuple[Path, int]:
@@ -97,11 +89,8 @@ def _remove_left_over(directory: Path) -> None:
 def write_tsv(path: Path, rows: Iterable[Sequence]) -> None:
     """Write rows as tab-separated UTF-8 text without header.
 
-    Raises
-    ------
-    ValueError
-        A field holds a tab or a line break, which whoever reads the file would take for the end of
-        it: readers of raw data bring texts to one line.
+    `ValueError` for a tab or line break within a field, which would end it for whoever reads:
+    readers of raw data bring texts to one line.
     """
     with open(path, "w", encoding="utf-8", newline="\n") as stream:
         for row in rows:
@@ -128,22 +117,7 @@ def write_split(
 ) -> None:
     """Write the files of a split: tags, ids, binaries, the three splits and `train_tag_to_ix`.
 
-    And `tag_strengths`, where there are some.
-
-    Parameters
-    ----------
-    stage : Path
-        Folder to write to, usually from `staged`.
-    tags, song_ids : list of str
-        The tag axis (sorted) and the song axis.
-    song_tags : ndarray, shape (N, T)
-        Whether a song bears a tag.
-    splits : dict
-        'train', 'valid', 'test' -> song indices.
-    prefix : str
-        'sub_' for the smaller set.
-    strengths : ndarray of float32, shape (N, T), optional
-        How strongly people gave a song a tag.
+    And `tag_strengths`, where there are some. The arguments are as `Dataset` has them.
     """
     np.save(stage / f"{prefix}tags.npy", np.array(tags, dtype=str))
     np.save(stage / f"{prefix}existing_ids.npy", np.array(song_ids, dtype=str))
