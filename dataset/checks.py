@@ -15,6 +15,7 @@ from dataset.files import (
     read_pickle,
     read_song_ids,
     read_strings,
+    read_tags,
     some,
     unique_names,
 )
@@ -28,17 +29,24 @@ def _text(value: object) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-def _read_matrix(path: Path) -> np.ndarray:
-    """Read a two-dimensional array of numbers that are finite in float32."""
+def read_matrix(path: Path, may_lack_rows: bool = False) -> np.ndarray:
+    """Read a matrix of numbers that are finite in float32, or with rows of NaN where it may."""
     array = read_npy(path)
     if array.ndim != 2 or array.dtype.kind not in "biuf" or 0 in array.shape:
         raise UserError(
             f"{path} must hold a matrix of numbers, not shape {array.shape} of {array.dtype}: "
             "make it again"
         )
-    if array.dtype.kind == "f" and not _is_finite(array).all():
-        row = int(np.flatnonzero(~_is_finite(array))[0])
-        raise UserError(f"{path} holds NaN or infinite values, first in row {row}: make it again")
+    broken = ~_is_finite(array)
+    if may_lack_rows:
+        broken &= ~np.isnan(array).all(axis=1)
+    if broken.any():
+        way_out = (
+            "a song without a vector must have NaN alone" if may_lack_rows else "make it again"
+        )
+        raise UserError(
+            f"{path} holds NaN or infinite values, first in row {broken.argmax()}: {way_out}"
+        )
     return array
 
 
@@ -47,9 +55,8 @@ def _is_finite(matrix: np.ndarray) -> np.ndarray:
     return (np.abs(matrix) <= np.finfo(np.float32).max).all(axis=1)  # NaN compares as false
 
 
-def read_song_tags(path: Path, n_tags: int) -> np.ndarray:
-    """Read a `binaries.npy` with `n_tags` columns as bool (N, T): song bears tag."""
-    array = _read_matrix(path)
+def _read_song_tags(path: Path, n_tags: int) -> np.ndarray:
+    array = read_matrix(path)
     if array.shape[1] != n_tags:
         raise UserError(
             f"{path} has {array.shape[1]} columns but tags.npy of the same directory has {n_tags} "
@@ -66,7 +73,7 @@ def read_tag_strengths(path: Path, song_tags: np.ndarray) -> np.ndarray:
 
     Every tag that a song bears, of `song_tags` (N, T), has a strength above 0.
     """
-    strengths = _read_matrix(path).astype(np.float32)
+    strengths = read_matrix(path).astype(np.float32)
     if strengths.shape != song_tags.shape:
         raise UserError(
             f"{path} has the shape {strengths.shape} but binaries.npy of the same directory "
@@ -84,11 +91,16 @@ def read_tag_strengths(path: Path, song_tags: np.ndarray) -> np.ndarray:
     return strengths
 
 
-def read_splits(path: Path, prefix: str, n_songs: int) -> tuple[list[str], dict[str, np.ndarray]]:
-    """Read the three splits; return the N song ids and the song indices of each split.
+def read_split(
+    path: Path, prefix: str
+) -> tuple[list[str], list[str], np.ndarray, dict[str, np.ndarray]]:
+    """Read the tags, the song ids, bool (N, T) which song bears which tag, and each part's songs.
 
-    Where there is no `existing_ids.npy`, songs in no split have the id ''.
+    Where there is no `existing_ids.npy`, songs in no part have the id ''.
     """
+    tags = read_tags(path, prefix)
+    song_tags = _read_song_tags(path / f"{prefix}binaries.npy", len(tags))
+    n_songs = len(song_tags)
     ids_file = path / f"{prefix}existing_ids.npy"
     song_ids = read_song_ids(path, prefix) if ids_file.is_file() else [""] * n_songs
     if len(song_ids) != n_songs:
@@ -100,7 +112,7 @@ def read_splits(path: Path, prefix: str, n_songs: int) -> tuple[list[str], dict[
     owner: dict[int, str] = {}
     for name in SPLITS:
         file = path / f"{prefix}{name}_ids.npy"
-        splits[name] = _read_split(file, song_ids)
+        splits[name] = _read_part(file, song_ids)
         for index in splits[name].tolist():
             if index in owner:
                 raise UserError(
@@ -110,11 +122,11 @@ def read_splits(path: Path, prefix: str, n_songs: int) -> tuple[list[str], dict[
             owner[index] = file.name
     if not ids_file.is_file():  # no one has compared the ids of different indices yet
         unique_names([name for name in song_ids if name], path / f"{prefix}*_ids.npy", "song")
-    return song_ids, splits
+    return tags, song_ids, song_tags, splits
 
 
-def _read_split(file: Path, song_ids: list[str]) -> np.ndarray:
-    """Read one split; names in `song_ids` that are still unknown ('') are filled in."""
+def _read_part(file: Path, song_ids: list[str]) -> np.ndarray:
+    """Read one part; names in `song_ids` that are still unknown ('') are filled in."""
     lines = read_strings(file)
     if not lines:
         raise UserError(f"{file} is an empty split: make it again with step 1, with more songs")
@@ -189,17 +201,8 @@ def read_tag_vectors(path: Path, w2v_type: str, prefix: str, tags: list[str]) ->
 def read_song_vectors(path: Path, name: str, prefix: str, song_ids: list[str]) -> np.ndarray:
     """Read vectors of songs of any origin: float32 (N, C), a row of NaN for a song without.
 
-    Parameters
-    ----------
-    path : Path
-        The dataset directory, with `<name>_songs.npy`. Its rows are in the order of the songs, or
-        in that of `<name>_song_ids.npy` where this lies beside it.
-    name : str
-        What stands before `_songs.npy`.
-    prefix : str
-        'sub_' for the smaller set, whose own file goes before that of the whole set.
-    song_ids : list of str
-        The N songs.
+    The rows of `<name>_songs.npy` are in the order of the songs, or in that of
+    `<name>_song_ids.npy` where this lies beside it. The smaller set may have a file of its own.
     """
     own, shared = (path / f"{one}{name}_songs.npy" for one in (prefix, ""))
     file = own if own.is_file() else shared
@@ -208,49 +211,29 @@ def read_song_vectors(path: Path, name: str, prefix: str, song_ids: list[str]) -
             f"{shared} is missing: step 5 makes musicnn_songs.npy, step 3 neighbours_songs.npy, "
             "docs/data.md says how vectors of other origin come"
         )
-    rows = _read_rows_or_nan(file)
+    rows = read_matrix(file, may_lack_rows=True).astype(np.float32)
     ids_file = file.with_name(file.name.replace("_songs.npy", "_song_ids.npy"))
     if ids_file.is_file():
         way_out = f"write it anew, an id for each row of {file.name}"
         ids = unique_names(read_strings(ids_file), ids_file, "song", way_out)
-        _check_length(file, rows, ids_file, len(ids))
+        _check_length(file, rows, ids_file.name, len(ids))
         row_of = {song_id: row for row, song_id in enumerate(ids)}
         index = np.array([row_of.get(song_id, len(ids)) for song_id in song_ids])
         return np.vstack([rows, np.full((1, rows.shape[1]), np.nan, np.float32)])[index]
-    _check_length(file, rows, path / f"{prefix}binaries.npy", len(song_ids))
+    _check_length(file, rows, f"{prefix}binaries.npy", len(song_ids))
     return rows
 
 
-def _check_length(file: Path, rows: np.ndarray, other: Path, n_songs: int) -> None:
+def _check_length(file: Path, rows: np.ndarray, other: str, n_songs: int) -> None:
     if len(rows) != n_songs:
         raise UserError(
-            f"{file} has {len(rows)} rows but {other.name} has {n_songs}: make both for the same "
-            "songs"
+            f"{file} has {len(rows)} rows but {other} has {n_songs}: make both for the same songs, "
+            "as steps 3 and 5 do"
         )
-
-
-def _read_rows_or_nan(file: Path) -> np.ndarray:
-    """Read float32 (S, C), where a row is finite or all NaN."""
-    rows = read_npy(file)
-    if rows.ndim != 2 or rows.dtype.kind not in "iuf" or 0 in rows.shape:
-        raise UserError(
-            f"{file} must hold a matrix of numbers, a row a song, not shape {rows.shape} of "
-            f"{rows.dtype}: make it again"
-        )
-    broken = ~_is_finite(rows) & ~np.isnan(rows).all(axis=1)
-    if broken.any():
-        raise UserError(
-            f"{file} holds NaN or infinite values in row {int(np.flatnonzero(broken)[0])}, where "
-            "others are numbers: a song without a vector must have a row of NaN alone"
-        )
-    return rows.astype(np.float32)
 
 
 def read_cf(path: Path, n_songs: int) -> np.ndarray:
     """Read the CF vector of every song: float32 (N, C)."""
-    cf = _read_matrix(path)
-    if len(cf) != n_songs:
-        raise UserError(
-            f"{path} has {len(cf)} rows but binaries.npy has {n_songs}: make it again with step 3"
-        )
+    cf = read_matrix(path)
+    _check_length(path, cf, "binaries.npy", n_songs)
     return cf.astype(np.float32)

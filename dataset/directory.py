@@ -10,9 +10,8 @@ import numpy as np
 from dataset.checks import (
     check_train_tag_to_ix,
     read_cf,
-    read_song_tags,
     read_song_vectors,
-    read_splits,
+    read_split,
     read_tag_strengths,
     read_tag_vectors,
 )
@@ -21,7 +20,7 @@ from dataset.files import (
     existing_directory,
     read_about,
     read_categories,
-    read_tags,
+    read_step,
     some,
     song_inputs,
     subset_prefix,
@@ -99,10 +98,8 @@ def open_dataset(
     ----------
     path : str or Path
         The dataset directory.
-    w2v_type : str
-        Which `<w2v_type>_emb.pkl` to use.
-    is_subset : bool
-        Whether to read the `sub_*` files (the paper's MSD50).
+    w2v_type, is_subset
+        Which `<w2v_type>_emb.pkl` to use, and whether to read `sub_*` files (the paper's MSD50).
     input_type : str, optional
         The song inputs that are needed, see `dataset.files.song_inputs`; by default none.
     any_input : bool
@@ -118,9 +115,7 @@ def open_dataset(
     """
     path = existing_directory(path)
     prefix = subset_prefix(is_subset)
-    tags = read_tags(path, prefix)
-    song_tags = read_song_tags(path / f"{prefix}binaries.npy", len(tags))
-    song_ids, splits = read_splits(path, prefix, len(song_tags))
+    tags, song_ids, song_tags, splits = read_split(path, prefix)
     for name, songs in splits.items():
         if not song_tags[songs].any():
             raise UserError(
@@ -128,6 +123,7 @@ def open_dataset(
                 "make the split again with step 1"
             )
     inputs = song_inputs(input_type) if input_type else ()
+    strengths = path / f"{prefix}tag_strengths.npy"
     dataset = Dataset(
         path=path,
         tags=tags,
@@ -142,7 +138,7 @@ def open_dataset(
         },
         categories=read_categories(path),
         about=read_about(path),
-        tag_strengths=_read_strengths(path, prefix, song_tags) if with_strengths else None,
+        tag_strengths=read_tag_strengths(strengths, song_tags) if with_strengths else None,
     )
     check_train_tag_to_ix(path / f"{prefix}train_tag_to_ix.pkl", dataset)
     if NEIGHBOURS in inputs:
@@ -150,10 +146,6 @@ def open_dataset(
     if "spec" in inputs:
         dataset = _with_mels(dataset, any_input)
     return _with_known_songs(dataset, any_input) if inputs else dataset
-
-
-def _read_strengths(path: Path, prefix: str, song_tags: np.ndarray) -> np.ndarray:
-    return read_tag_strengths(path / f"{prefix}tag_strengths.npy", song_tags)
 
 
 def _read_vectors(
@@ -170,7 +162,7 @@ def _read_vectors(
 
 def _check_neighbours(dataset: Dataset, prefix: str) -> None:
     """Refuse neighbours of another split: they tell tags of songs that are held out now."""
-    made_from = dataset.about.get("steps", {}).get(f"{prefix}{NEIGHBOURS}", {}).get("made_from")
+    made_from = read_step(dataset.path, f"{prefix}{NEIGHBOURS}").get("made_from")
     of_songs = dataset.song_ids, dataset.song_tags, dataset.splits["train"]
     if made_from != digest_of_neighbours(dataset.path, prefix, *of_songs):
         raise UserError(
@@ -242,11 +234,9 @@ def write_split_without(
     The song axis stays as it is, for other files share it. With `keep_untagged` songs that are left
     without a tag stay in their splits. Returns how many songs each split has left.
     """
-    tags = read_tags(path, prefix)
-    song_tags = read_song_tags(path / f"{prefix}binaries.npy", len(tags))
-    song_ids, splits = read_splits(path, prefix, len(song_tags))
-    has_strengths = (path / f"{prefix}tag_strengths.npy").is_file()
-    strengths = _read_strengths(path, prefix, song_tags) if has_strengths else None
+    tags, song_ids, song_tags, splits = read_split(path, prefix)
+    file = path / f"{prefix}tag_strengths.npy"
+    strengths = read_tag_strengths(file, song_tags) if file.is_file() else None
     stays = [tag not in dropped for tag in tags]
     song_tags = song_tags[:, stays]  # (N, T) -> (N, T kept)
     if strengths is not None:
@@ -285,7 +275,7 @@ def fingerprint(dataset: Dataset) -> dict[str, str]:
         contents["spectrograms"] = repr(n_frames.tolist()).encode()
     contents[VALIDATION] = _lines(_ids(dataset, "valid"))
     for label, part in LABELS.items():
-        contents[label] = _labels(dataset, part)
+        contents[label] = _packed(dataset.song_tags[dataset.splits[part]])
     if dataset.tag_strengths is not None:
         contents[STRENGTHS] = dataset.tag_strengths[dataset.splits["train"]].tobytes()
     return {name: _digest(content) for name, content in contents.items()}
@@ -298,7 +288,7 @@ def digest_of_test(dataset: Dataset) -> str:
 
 def digest_of_songs(song_ids: list[str], song_tags: np.ndarray) -> str:
     """SHA-256 of songs and which tags they bear, bool (n, T)."""
-    return _digest(_lines(song_ids) + b"\n" + np.packbits(song_tags, axis=1).tobytes())
+    return _digest(_lines(song_ids) + b"\n" + _packed(song_tags))
 
 
 def differing(now: Mapping[str, object], before: Mapping[str, object]) -> list[str]:
@@ -318,9 +308,8 @@ def _lines(song_ids: list[str]) -> bytes:
     return "\n".join(song_ids).encode()
 
 
-def _labels(dataset: Dataset, part: str) -> bytes:
-    """Which tags the songs of a split bear, a bit each."""
-    return np.packbits(dataset.song_tags[dataset.splits[part]], axis=1).tobytes()
+def _packed(song_tags: np.ndarray) -> bytes:
+    return np.packbits(song_tags, axis=1).tobytes()
 
 
 def _digest(content: bytes) -> str:

@@ -11,9 +11,9 @@ import numpy as np
 import scipy.sparse as sp
 
 from command_line import existing_file
-from dataset.checks import read_cf, read_song_tags, read_splits, read_tag_strengths
+from dataset.checks import read_cf, read_split, read_tag_strengths
 from dataset.directory import NEIGHBOURS, digest_of_neighbours
-from dataset.files import ITEM_FACTORS, read_tags, require_file, subset_prefix
+from dataset.files import ITEM_FACTORS, require_file, subset_prefix
 from dataset.writing import staged, write_about
 from errors import UserError
 from preprocessing.listening.als import Factors
@@ -31,9 +31,7 @@ def write_neighbours(
 ) -> None:
     """Step 3 `neighbours`: `neighbours_songs.npy` of what is known of artists and of listeners."""
     prefix = subset_prefix(is_subset)
-    tags = read_tags(directory, prefix)
-    song_tags = read_song_tags(directory / f"{prefix}binaries.npy", len(tags))
-    song_ids, splits = read_splits(directory, prefix, len(song_tags))
+    _, song_ids, song_tags, splits = read_split(directory, prefix)
     train = splits["train"]
     parts = {}
     of_artists = songs_of_artists(_factors(directory, prefix, song_ids), song_ids, directory)

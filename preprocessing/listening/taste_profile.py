@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from command_line import existing_file
+from dataset.checks import read_matrix
 from dataset.files import (
     ITEM_FACTORS,
     ITEM_INDEX,
     normal_form,
-    read_npy,
     read_song_ids,
     read_tsv,
     some,
@@ -40,12 +40,7 @@ def read_published(directory: Path) -> Factors:
     """
     index_file, factors_file = directory / ITEM_INDEX, directory / ITEM_FACTORS
     song_ids = read_item_index(directory)
-    vectors = read_npy(factors_file)
-    if vectors.ndim != 2 or vectors.dtype.kind not in "iuf":
-        raise UserError(
-            f"{factors_file} must hold a matrix of numbers, a row a song, not shape "
-            f"{vectors.shape} of {vectors.dtype}: download or make it again"
-        )
+    vectors = read_matrix(factors_file)
     if len(vectors) != len(song_ids):
         raise UserError(
             f"{factors_file} has {len(vectors)} rows but {ITEM_INDEX} lists {len(song_ids)} songs: "
@@ -54,11 +49,6 @@ def read_published(directory: Path) -> Factors:
     twice = [song_id for song_id, n in Counter(song_ids).items() if n > 1]
     if twice:
         raise UserError(f"{index_file} lists {twice[0]!r} twice: correct it")
-    if not np.isfinite(vectors).all():
-        row = int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])
-        raise UserError(
-            f"{factors_file} holds NaN or infinite values, first for {song_ids[row]}: make it again"
-        )
     return Factors(song_ids, vectors)
 
 

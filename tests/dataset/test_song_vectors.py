@@ -38,8 +38,8 @@ def test_song_vectors_follow_the_songs_or_their_own_ids(dataset_dir):
         (np.zeros((3, 4)), ["a", "b"], "has 3 rows but musicnn_song_ids.npy has 2"),
         (np.zeros((2, 4)), ["a", "a"], "twice"),
         (np.zeros(300), None, "must hold a matrix of numbers"),
-        (np.where(np.eye(300, 4) == 1, np.nan, 0), None, "NaN or infinite values in row 0"),
-        (np.full((300, 4), np.inf), None, "NaN or infinite values in row 0"),
+        (np.where(np.eye(300, 4) == 1, np.nan, 0), None, "NaN or infinite values, first in row 0"),
+        (np.full((300, 4), np.inf), None, "NaN or infinite values, first in row 0"),
         (np.full((300, 4), np.nan), None, "no song of the train split"),
     ],
 )
