@@ -52,15 +52,10 @@ def _move(ready: Path, directory: Path) -> None:
 
 @contextlib.contextmanager
 def alone(directory: Path) -> Iterator[None]:
-    """Keep other commands from writing to a directory meanwhile; the lock ends with the process.
+    """Keep other commands from writing to a directory meanwhile; `UserError` if one is at it.
 
-    The directory is made if it is not there, and goes again if nothing is written; what a killed
-    command had ready comes into place.
-
-    Raises
-    ------
-    UserError
-        Another command is at it.
+    The lock ends with the process. The directory is made if it is not there, and goes again if
+    nothing is written; what a killed command had ready comes into place.
     """
     with made(directory):
         descriptor = os.open(directory, os.O_RDONLY)
