@@ -21,6 +21,7 @@ from dataset.files import (
     TRIPLETS,
     normal_form,
     read_songs,
+    read_strings,
     some,
     subset_prefix,
 )
@@ -40,8 +41,7 @@ from preprocessing.split.published_split import (
     read_published_split,
 )
 from preprocessing.split.same_audio import join_groups, number_audio, print_same_audio
-from preprocessing.split.step0_tables import TRACK_TAGS_COLUMNS, read_rows
-from preprocessing.split.strengths import strengths_of_split
+from preprocessing.split.step0_tables import read_annotations, strengths_of_split
 from preprocessing.tags.categories import add_categories
 
 
@@ -62,16 +62,16 @@ class SplitOptions:
 def write_data_split(directory: Path, options: SplitOptions) -> None:
     """Do step 1: choose tags and songs, split them, and write the files of the split.
 
-    Raises
-    ------
-    UserError
-        Nothing is left after a rule, an artist is unknown, or no split reaches the minimum.
+    `UserError` if nothing is left after a rule, an artist is unknown, or no split is good enough.
     """
     published = options.split_by == "published"
     part_of = read_published_split(directory) if published else None
     annotations = select(read_annotations(directory / TRACK_TAGS), directory, options, part_of)
     tags, song_ids, song_tags = to_matrix(annotations)
-    artists = _artists(directory, song_ids, options.split_by)
+    if options.split_by == "song":
+        artists = np.arange(len(song_ids))
+    else:
+        artists = artist_groups(directory, song_ids, all_known=not published)
     audio = number_audio(directory, song_ids)
     if part_of is None:
         split_of_song = _own_split(song_tags, artists, audio, tags, options)
@@ -100,28 +100,6 @@ def _own_split(
         except UserError:
             print("no split was found that keeps songs of the same audio in one part")
     return split_groups(song_tags, artists, tags, minimum, seed)
-
-
-def _artists(directory: Path, song_ids: list[str], split_by: str) -> np.ndarray:
-    """Number of the artist of each song, or its own number; (N,) int64."""
-    if split_by == "song":
-        return np.arange(len(song_ids))
-    return artist_groups(directory, song_ids, all_known=split_by == "artist")
-
-
-# ---------------------------------------------------------------- the annotations
-
-
-def read_annotations(path: Path) -> pd.DataFrame:
-    """Read `track_tags.tsv`: no header; song_id, original_tag, cleaned_tag, tag_category, score.
-
-    Returns
-    -------
-    DataFrame
-        Columns 'song', 'tag' (the cleaned one), 'category' (all str) and 'score' (float).
-    """
-    rows = read_rows(path, TRACK_TAGS_COLUMNS)
-    return rows[["song", "tag", "category", "score"]]
 
 
 # ---------------------------------------------------------------- the rules of selection
@@ -291,6 +269,6 @@ def _stale_after(directory: Path, prefix: str, tags: list[str], song_ids: list[s
 def _differs(file: Path, names: list[str]) -> bool:
     """Whether the names in `file` are others than `names`; a file that cannot be read differs."""
     try:
-        return [str(name) for name in np.load(file, allow_pickle=False)] != names
-    except (OSError, ValueError, EOFError, TypeError):
+        return read_strings(file) != names
+    except UserError:
         return True

@@ -1,38 +1,28 @@
-"""Tables of step 0, about songs and tags, as step 1 reads them."""
+"""Tables of step 0 as step 1 reads them: which song has which tag, and how strongly."""
 
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from dataset.files import normal_form, require_file
+from dataset.files import TAG_STRENGTHS, normal_form, require_file
 from errors import UserError, one_line
 
-TRACK_TAGS_COLUMNS = {
-    "song": "song_id",
-    "original": "original_tag",
-    "tag": "cleaned_tag",
-    "category": "tag_category",
-    "score": "score",
-}
-STRENGTHS_COLUMNS = {"song": "song_id", "tag": "cleaned_tag", "strength": "strength"}
 COUNTED = {3: "three", 5: "five"}
 
 
-def read_rows(path: Path, columns: dict[str, str]) -> pd.DataFrame:
-    """Read a table without header, whose last column is a number and all others text.
+def read_annotations(path: Path) -> pd.DataFrame:
+    """Read `track_tags.tsv`: columns song, tag (the cleaned one), category (str), score (float)."""
+    columns = {"song": "song_id", "original": "original_tag", "tag": "cleaned_tag"}
+    columns |= {"category": "tag_category", "score": "score"}
+    return _read_rows(path, columns)[["song", "tag", "category", "score"]]
 
-    Parameters
-    ----------
-    path : Path
-        A file of columns separated by tabs; song and tag must not be empty.
-    columns : dict of str to str
-        The names that the columns get, and what errors call them.
 
-    Returns
-    -------
-    DataFrame
-        str in normal form, the last column float.
+def _read_rows(path: Path, columns: dict[str, str]) -> pd.DataFrame:
+    """Read columns without header, the last a float, the others str in normal form.
+
+    `columns` are the names that they get, and what errors call them.
     """
     names = list(columns)
     try:
@@ -66,3 +56,33 @@ def read_rows(path: Path, columns: dict[str, str]) -> pd.DataFrame:
         known = {text: normal_form(text) for text in rows[name].unique()}
         rows[name] = rows[name].map(known)
     return rows
+
+
+def strengths_of_split(
+    directory: Path, tags: list[str], song_ids: list[str], song_tags: np.ndarray
+) -> np.ndarray | None:
+    """Look up how strongly the songs were tagged; None where step 0 wrote no strengths.
+
+    They are float32 (N, T), above 0 and at most 1; 0 where a song was not tagged so. What a song
+    bears, by `song_tags` (N, T), and the file lacks is 1.
+    """
+    file = directory / TAG_STRENGTHS
+    if not file.is_file():
+        return None
+    columns = {"song": "song_id", "tag": "cleaned_tag", "strength": "strength"}
+    rows = _read_rows(file, columns)
+    strengths = rows["strength"].to_numpy().astype(np.float32)
+    wrong = ~((strengths > 0) & (strengths <= 1))
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise UserError(
+            f"{file} has the strength {rows['strength'].iloc[row]:g} in row {row + 1}, which must "
+            "be above 0 and at most 1: make it again with step 0"
+        )
+    song = pd.Index(song_ids, dtype=object).get_indexer(rows["song"])
+    tag = pd.Index(tags, dtype=object).get_indexer(rows["tag"])
+    known = (song >= 0) & (tag >= 0)
+    matrix = np.zeros(song_tags.shape, dtype=np.float32)
+    np.maximum.at(matrix, (song[known], tag[known]), strengths[known])
+    matrix[(song_tags == 1) & (matrix == 0)] = 1
+    return matrix

@@ -15,7 +15,8 @@ from dataset.directory import open_dataset
 from dataset.files import read_categories
 from dataset.writing import write_pickle
 from errors import UserError
-from preprocessing.split.data_split import read_annotations, to_matrix, top_tags, with_vector
+from preprocessing.split.data_split import to_matrix, top_tags, with_vector
+from preprocessing.split.step0_tables import read_annotations
 from step1_data_split import run
 
 TAGS = ["folk", "jazz", "rock"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from errors import UserError
-from preprocessing.split.strengths import strengths_of_split
+from preprocessing.split.step0_tables import strengths_of_split
 from step1_data_split import run
 
 TAGS, SONGS = ["jazz", "rock"], ["s1", "s2", "s3"]
