@@ -26,25 +26,19 @@ def add_categories(
     """Write to `stage` the `tag_categories.tsv` of `directory` with the tags that it lacks.
 
     What it holds stays as it is.
-
-    Raises
-    ------
-    UserError
-        A tag or a category has a line break within: it was written by hand or by another program.
     """
     file = directory / CATEGORIES
     rows = read_tsv(file, 2) if file.is_file() else []
     rows = [[normal_form(tag), category] for tag, category in rows]
     known = {tag for tag, category in rows if category}
     category_of = most_common_categories(annotations)
-    added = [(tag, category_of[tag]) for tag in tags if tag in category_of and tag not in known]
+    added = {tag: category_of[tag] for tag in tags if tag in category_of and tag not in known}
     if added:
-        added_tags = {tag for tag, _ in added}
-        kept = [row for row in rows if row[0] not in added_tags]
-        broken = [name for row in (*kept, *added) for name in row if "\r" in name]
-        if broken:
+        rows = [row for row in rows if row[0] not in added] + [*map(list, added.items())]
+        broken = [name for row in rows for name in row if "\r" in name]
+        if broken:  # written by hand or by another program
             raise UserError(
                 f"{directory} has {broken[0]!r} as a tag or a category, with a line break within: "
                 "run step 0 again, or correct its tables"
             )
-        write_tsv(stage / CATEGORIES, iter([*kept, *added]))
+        write_tsv(stage / CATEGORIES, rows)

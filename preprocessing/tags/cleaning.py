@@ -65,11 +65,6 @@ def clean_tags(
         Columns song, tag, score, lemma, cleaned; each (song, cleaned) once, sorted by both.
     list of dict
         For each rule its name and the rows, songs and tags that it left.
-
-    Raises
-    ------
-    UserError
-        Nothing is left.
     """
     report: Report = []
     note = functools.partial(leaves, report)
@@ -115,18 +110,14 @@ def drop_not_music(
 ) -> pd.DataFrame:
     """Drop tags that describe no music: 'seen live', 'favourites', names of users.
 
-    Parameters
-    ----------
-    annotations : DataFrame
-        With the column lemma.
-    path : Path
-        A tag a line, meant in all its spellings; between slashes, a regular expression searched
-        in the preprocessed tag. Empty lines and lines that begin with # say nothing.
+    The file has a tag a line, meant in all its spellings; between slashes, a regular expression
+    searched in the preprocessed tag. Empty lines and lines that begin with # say nothing.
     """
     lemmas, pattern = _read_not_music(path)
-    tags = annotations["tag"].drop_duplicates()
-    unwanted = tags[
-        tags.map(lambda tag: lemma(tag) in lemmas or bool(pattern.search(preprocess_tag(tag))))
+    unwanted = [
+        tag
+        for tag in annotations["tag"].unique()
+        if lemma(tag) in lemmas or pattern.search(preprocess_tag(tag))
     ]
     return annotations[~annotations["tag"].isin(unwanted)]
 
@@ -134,9 +125,11 @@ def drop_not_music(
 def group_by_lemma(annotations: pd.DataFrame) -> pd.DataFrame:
     """Give all tags of one lemma the name of their most common member; ties go by alphabet.
 
-    A song keeps one annotation of each group: that of the highest score.
+    The name is in lower case with single spaces. A song keeps one annotation of each group: that
+    of the highest score.
     """
-    table = annotations.assign(cleaned=annotations["tag"].map(_member_name))
+    as_member = annotations["tag"].map(lambda tag: " ".join(tag.lower().split()))
+    table = annotations.assign(cleaned=as_member)
     members = table.groupby(["lemma", "cleaned"])["song"].nunique().reset_index(name="songs")
     members = members.sort_values(["songs", "cleaned"], ascending=[False, True])
     names = members.drop_duplicates("lemma").set_index("lemma")["cleaned"]
@@ -223,14 +216,6 @@ def _singular(word: str) -> str:
     if len(word) > 4 and re.search(r"[^su\d]s$", word) and word not in NO_PLURALS:
         word = word[:-1]
     return re.sub("(?<=..)ie$", "y", word)
-
-
-def _member_name(tag: str) -> str:
-    """The name a tag has as a member of its group: lower case, single spaces."""
-    return " ".join(tag.lower().split())
-
-
-# ---------------------------------------------------------------- behind the rules
 
 
 @functools.cache
