@@ -39,19 +39,16 @@ def read_own_table(
 
     It is a CSV with a header (fields separated by comma, semicolon or tab; UTF-8, or UTF-16 with
     its mark): columns file, tags, and optionally artist, title and category. Between tags stands
-    `tag_separator` or a line break.
-
-    Raises
-    ------
-    UserError
-        A file is damaged, or the table names no song, a song twice, no tags, or files that do not
-        exist or cannot be read.
+    `tag_separator` or a line break. `UserError` also for files that cannot be read.
     """
     existing_file(path, "give the path of your table as CSV")
     if listeners:
         existing_file(listeners, "give an existing file as --listeners")
     table = read_table(path, REQUIRED, _CORRECT_TABLE, SPREADSHEET)
-    _tell_unused(table)
+    unused = [name for name in table.columns if name not in (*REQUIRED, *OPTIONAL)]
+    if unused:  # one may be misspelt
+        print(f"columns that are not used: {', '.join(unused)}")
+    table = table.reindex(columns=[*REQUIRED, *OPTIONAL], fill_value="")
     _tell_other_separator(table["tags"], tag_separator)
     names_in.cache_clear()
     table["audio"] = [_checked_file(file, line, path) for line, file in table["file"].items()]
@@ -86,13 +83,6 @@ def refuse_overwriting(path: Path, data_path: Path) -> None:
 
 
 # ---------------------------------------------------------------- the songs
-
-
-def _tell_unused(table: pd.DataFrame) -> None:
-    """Say which columns mean nothing here: one may be misspelt."""
-    unused = [name for name in table.columns if name not in (*REQUIRED, *OPTIONAL)]
-    if unused:
-        print(f"columns that are not used: {', '.join(unused)}")
 
 
 def _checked_file(file: str, line: int, path: Path) -> str:
@@ -166,9 +156,8 @@ def _check_format(files: pd.Series, path: Path) -> None:
 
 
 def _songs(table: pd.DataFrame) -> Iterator[Song]:
-    texts = {name: table[name] if name in table else [""] * len(table) for name in OPTIONAL}
-    columns = table["file"], texts["artist"], texts["title"], table["audio"]
-    for file, artist, title, audio in zip(*columns, strict=True):
+    rows = table[["file", "artist", "title", "audio"]].itertuples(index=False, name=None)
+    for file, artist, title, audio in rows:
         yield Song(file, plain(artist), plain(title), audio)
 
 
@@ -194,8 +183,6 @@ def _annotations(
     table: pd.DataFrame, path: Path, separator: str
 ) -> Iterator[tuple[str, str, str, float]]:
     """Rows of song, tag, category, score."""
-    if "category" not in table:
-        table = table.assign(category="")
     rows = table[["file", "tags", "category"]].itertuples(name=None)
     for line, file, joined_tags, joined_categories in rows:
         tags = _split(joined_tags, separator)
@@ -226,11 +213,6 @@ def read_listeners(path: Path, songs: Collection[str], folder: Path) -> list[Pla
 
     A CSV or TSV in UTF-8. A header may name the columns user, file and count, in any order; without
     one they are the only columns, in this order. Rows of other songs are left out, and told.
-
-    Raises
-    ------
-    UserError
-        The file is missing or damaged, a count is not a number above 0, or no song is known.
     """
     songs = set(songs)
     plays, unknown = [], set()

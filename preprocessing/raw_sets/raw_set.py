@@ -54,11 +54,6 @@ def write_dataset(raw_set: RawSet, data_path: Path, choose_tags: Callable, optio
     """Choose the tags of a raw set and write step 1's input to `data_path`, whole or not at all.
 
     `choose_tags` is `cleaning.clean_tags` or `given_tags.take_tags`, and `options` what it takes.
-
-    Raises
-    ------
-    UserError
-        No tag is left, or `data_path` holds another set or cannot be written.
     """
     refuse_other_set(data_path, raw_set.name)
     song_ids = {song.song_id for song in raw_set.songs}
@@ -74,8 +69,6 @@ def write_dataset(raw_set: RawSet, data_path: Path, choose_tags: Callable, optio
         audio = os.path.relpath(raw_set.audio.resolve(), data_path.resolve())
         facts["audio_path"] = Path(audio).as_posix()
     try:
-        with staged(data_path):  # raises UserError where nothing can be written
-            pass
         with alone(data_path), staged(data_path) as stage:
             (stage / TRACK_TAGS).parent.mkdir()
             write_tsv(stage / TRACK_TAGS, _track_tags(table, categories))

@@ -62,11 +62,6 @@ def read_table(
     -------
     DataFrame
         All columns, str; the index is the number of the line in which a row ends.
-
-    Raises
-    ------
-    UserError
-        The file is missing, has another header, a line with more or fewer fields, or no rows.
     """
     text = read_text(path, way_out, form)
     header, delimiter, is_row = _find_header(text, columns, path, way_out, form, may_lack_header)
@@ -74,7 +69,7 @@ def read_table(
     if twice:
         raise UserError(f"{path} names a column twice in its header, {twice[0]!r}: {way_out}")
     lines, rows = [], []
-    for line, row in split_rows(text, path, way_out, form, delimiter):
+    for line, row in _split_rows(text, path, way_out, form, delimiter):
         fields = _fitted(row, header) if form.by_hand else row
         if len(fields) != len(header):
             raise UserError(
@@ -163,7 +158,7 @@ def _looks_like(content: bytes) -> str:
     return f" (read as Windows-1252, it says {as_windows!r}): save it as 'CSV UTF-8'"
 
 
-def split_rows(
+def _split_rows(
     text: str, path: Path, way_out: str, form: Form, delimiter: str
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield (line in which it ends, fields) of every row that is not empty."""
