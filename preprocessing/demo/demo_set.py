@@ -62,8 +62,6 @@ def make_demo(directory: Path, seed: int = 0, n_artists: int = N_ARTISTS) -> Non
     categories = dict(sorted(tag for song in songs for tag in song.tags()))
     homes, genres = [song.home for song in songs], [song.traits.genre for song in songs]
     heard = plays(homes, genres, for_listeners)
-    with staged(directory):  # raises UserError where nothing can be written
-        pass
     with alone(directory), staged(directory) as stage:
         (stage / TRACK_TAGS).parent.mkdir()
         tags = ((song.song_id, tag, tag, kind, 100) for song in songs for tag, kind in song.tags())

@@ -34,23 +34,13 @@ RELEASE = 0.06  # seconds in which a note that ends fades out
 
 @lru_cache(maxsize=1024)
 def note(instrument: str, pitch: int, seconds: float) -> np.ndarray:
-    """Play one note of an instrument.
+    """Play one note of an instrument: (n,) float32, read-only, for calls share it.
 
-    Parameters
-    ----------
-    instrument : str
-        A name in `INSTRUMENTS`.
-    pitch : int
-        MIDI number: 60 is middle C, 69 is A at 440 Hz.
-    seconds : float
-        How long the note is held; `RELEASE` follows.
-
-    Returns
-    -------
-    ndarray of float32, shape (n,)
-        The signal; all instruments are equally loud. Read-only, for calls share it.
+    The pitch is a MIDI number: 69 is A at 440 Hz. `RELEASE` follows the seconds for which the note
+    is held. All instruments are equally loud.
     """
-    return _finished(INSTRUMENTS[instrument](hertz(pitch), seconds + RELEASE), RELEASE)
+    hertz = 440.0 * 2 ** ((pitch - 69) / 12)
+    return _finished(INSTRUMENTS[instrument](hertz, seconds + RELEASE), RELEASE)
 
 
 @cache
@@ -58,11 +48,6 @@ def hit(drum: str) -> np.ndarray:
     """Strike one of `DRUMS` at its level; the signal is that of `note`."""
     level, strike = DRUMS[drum]
     return _finished(strike(), 0.02, level)
-
-
-def hertz(pitch: int) -> float:
-    """Frequency of a MIDI note number, equally tempered."""
-    return 440.0 * 2 ** ((pitch - 69) / 12)
 
 
 def _finished(signal: np.ndarray, release: float, level: float = 1.0) -> np.ndarray:

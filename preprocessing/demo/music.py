@@ -58,14 +58,9 @@ class Score:
 
 
 def compose(traits: Traits, rng: np.random.Generator) -> tuple[list[Note], float]:
-    """Write a song; key, exact tempo and melody are chance.
+    """Write a song: the notes of all parts, and its length in seconds, at least `SHORTEST`.
 
-    Returns
-    -------
-    notes : list of Note
-        Of all parts.
-    seconds : float
-        Length of the song, at least `SHORTEST`.
+    Key, exact tempo and melody are chance.
     """
     genre, mood = GENRES[traits.genre], MOODS[traits.mood]
     beat = 60 / rng.uniform(*TEMPI[traits.tempo])
