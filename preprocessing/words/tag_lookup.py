@@ -32,14 +32,7 @@ _SYNONYMS = (
 
 
 def tag_vector(vectors: KeyedVectors, tag: str) -> np.ndarray | None:
-    """Word vector of a tag of one or more words, in vectors by words in `normal_form`.
-
-    Returns
-    -------
-    ndarray of float32, shape (D,), or None
-        The vector of the whole tag in the first of its `spellings` that has one, else the mean of
-        the vectors of its parts (`part_keys`), else None.
-    """
+    """Word vector of a tag: float32 (D,), the mean over its `tag_keys`; None where it has none."""
     keys = tag_keys(vectors, tag)
     if not keys:
         return None
@@ -64,23 +57,19 @@ def set_apart(vectors: dict[str, np.ndarray]) -> list[list[str]]:
 
 
 def tag_keys(vectors: KeyedVectors, tag: str) -> list[str]:
-    """Words of the vocabulary that stand for a tag: one for the whole, or its parts, or none."""
+    """Words of the vocabulary that stand for a tag: one for the whole, or its parts, or none.
+
+    Parts are the longest runs of its words that have vectors: 'contemporary smooth jazz' is
+    contemporary + smooth_jazz. Words such as 'of' are passed over; if any other word is left
+    without a vector, so is the tag, and the list is empty.
+    """
     key = whole_key(vectors, tag)
-    return part_keys(vectors, tag) if key is None else [key]
+    return (_runs(vectors, _words(tag)) or []) if key is None else [key]
 
 
 def whole_key(vectors: KeyedVectors, tag: str) -> str | None:
-    """Word of the vocabulary that stands for a whole tag, or None."""
+    """The first of the `spellings` of a whole tag that has a vector, or None."""
     return next((key for key in spellings(tag) if _is_usable(vectors, key)), None)
-
-
-def part_keys(vectors: KeyedVectors, tag: str) -> list[str]:
-    """Words of the vocabulary that make up a tag: the longest runs of its words that have vectors.
-
-    'contemporary smooth jazz' is contemporary + smooth_jazz. Words such as 'of' are passed over;
-    if any other word is left without a vector, so is the tag, and the list is empty.
-    """
-    return _runs(vectors, _words(tag)) or []
 
 
 def _runs(vectors: KeyedVectors, words: list[str]) -> list[str] | None:

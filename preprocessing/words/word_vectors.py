@@ -23,7 +23,7 @@ from dataset.writing import staged, write_about, write_pickle
 from errors import UserError, one_line
 from preprocessing.words.song_tags import held_out, read_of
 from preprocessing.words.spacy_files import WHEEL
-from preprocessing.words.tag_lookup import part_keys, set_apart, tag_vector, whole_key
+from preprocessing.words.tag_lookup import set_apart, tag_keys, tag_vector, whole_key
 from preprocessing.words.vector_files import FOLDER_SUFFIX, load_vectors, model_files
 
 T = TypeVar("T")
@@ -82,11 +82,6 @@ def choose_sources(
         Names of the sources to use; all by default.
     wheel : str, optional
         File of what 'spacy' would fetch.
-
-    Raises
-    ------
-    UserError
-        No source is left, or `only` names one that is not there.
     """
     sources = find_sources(data_path)
     only = None if only is None else [normal_form(name) for name in only]
@@ -140,13 +135,7 @@ def download_google_news() -> Path:
 
 
 def open_vectors(data_path: Path, name_or_path: str) -> KeyedVectors:
-    """Load a source of the directory by its name (`google`, `music`, ...), or a file.
-
-    Raises
-    ------
-    UserError
-        There is no such source or file, or it cannot be read, or it holds more than vectors.
-    """
+    """Load a source of the directory by its name (`google`, `music`, ...), or a file."""
     sources = find_sources(data_path)
     name = normal_form(name_or_path)
     if name in sources:
@@ -193,7 +182,7 @@ def cover(tags: list[str], file: Path) -> Coverage:
     vectors = load_vectors(file)
     found = {tag: tag_vector(vectors, tag) for tag in tags}
     present = {tag: vector for tag, vector in found.items() if vector is not None}
-    parts = {tag: part_keys(vectors, tag) for tag in present if whole_key(vectors, tag) is None}
+    parts = {tag: tag_keys(vectors, tag) for tag in present if whole_key(vectors, tag) is None}
     missing = [tag for tag in tags if tag not in present]
     return Coverage(file, present, parts, missing, set_apart(present))
 
@@ -216,12 +205,8 @@ def embed_tags(
 ) -> None:
     """Write `<name>_emb.pkl` for each source of `files`: a dict tag -> (D,) float32.
 
-    With `drop_missing`, tags that a source lacks are taken out of the split.
-
-    Raises
-    ------
-    UserError
-        No source could be read, or tags are without a vector and not to be dropped.
+    With `drop_missing`, tags that a source lacks are taken out of the split; else they are an
+    error.
     """
     prefix = subset_prefix(is_subset)
     tags, held = read_tags(data_path, prefix), held_out(data_path, is_subset)
@@ -261,14 +246,9 @@ def embed_tags(
         for name, found in coverage.items():
             kept = {tag: found.vectors[tag] for tag in tags if tag not in dropped}
             write_pickle(stage / f"{prefix}{name}_emb.pkl", kept)
-        write_about(stage, data_path, f"{prefix}step2", _facts(coverage, dropped))
-
-
-def _facts(coverage: dict[str, Coverage], dropped: set[str]) -> dict:
-    return {
-        "dropped_tags": sorted(dropped),
-        "sources": {
+        sources = {
             name: {"file": str(found.file), "by_parts": found.by_parts, "shared": found.shared}
             for name, found in coverage.items()
-        },
-    }
+        }
+        facts = {"dropped_tags": sorted(dropped), "sources": sources}
+        write_about(stage, data_path, f"{prefix}step2", facts)

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from dataset.files import normal_form
 from preprocessing.words.tag_lookup import (
     OWN_SHARE,
-    part_keys,
     set_apart,
     spellings,
+    tag_keys,
     tag_vector,
     whole_key,
 )
@@ -78,21 +78,21 @@ def test_other_words_are_not_taken_for_a_tag(tag):
 
 def test_parts_are_the_longest_runs_and_their_mean():
     vectors = make_vectors(["contemporary", "smooth", "jazz", "smooth_jazz", "sad"])
-    assert part_keys(vectors, "contemporary smooth jazz") == ["contemporary", "smooth_jazz"]
+    assert tag_keys(vectors, "contemporary smooth jazz") == ["contemporary", "smooth_jazz"]
     expected = (vectors["contemporary"] + vectors["smooth_jazz"]) / 2
     found = tag_vector(vectors, "contemporary smooth jazz")
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, rtol=1e-6)
     # The run is the longest wherever it stands, and what stands on both sides of it counts.
-    assert part_keys(vectors, "sad smooth jazz sad") == ["sad", "smooth_jazz", "sad"]
+    assert tag_keys(vectors, "sad smooth jazz sad") == ["sad", "smooth_jazz", "sad"]
 
 
 def test_joining_words_are_passed_over_but_no_others():
     vectors = make_vectors(["music", "chill", "the", "drum_and_bass", "to"])
-    assert part_keys(vectors, "music to chill") == ["music", "chill"]
-    assert part_keys(vectors, "the chill") == ["chill"]
-    assert part_keys(vectors, "chill drum and bass") == ["chill", "drum_and_bass"]
-    assert part_keys(vectors, "xyzzy chill") == []
+    assert tag_keys(vectors, "music to chill") == ["music", "chill"]
+    assert tag_keys(vectors, "the chill") == ["chill"]
+    assert tag_keys(vectors, "chill drum and bass") == ["chill", "drum_and_bass"]
+    assert tag_keys(vectors, "xyzzy chill") == []
     assert tag_vector(vectors, "xyzzy chill") is None
     assert tag_vector(vectors, "of and") is None
     assert tag_vector(vectors, "") is None
