@@ -24,9 +24,10 @@ import soundfile
 
 from benchmarks.timing import compare, print_comparison
 from dataset.files import SONGS
+from dataset.mel_store import MEL_SETTINGS
 from dataset.writing import write_tsv
 from preprocessing.mel.audio_files import read_audio
-from preprocessing.mel.mel_spectrogram import OWN, song_mel
+from preprocessing.mel.mel_spectrogram import OWN, mel_and_note
 from preprocessing.mel.mel_writing import write_from_audio
 from preprocessing.mel.sndfile import READ, sndfile_blocks
 from preprocessing.mel.store_writer import StoreWriter, open_writer
@@ -88,13 +89,13 @@ def up_to_each_part(file: Path, writer: StoreWriter) -> dict[str, Callable[[], o
         read_audio(file, OWN.sample_rate, list)
 
     def write() -> None:
-        writer.append(f"song {next(numbers)}", np.asarray(song_mel(file)), 1)
+        writer.append(f"song {next(numbers)}", mel_and_note(file, MEL_SETTINGS)[0], 1)
 
     tasks: dict[str, Callable[[], object]] = {
         "decode": decode_blocks,
         "mix to mono": mix,
         "resample": resample,
-        "mel in dB": lambda: song_mel(file),
+        "mel in dB": lambda: mel_and_note(file, MEL_SETTINGS),
         "write": write,
     }
     return tasks

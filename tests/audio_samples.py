@@ -9,8 +9,18 @@ import soundfile
 import soxr
 
 from dataset.files import SONGS
+from dataset.mel_store import MEL_SETTINGS
 from dataset.writing import write_tsv
-from preprocessing.mel.audio_files import read_audio
+from preprocessing.mel.audio_files import AudioError, read_audio
+from preprocessing.mel.mel_spectrogram import mel_and_note
+
+
+def song_mel(file: Path) -> np.ndarray | str:
+    """The spectrogram of a file in dB, or the reason why there is none."""
+    try:
+        return mel_and_note(file, MEL_SETTINGS)[0]
+    except AudioError as error:
+        return str(error)
 
 
 def chords(seconds: float, rate: int = 22050, channels: int = 1, seed: int = 0) -> np.ndarray:

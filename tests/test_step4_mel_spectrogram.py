@@ -12,12 +12,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from audio_samples import chords, write_damaged, write_music, write_songs
+from audio_samples import chords, song_mel, write_damaged, write_music, write_songs
 from commands import ROOT, assert_user_error, run_command, run_here
 from dataset.mel_index import FRAMES, INDEX
 from dataset.mel_store import REPORT, open_mel_store, skipped_songs
 from mel_samples import all_frames
-from preprocessing.mel.mel_spectrogram import song_mel
 
 STEP4 = ROOT / "step4_mel_spectrogram.py"
 

@@ -59,32 +59,9 @@ def compressed(power: torch.Tensor) -> torch.Tensor:
     return (1e4 * power + 1).log10_().half()
 
 
-def song_mel(file: Path, settings: dict[str, Any] = MEL_SETTINGS) -> np.ndarray | str:
-    """Mel spectrogram (frames, F) of an audio file, or the reason why there is none."""
-    try:
-        return mel_and_note(file, settings)[0]
-    except AudioError as error:
-        return str(error)
-
-
 def mel_and_note(file: Path, settings: dict[str, Any]) -> tuple[np.ndarray, str]:
-    """Mel spectrogram of an audio file as `mel_of_blocks` makes it, and what was cut or repaired.
-
-    It works in one thread: the steps run as many processes as there are cores.
-
-    Parameters
-    ----------
-    file : Path
-        The audio.
-    settings : dict
-        One of `dataset.mel_store.SETTINGS`.
-
-    Raises
-    ------
-    AudioError
-        There is none, as `read_audio` and `mel_parts` say.
-    """
-    return of_mel(file, settings, _joined)
+    """Mel spectrogram (frames, F) of an audio file, and what was cut or repaired; as `of_mel`."""
+    return of_mel(file, settings, lambda parts: torch.cat(list(parts)).numpy())
 
 
 def of_mel(
@@ -92,27 +69,13 @@ def of_mel(
 ) -> tuple[Made, str]:
     """Make something of the spectrogram of a file while it is read: of what `mel_parts` gives.
 
-    Hours of sound then take no more memory than minutes. Otherwise as `mel_and_note`.
+    Hours of sound then take no more memory than minutes. It works in one thread: the steps run as
+    many processes as there are cores. The settings are one of `dataset.mel_store.SETTINGS`;
+    `AudioError` is as of `read_audio` and `mel_parts`.
     """
     torch.set_num_threads(1)
     form, scale = mel_form(settings), compressed if "scale" in settings else decibel
     return read_audio(file, form.sample_rate, lambda blocks: make(mel_parts(blocks, form, scale)))
-
-
-def mel_of_blocks(
-    blocks: Iterable[np.ndarray],
-    form: MelForm = OWN,
-    scale: Callable[[torch.Tensor], torch.Tensor] = decibel,
-) -> np.ndarray:
-    """Mel spectrogram (1 + samples // hop_length, n_mels) of a song that comes in blocks.
-
-    Parameters and errors are those of `mel_parts`.
-    """
-    return _joined(mel_parts(blocks, form, scale))
-
-
-def _joined(parts: Iterable[torch.Tensor]) -> np.ndarray:
-    return torch.cat(list(parts)).numpy()
 
 
 def mel_parts(
@@ -121,6 +84,8 @@ def mel_parts(
     scale: Callable[[torch.Tensor], torch.Tensor] = decibel,
 ) -> Iterator[torch.Tensor]:
     """Mel spectrogram of a song that comes in blocks, some frames at a time.
+
+    There are 1 + samples // hop_length frames in all.
 
     Parameters
     ----------
@@ -155,19 +120,9 @@ def mel_parts(
 
 
 def mel_power(samples: torch.Tensor, form: MelForm = OWN) -> torch.Tensor:
-    """Mel power of consecutive samples, nothing padded.
+    """Mel power (frames, n_mels) float32 of consecutive samples (n,), nothing padded.
 
-    Parameters
-    ----------
-    samples : float32 tensor, shape (n,)
-        At least `n_fft` samples.
-    form : MelForm
-        Frames and bands.
-
-    Returns
-    -------
-    float32 tensor, shape (frames, n_mels)
-        One frame every `hop_length` samples, as many as fit.
+    There is one frame every `hop_length` samples, as many as fit, and at least one must.
     """
     frames = samples.unfold(0, form.n_fft, form.hop_length)  # (frames, n_fft)
     mel = torch.cat([_mel_power_of_frames(part, form) for part in frames.split(FRAMES_AT_ONCE)])

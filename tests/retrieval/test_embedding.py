@@ -10,7 +10,7 @@ import soundfile
 import torch
 from torch.nn import functional as F
 
-from audio_samples import chords, write_damaged
+from audio_samples import chords, song_mel, write_damaged
 from checkpoint import open_trained
 from data_loader import RetrievalData
 from dataset.files import SONGS, SPLITS, normal_form, read_tsv
@@ -20,7 +20,6 @@ from errors import UserError
 from index_samples import train
 from mel_chunks import spread_chunks
 from model import SongInputs
-from preprocessing.mel.mel_spectrogram import song_mel
 from preprocessing.mel.sources import digest_of
 from retrieval import embedding
 from retrieval.folder_report import write_report

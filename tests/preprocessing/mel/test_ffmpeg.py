@@ -14,11 +14,10 @@ import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audio_samples import by_ffmpeg, chords, encoded, read_sound, write_by_ffmpeg
+from audio_samples import by_ffmpeg, chords, encoded, read_sound, song_mel, write_by_ffmpeg
 from preprocessing.mel import ffmpeg
 from preprocessing.mel.audio_files import AudioError, can_be_read
 from preprocessing.mel.ffmpeg import names_in_tags
-from preprocessing.mel.mel_spectrogram import song_mel
 
 RATE = 44100
 SONG = chords(2, RATE, 2, seed=1)

@@ -8,11 +8,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audio_samples import chords, write_damaged
+from audio_samples import chords, song_mel, write_damaged
 from dataset.mel_store import FLOOR_DB, MEL_SETTINGS
 from preprocessing.mel import mel_spectrogram
 from preprocessing.mel.audio_files import AudioError
-from preprocessing.mel.mel_spectrogram import mel_of_blocks, mel_power, song_mel
+from preprocessing.mel.mel_spectrogram import mel_parts, mel_power
 from real_data import real_data
 
 RATE = 22050
@@ -43,6 +43,10 @@ def power_of_librosa(samples: np.ndarray) -> np.ndarray:
     return librosa.feature.melspectrogram(
         y=samples.astype(np.float64), sr=RATE, n_fft=1024, hop_length=512, n_mels=128
     ).T
+
+
+def mel_of_blocks(blocks) -> np.ndarray:
+    return torch.cat(list(mel_parts(blocks))).numpy()
 
 
 def decibel(power: np.ndarray) -> np.ndarray:

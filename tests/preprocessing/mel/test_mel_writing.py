@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from audio_samples import chords, write_damaged, write_music, write_songs
+from audio_samples import chords, song_mel, write_damaged, write_music, write_songs
 from dataset.files import read_tsv
 from dataset.mel_index import FRAMES, INDEX, read_index
 from dataset.mel_store import REPORT, open_mel_store, same_audio, skipped_songs
@@ -17,7 +17,6 @@ from dataset.writing import write_about, write_split, write_tsv
 from errors import UserError
 from mel_samples import all_frames
 from preprocessing.mel import sources
-from preprocessing.mel.mel_spectrogram import song_mel
 from preprocessing.mel.mel_writing import write_from_audio
 from preprocessing.mel.sources import TIMES, digest_of
 
