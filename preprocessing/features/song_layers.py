@@ -25,13 +25,7 @@ network_of = functools.cache(load_musicnn)
 
 
 def musicnn_mel(file: Path) -> tuple[np.ndarray, str]:
-    """Spectrogram (frames, 96) float16 of an audio file as musicnn takes it, and what was cut.
-
-    Raises
-    ------
-    AudioError
-        There is none, as for step 4.
-    """
+    """Spectrogram (frames, 96) float16 of an audio file as musicnn takes it, and what was cut."""
     return mel_and_note(file, SETTINGS["musicnn"])
 
 
@@ -45,15 +39,7 @@ class Means(NamedTuple):
 def file_means(file: Path, networks: Sequence[Musicnn]) -> tuple[list[Means], float, str]:
     """Run networks over an audio file while it is read: hours take the memory of minutes.
 
-    Returns
-    -------
-    list of Means, float and str
-        Of each network as `song_means`; how many seconds the song has; and what was cut.
-
-    Raises
-    ------
-    AudioError
-        There are none, as for step 4.
+    Gives of each network what `song_means` gives, how many seconds the song has, and what was cut.
     """
 
     def make(parts: Iterator[torch.Tensor]) -> tuple[list[Means], int]:

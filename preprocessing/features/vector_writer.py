@@ -29,16 +29,14 @@ COMMIT_SECONDS = 5.0  # what a kill can cost; more where writing would take a tw
 
 def vector_files(name: str) -> StoreFiles:
     """The files of the vectors `name`."""
-    again = (
-        f"remove {name}_songs.npy, {name}_song_ids.npy and {name}_songs.tsv and run step 5 again"
-    )
+    data, index = f"{name}_songs.npy", f"{name}_songs.tsv"
     return StoreFiles(
         what=f"{name} vectors",
-        data=f"{name}_songs.npy",
-        index=f"{name}_songs.tsv",
+        data=data,
+        index=index,
         report=f"{name}_skipped.tsv",
         times=f"{name}_times.tsv",
-        start_again=again,
+        start_again=f"remove {data}, {name}_song_ids.npy and {index} and run step 5 again",
     )
 
 
@@ -49,12 +47,7 @@ def open_vector_writer(
     """Open the vectors `name` of a dataset directory for more; begin them if there are none.
 
     There will be a row for each of `song_ids`, in this order; vectors of other songs are dropped.
-    `about` says how the vectors are made, for `dataset.json`.
-
-    Raises
-    ------
-    UserError
-        The vectors there are damaged or were made otherwise, or another run is writing.
+    `about` says how the vectors are made, for `dataset.json`; those made otherwise are refused.
     """
     with alone(directory):
         writer = VectorWriter(directory, name, song_ids, about)

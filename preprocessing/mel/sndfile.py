@@ -30,12 +30,8 @@ UNKNOWN = "damaged, or of another format"
 
 # Formats whose sound is plain numbers behind a header, and the order of the bytes.
 _PLAIN = {"WAV": "LITTLE", "WAVEX": "LITTLE", "RF64": "LITTLE", "AIFF": "BIG", "AU": "BIG"}
-_NUMBER_BYTES = {"PCM_U8": 1, "PCM_S8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4} | {
-    "FLOAT": 4,
-    "DOUBLE": 8,
-    "ULAW": 1,
-    "ALAW": 1,
-}
+_NUMBER_BYTES = {"PCM_U8": 1, "PCM_S8": 1, "PCM_16": 2, "PCM_24": 3, "PCM_32": 4}
+_NUMBER_BYTES |= {"FLOAT": 4, "DOUBLE": 8, "ULAW": 1, "ALAW": 1}
 _ONE_AT_A_TIME = threading.Lock()  # else one thread might keep for good what another has muted
 _WHOLE_FILES = (b"RIFF", b"RF64", b"FORM")  # a file that was joined to the end, and no chunk
 
@@ -150,13 +146,7 @@ def muted() -> Iterator[None]:
 
 
 def mono_blocks(sound: soundfile.SoundFile) -> Iterator[np.ndarray]:
-    """Decode block by block and give the mean of the channels, (n,) float32 at the file's rate.
-
-    Raises
-    ------
-    AudioError
-        The file is damaged.
-    """
+    """Decode block by block and give the mean of the channels, (n,) float32 at the file's rate."""
     n_samples = min(READ // sound.channels, sound.frames)
     buffer = np.empty((n_samples, sound.channels), dtype=np.float32)
     while len(decoded := _decode(sound, buffer)):
