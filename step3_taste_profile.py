@@ -6,7 +6,7 @@ python -u step3_taste_profile.py neighbours DATA_PATH [TRIPLETS]
 """
 
 from command_line import fire_commands, flag, number, one_of, whole_number
-from dataset.files import existing_directory, user_path
+from dataset.files import existing_directory
 from dataset.moving import alone
 
 
@@ -95,11 +95,10 @@ def train(
         alpha=number("--alpha", alpha, 1e-6),
         seed=whole_number("--seed", seed, 0),
     )
-    songs_by = None if id_map is None else user_path(id_map)
     is_subset, master = flag("--is_subset", is_subset), spark if is_on_spark else None
     directory = existing_directory(data_path)
     with alone(directory):
-        write_learnt(directory, listening, options, songs_by, is_subset, master)
+        write_learnt(directory, listening, options, id_map, is_subset, master)
 
 
 def neighbours(
@@ -124,11 +123,10 @@ def neighbours(
     """
     from preprocessing.listening.neighbours import write_neighbours
 
-    songs_by = None if id_map is None else user_path(id_map)
     is_subset = flag("--is_subset", is_subset)
     directory = existing_directory(data_path)
     with alone(directory):
-        write_neighbours(directory, triplets, songs_by, is_subset)
+        write_neighbours(directory, triplets, id_map, is_subset)
 
 
 if __name__ == "__main__":

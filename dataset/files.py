@@ -40,21 +40,16 @@ ABOUT = "dataset.json"
 
 _STEP1 = "python -u step1_data_split.py run DATA_PATH TOP_N_TAGS MINIMUM writes it"
 _MADE_BY = {  # end of a file's name -> where it comes from
-    "tags.npy": _STEP1,
-    "_ids.npy": _STEP1,
-    "binaries.npy": _STEP1,
+    **dict.fromkeys(("tags.npy", "_ids.npy", "binaries.npy", "train_tag_to_ix.pkl"), _STEP1),
     "tag_strengths.npy": "--soft_tags learns from it, step 1 writes it where step 0 wrote "
     "tag_strengths.tsv (lastfm2k, msd with scores), so run both again, or leave --soft_tags out",
-    "train_tag_to_ix.pkl": _STEP1,
     "track_tags.tsv": "step0_dataset.py writes it, and the paper's msd500.tar.gz holds it",
     "emb.pkl": "python -u step2_word_embedding.py run DATA_PATH writes it",
     "ix_to_cf.npy": "python -u step3_taste_profile.py run (or train) DATA_PATH writes it",
     "item_factors_MSD.npy": "the paper's user_item_embs.tar.gz holds it",
     "items_index_MSD.tsv": "the paper's user_item_embs.tar.gz holds it; with play counts use "
     "step3_taste_profile.py train DATA_PATH DATA_PATH/triplets.tsv instead",
-    "raw_tags.tsv": "step0_dataset.py writes it",
-    "triplets.tsv": "step0_dataset.py writes it",
-    "songs.tsv": "step0_dataset.py writes it",
+    **dict.fromkeys(("raw_tags.tsv", "triplets.tsv", "songs.tsv"), "step0_dataset.py writes it"),
 }
 
 

@@ -23,7 +23,7 @@ from dataset.writing import staged, write_about, write_tsv
 from errors import UserError
 from preprocessing.mel.sources import StoreFiles
 
-STEP = "step5"  # in dataset.json
+STEP = "step5"  # in dataset.json, which says of each NAME how its vectors were made
 COMMIT_SECONDS = 5.0  # what a kill can cost; more where writing would take a twentieth of the time
 
 
@@ -78,7 +78,7 @@ class VectorWriter:
         file, again = self._directory / self.files.data, self.files.start_again
         if not file.is_file():
             return {}
-        there = self._noted().get(self._name, {})
+        there = read_step(self._directory, STEP).get(self._name, {})
         for what, value in self._about.items():
             if there.get(what) != value:
                 raise UserError(
@@ -93,10 +93,6 @@ class VectorWriter:
         has_vector = np.isfinite(vectors).all(axis=1)
         found = {song_ids[row]: vectors[row] for row in np.flatnonzero(has_vector)}
         return {song_id: found[song_id] for song_id in self._song_ids if song_id in found}
-
-    def _noted(self) -> dict:
-        """What `dataset.json` says of this step: NAME -> how its vectors were made."""
-        return read_step(self._directory, STEP)
 
     def append(
         self, song_id: str, array: np.ndarray, source_bytes: int, digest: str, note: str
@@ -119,7 +115,8 @@ class VectorWriter:
             np.save(stage / self.files.data, np.stack(rows).astype(np.float32))
             np.save(stage / self._ids_name, np.array(self._song_ids, dtype=str))
             write_tsv(stage / self.files.index, index)
-            write_about(stage, self._directory, STEP, self._noted() | {self._name: self._about})
+            noted = read_step(self._directory, STEP) | {self._name: self._about}
+            write_about(stage, self._directory, STEP, noted)
         self.has_news = False
         now = time.monotonic()
         self._next_commit = now + max(COMMIT_SECONDS, 20 * (now - begun))

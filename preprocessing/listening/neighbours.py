@@ -27,7 +27,7 @@ BLOCK_TAGS = 100  # at once: of a million users 800 MB
 
 
 def write_neighbours(
-    directory: Path, triplets: str | None, id_map: Path | None, is_subset: bool
+    directory: Path, triplets: str | None, id_map: str | None, is_subset: bool
 ) -> None:
     """Step 3 `neighbours`: `neighbours_songs.npy` of what is known of artists and of listeners."""
     prefix = subset_prefix(is_subset)
@@ -39,7 +39,7 @@ def write_neighbours(
         parts["artist"] = of_artists
     if triplets is not None:
         file = existing_file(triplets, "give an existing file as TRIPLETS")
-        names = None if id_map is None else read_id_map(existing_file(id_map, "see --id_map"))
+        names = None if id_map is None else read_id_map(id_map)
         plays = _plays_of(read_triplets(file), listening_ids(song_ids, names), file)
         labels = np.zeros(song_tags.shape, dtype=np.float32)
         strengths = directory / f"{prefix}tag_strengths.npy"

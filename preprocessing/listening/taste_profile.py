@@ -46,13 +46,14 @@ def read_published(directory: Path) -> Factors:
     return Factors(song_ids, vectors)
 
 
-def read_id_map(path: Path) -> dict[str, str]:
+def read_id_map(file: str | Path) -> dict[str, str]:
     """Read a TSV of listening-data id and its song ids; return song id -> listening-data id.
 
     The Taste Profile names songs (SO...), the tags name tracks (TR...). As in the published
     `taste_profile_song_to_tracks.txt` a song has none, one or several tracks, which share its
     listening data, in one line or in several; but a track has only one song.
     """
+    path = existing_file(file, "give an existing file as --id_map")
     id_map: dict[str, str] = {}
     for line in read_tsv(path, None):
         listening_id, *song_ids = (normal_form(field.strip()) for field in line)
@@ -127,7 +128,7 @@ def write_learnt(
     directory: Path,
     listening: Listening,
     options: AlsOptions,
-    id_map: Path | None,
+    id_map: str | None,
     is_subset: bool,
     spark: str | None,
 ) -> None:
@@ -136,9 +137,7 @@ def write_learnt(
     On Spark where the address of its master is given, else in the memory of this machine.
     """
     song_ids = read_song_ids(directory, subset_prefix(is_subset))
-    listening_id_of = None
-    if id_map is not None:
-        listening_id_of = read_id_map(existing_file(id_map, "give an existing file as --id_map"))
+    listening_id_of = None if id_map is None else read_id_map(id_map)
     wanted = {name for name in listening_ids(song_ids, listening_id_of) if name}
     facts = {
         "source": Path(listening.triplets).name,

@@ -72,8 +72,6 @@ def read_triplets(path: Path) -> Plays:
         parts["user"].append(users.encode(chunk["user"]))
         parts["song"].append(songs.encode(chunk["song"]))
         parts["count"].append(counts_of(chunk["count"], path))
-    if not parts["user"]:
-        raise UserError(f"{path} is empty: give a file of user, song, count rows")
     shape = len(users), len(songs)
     # each list is dropped as soon as its array stands
     rows, columns, counts = (np.concatenate(parts.pop(name)) for name in list(parts))

@@ -9,8 +9,6 @@ import pandas as pd
 from dataset.files import TAG_STRENGTHS, normal_form, require_file
 from errors import UserError, one_line
 
-COUNTED = {3: "three", 5: "five"}
-
 
 def read_annotations(path: Path) -> pd.DataFrame:
     """Read `track_tags.tsv`: columns song, tag (the cleaned one), category (str), score (float)."""
@@ -39,7 +37,7 @@ def _read_rows(path: Path, columns: dict[str, str]) -> pd.DataFrame:
             )
     except (ValueError, OSError, pd.errors.ParserWarning) as error:
         raise UserError(
-            f"{path} is not a file of {COUNTED[len(names)]} columns separated by tabs "
+            f"{path} is not a file of {len(names)} columns separated by tabs "
             f"({one_line(error)}): make it again with step 0"
         ) from None
     number = names[-1]

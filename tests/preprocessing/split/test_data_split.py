@@ -253,7 +253,7 @@ def test_bad_input_on_the_command_line(directory):
         ("s\to\tt\tc\t60\ns\to\tt\tc\n", "incomplete in row 2"),
         ("song\toriginal\ttag\tcategory\tscore\n", "incomplete in row 1"),
         ("s\to\t\tc\t60\n", "incomplete in row 1"),
-        ("s\to\tt\tc\t60\ns\to\tt\tc\t60\t7\n", "five columns"),
+        ("s\to\tt\tc\t60\ns\to\tt\tc\t60\t7\n", "5 columns"),
     ],
 )
 def test_broken_annotations_are_explained(tmp_path, content, message):
@@ -265,7 +265,7 @@ def test_broken_annotations_are_explained(tmp_path, content, message):
 
 def test_a_sixth_field_in_every_row_is_not_dropped_in_silence(tmp_path):
     (tmp_path / "track_tags.tsv").write_text("s\to\tt\tc\t60\tlost\n" * 2, encoding="utf-8")
-    with pytest.raises(UserError, match="not a file of five columns"):
+    with pytest.raises(UserError, match="not a file of 5 columns"):
         read_annotations(tmp_path / "track_tags.tsv")
 
 

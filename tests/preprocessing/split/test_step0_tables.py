@@ -47,7 +47,7 @@ def test_of_two_rows_the_higher_counts_and_names_have_one_form(tmp_path):
         (("s1", "rock", "high"), "incomplete in row 2: each row must be song_id, cleaned_tag and"),
         (("s1", "rock"), "is incomplete in row 2"),
         (("s1", "", 0.5), "is incomplete in row 2"),
-        (("s1", "rock", 0.5, "more"), "is not a file of three columns separated by tabs"),
+        (("s1", "rock", 0.5, "more"), "is not a file of 3 columns separated by tabs"),
     ],
 )
 def test_what_is_no_strength_is_told(tmp_path, row, message):
