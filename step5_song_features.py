@@ -64,7 +64,7 @@ def run(
         )
     map_tasks = task_map(engine, spark, num_workers)
     is_strict = flag("--strict", strict)
-    package = fetch_wheel(*WHEEL, given=None if wheel is None else user_path(wheel))
+    package = fetch_wheel(*WHEEL, given=wheel)
     write_musicnn(directory, audio, Chosen(encoder, package, name), map_tasks, is_strict)
     print_next(directory, "step5", features=name)
 

@@ -20,7 +20,6 @@ from dataset.files import (
     existing_directory,
     read_about,
     read_categories,
-    read_step,
     some,
     song_inputs,
     subset_prefix,
@@ -162,7 +161,7 @@ def _read_vectors(
 
 def _check_neighbours(dataset: Dataset, prefix: str) -> None:
     """Refuse neighbours of another split: they tell tags of songs that are held out now."""
-    made_from = read_step(dataset.path, f"{prefix}{NEIGHBOURS}").get("made_from")
+    made_from = dataset.about.get("steps", {}).get(f"{prefix}{NEIGHBOURS}", {}).get("made_from")
     of_songs = dataset.song_ids, dataset.song_tags, dataset.splits["train"]
     if made_from != digest_of_neighbours(dataset.path, prefix, *of_songs):
         raise UserError(

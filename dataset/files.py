@@ -13,9 +13,9 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -23,6 +23,8 @@ from dataset.bounded import memory_bounded_by
 from dataset.moving import finish_moves
 from dataset.plain_pickle import PlainUnpickler
 from errors import UserError, one_line
+
+Item = TypeVar("Item")
 
 FORMAT_VERSION = 1
 SPLITS = ("train", "valid", "test")
@@ -91,6 +93,14 @@ def counted(n: int, what: str) -> str:
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
+def alike(items: Iterable[Item], key: Callable[[Item], Hashable]) -> list[list[Item]]:
+    """Group the items that have a key in common with another one, in the order of the first."""
+    groups: dict[Hashable, list[Item]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return [group for group in groups.values() if len(group) > 1]
+
+
 # not U+200C and U+200D, which join letters, nor the control characters that are white space
 _INVISIBLE = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u200b\u2060\ufeff]")
 
@@ -137,10 +147,8 @@ def read_strings(path: Path) -> list[str]:
             f"{path} must hold a one-dimensional array of strings, not shape {array.shape} of "
             f"{array.dtype}: make it again with step 1"
         )
-    if array.dtype.kind == "U":
-        return array.tolist()
     try:
-        return [value.decode("utf-8") for value in array.tolist()]
+        return (np.char.decode(array, "utf-8") if array.dtype.kind == "S" else array).tolist()
     except UnicodeDecodeError:
         raise UserError(f"{path} holds bytes that are not UTF-8: write it as numpy str") from None
 
@@ -166,6 +174,18 @@ def unique_names(
         twice = Counter(names).most_common(1)[0][0]
         raise UserError(f"{path} lists the {kind} {twice!r} twice: {way_out}")
     return names
+
+
+def one_each(pairs: Iterable[tuple[str, str]], path: Path, what: str) -> dict[str, str]:
+    """Return what each song has, or raise `UserError` if one has two."""
+    value_of: dict[str, str] = {}
+    for song_id, value in pairs:
+        if value_of.setdefault(song_id, value) != value:
+            raise UserError(
+                f"{path} gives the song {song_id!r} two {what}, {value_of[song_id]!r} and "
+                f"{value!r}: keep one"
+            )
+    return value_of
 
 
 def read_tsv(path: Path, columns: int | None) -> list[list[str]]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from dataset.files import ABOUT, read_step, read_tsv
+from dataset.files import ABOUT, alike, read_step, read_tsv
 from dataset.mel_index import (
     FRAMES,
     INDEX,
@@ -159,11 +159,9 @@ def same_audio(directory: Path) -> list[list[str]]:
 
     Empty where the store is not there, or from before contents were noted.
     """
-    groups: dict[tuple[int, str], list[str]] = {}
-    for song in stored_songs(directory).values():
-        if song.digest:
-            groups.setdefault((song.source_bytes, song.digest), []).append(song.song_id)
-    return [group for group in groups.values() if len(group) > 1]
+    songs = [song for song in stored_songs(directory).values() if song.digest]
+    groups = alike(songs, lambda song: (song.source_bytes, song.digest))
+    return [[song.song_id for song in group] for group in groups]
 
 
 def silence(settings: dict[str, Any]) -> float:

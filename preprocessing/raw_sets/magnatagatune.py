@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dataset.files import Song, plain
+from dataset.files import Song, plain, unique_names
 from errors import UserError
 from preprocessing.raw_sets.raw_set import RawSet, folder_of_audio, require_names
 from preprocessing.raw_sets.tables import QUOTED, read_table
@@ -34,12 +34,8 @@ def read_magnatagatune(raw: Path) -> RawSet:
     clips = _read(raw / "annotations_final.csv", ("clip_id", "mp3_path"))
     info = _read(raw / "clip_info_final.csv", ("clip_id", "artist", "title"))
     info = info.reindex(clips.index, fill_value="")
-    songs = [
-        Song(clip, plain(artist), plain(title), audio)
-        for clip, artist, title, audio in zip(
-            clips.index, info["artist"], info["title"], clips["mp3_path"], strict=True
-        )
-    ]
+    rows = zip(clips.index, info["artist"], info["title"], clips["mp3_path"], strict=True)
+    songs = [Song(clip, plain(artist), plain(title), audio) for clip, artist, title, audio in rows]
     return RawSet(
         name="magnatagatune",
         annotations=_annotations(clips.drop(columns="mp3_path"), raw / "annotations_final.csv"),
@@ -54,11 +50,8 @@ def _read(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
     table = read_table(path, columns, GET_AGAIN, QUOTED)
     for column in {"clip_id", "mp3_path"}.intersection(columns):
         require_names(table[column], path, GET_AGAIN)
-    table = table.set_index("clip_id")
-    if table.index.has_duplicates:
-        clip = table.index[table.index.duplicated()][0]
-        raise UserError(f"{path} lists the clip {clip} twice: {GET_AGAIN}")
-    return table
+    unique_names(table["clip_id"].tolist(), path, "clip", GET_AGAIN)
+    return table.set_index("clip_id")
 
 
 def _annotations(clip_tags: pd.DataFrame, path: Path) -> pd.DataFrame:

@@ -27,12 +27,8 @@ def read_msd(raw: Path) -> RawSet:
     track_ids = read_published(raw).song_ids
     songs = read_table(raw / "songs.tsv", ["track_id", "song_id", "artist", "title"], GET_AGAIN)
     require_names(songs["track_id"], raw / "songs.tsv", GET_AGAIN)
-    known = {
-        track: Song(track, legible(artist), legible(title))
-        for track, artist, title in zip(
-            songs["track_id"], songs["artist"], songs["title"], strict=True
-        )
-    }
+    rows = songs[["track_id", "artist", "title"]].itertuples(index=False, name=None)
+    known = {track: Song(track, legible(artist), legible(title)) for track, artist, title in rows}
     missing = [track for track in track_ids if track not in known]
     if missing:
         raise UserError(

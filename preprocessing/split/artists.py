@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dataset.files import SONGS, normal_form, read_songs, some
+from dataset.files import SONGS, normal_form, one_each, read_songs, some
 from errors import UserError
 
 _OR_BY_SONG = "or split by song with --split_by=song"
@@ -64,13 +64,5 @@ def _seen(name: str) -> str:
 
 def read_artists(directory: Path) -> dict[str, str]:
     """Read the artist of each song from `songs.tsv`; `UserError` where one has two."""
-    path = directory / SONGS
-    artist_of: dict[str, str] = {}
-    for song_id, artist, *_ in read_songs(directory):
-        artist = artist.strip()
-        if artist_of.setdefault(song_id, artist) != artist:
-            raise UserError(
-                f"{path} gives the song {song_id!r} two artists, {artist_of[song_id]!r} and "
-                f"{artist!r}: keep one"
-            )
-    return artist_of
+    artists = ((song.song_id, song.artist.strip()) for song in read_songs(directory))
+    return one_each(artists, directory / SONGS, "artists")

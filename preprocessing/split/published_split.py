@@ -9,7 +9,15 @@ import numpy as np
 import pandas as pd
 
 from command_line import existing_file
-from dataset.files import PUBLISHED_SPLIT, SPLITS, normal_form, read_step, read_tsv, some
+from dataset.files import (
+    PUBLISHED_SPLIT,
+    SPLITS,
+    normal_form,
+    one_each,
+    read_step,
+    read_tsv,
+    some,
+)
 from errors import UserError
 
 
@@ -20,20 +28,15 @@ def read_published_split(directory: Path) -> dict[str, str]:
         "step 0 writes it for sets with a published split (jamendo, magnatagatune); write it "
         "yourself (song id, tab, train, valid or test), or split by artist with --split_by=artist",
     )
-    part_of: dict[str, str] = {}
-    for song_id, part in read_tsv(path, 2):
-        song_id = normal_form(song_id)
+    rows = [(normal_form(song_id), part) for song_id, part in read_tsv(path, 2)]
+    if not rows:
+        raise UserError(f"{path} is empty: write song id, tab, train, valid or test in each line")
+    for song_id, part in rows:
         if part not in SPLITS:
             raise UserError(
                 f"{path} puts the song {song_id!r} into {part!r}: the parts are {', '.join(SPLITS)}"
             )
-        if part_of.setdefault(song_id, part) != part:
-            raise UserError(
-                f"{path} puts the song {song_id!r} into {part_of[song_id]} and {part}: keep one"
-            )
-    if not part_of:
-        raise UserError(f"{path} is empty: write song id, tab, train, valid or test in each line")
-    return part_of
+    return one_each(rows, path, "parts")
 
 
 def of_the_split(rows: pd.DataFrame, directory: Path) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 from scipy.sparse.csgraph import connected_components
 
-from dataset.files import SPLITS, normal_form, read_songs, some
+from dataset.files import SPLITS, alike, normal_form, read_songs, some
 from dataset.mel_store import same_audio
 from preprocessing.mel.sources import audio_folder, digest_of
 
@@ -25,8 +25,8 @@ def number_audio(directory: Path, song_ids: list[str]) -> np.ndarray:
     index_of = {song_id: index for index, song_id in enumerate(song_ids)}
     known = [[normal_form(song_id) for song_id in songs] for songs in same_audio(directory)]
     same = [*known, *_same_files(_files(directory, index_of))]
-    alike = [[index_of[song] for song in songs if song in index_of] for songs in same]
-    pairs = [(songs[0], song) for songs in alike for song in songs[1:]]
+    indices = [[index_of[song] for song in songs if song in index_of] for songs in same]
+    pairs = [(songs[0], song) for songs in indices for song in songs[1:]]
     return _components(pairs, len(song_ids))
 
 
@@ -39,19 +39,16 @@ def join_groups(groups: np.ndarray, audio: np.ndarray) -> np.ndarray:
 
 def print_same_audio(song_ids: list[str], audio: np.ndarray, split_of_song: np.ndarray) -> None:
     """Say which songs are the same audio as others, and whether they are in the same part."""
-    songs_of = defaultdict(list)
-    for song, number in enumerate(audio):
-        songs_of[number].append(song)
-    alike = [songs for songs in songs_of.values() if len(songs) > 1]
-    if not alike:
+    same = alike(range(len(audio)), lambda song: int(audio[song]))
+    if not same:
         return
-    examples = some([f"{song_ids[songs[0]]} = {song_ids[songs[1]]}" for songs in alike], 3)
-    parts = [" and ".join(SPLITS[p] for p in np.unique(split_of_song[songs])) for songs in alike]
+    examples = some([f"{song_ids[songs[0]]} = {song_ids[songs[1]]}" for songs in same], 3)
+    parts = [" and ".join(SPLITS[p] for p in np.unique(split_of_song[songs])) for songs in same]
     counts = [f"{n} in {where}" for where, n in sorted(Counter(parts).items())]
-    n_copies = len(song_ids) - len(songs_of)
+    n_copies = sum(map(len, same)) - len(same)
     print(
         f"{n_copies} of {len(song_ids)} songs are bit for bit the same audio as others "
-        f"({examples}); of {len(alike)} recordings that songs share, {', '.join(counts)}"
+        f"({examples}); of {len(same)} recordings that songs share, {', '.join(counts)}"
     )
 
 
@@ -77,7 +74,7 @@ def _same_files(files: dict[str, str]) -> list[list[str]]:
     """Group songs whose files are the same: by size, then by a piece, then by the whole."""
     groups = [list(files)]
     for key in (os.path.getsize, _piece, digest_of):
-        groups = [alike for songs in groups for alike in _grouped(songs, files, key)]
+        groups = [same for songs in groups for same in _grouped(songs, files, key)]
     return groups
 
 
@@ -90,7 +87,7 @@ def _grouped(
             by_key[key(files[song])].append(song)
         except OSError:  # it cannot be read: step 4 will tell
             continue
-    return [alike for alike in by_key.values() if len(alike) > 1]
+    return [same for same in by_key.values() if len(same) > 1]
 
 
 def _piece(file: str) -> bytes:

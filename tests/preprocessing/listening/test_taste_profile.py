@@ -110,7 +110,7 @@ def test_run_for_the_subset_writes_sub_files(directory):
     "song_ids, factors, message",
     [
         (SONGS, np.ones((8, 2)), "has 8 rows but items_index_MSD.tsv lists 9 songs"),
-        ([*SONGS[:8], "TR00"], np.ones((9, 2)), "lists 'TR00' twice"),
+        ([*SONGS[:8], "TR00"], np.ones((9, 2)), "lists the song 'TR00' twice"),
         (SONGS, np.full((9, 2), np.nan), "NaN or infinite values, first in row 0"),
         (SONGS, np.ones(9), "must hold a matrix of numbers"),
         (SONGS, np.full((9, 2), "a"), "must hold a matrix of numbers"),

@@ -118,7 +118,7 @@ def test_step_1_uses_it(raw, tmp_path):
         (
             "annotations_final.csv",
             ["clip_id\trock\tmp3_path", "2\t1\t0/a.mp3", "2\t0\t0/b.mp3"],
-            ["the clip 2 twice"],
+            ["the clip '2' twice"],
         ),
         (
             "annotations_final.csv",
@@ -136,7 +136,7 @@ def test_step_1_uses_it(raw, tmp_path):
             ["a column without a tag"],
         ),
         ("clip_info_final.csv", ["clip_id\tartist", "2\tx"], ["header", "title"]),
-        ("clip_info_final.csv", [quoted(*INFO.split()), *[info(2, "", "")] * 2], ["2 twice"]),
+        ("clip_info_final.csv", [quoted(*INFO.split()), *[info(2, "", "")] * 2], ["'2' twice"]),
     ],
 )
 def test_a_bad_file_is_explained(raw, tmp_path, name, lines, words):

@@ -74,7 +74,7 @@ def test_the_top_tags_are_chosen_among_those_in_each_part(directory):
             r"the song 's01' into 'validation': the parts are train, valid, test",
         ),
         ("s01\n", r"the song 's01' into ''"),
-        ("s01\ttrain\ns01\ttest\n", r"the song 's01' into train and test: keep one"),
+        ("s01\ttrain\ns01\ttest\n", r"the song 's01' two parts, 'train' and 'test': keep one"),
     ],
 )
 def test_a_bad_split_is_explained(directory, content, message):
