@@ -52,6 +52,8 @@ def read_matrix(path: Path, may_lack_rows: bool = False) -> np.ndarray:
 
 def _is_finite(matrix: np.ndarray) -> np.ndarray:
     """Whether the rows hold neither NaN nor infinity, and no number beyond float32."""
+    if matrix.dtype.kind != "f":
+        return np.ones(len(matrix), dtype=bool)
     return (np.abs(matrix) <= np.finfo(np.float32).max).all(axis=1)  # NaN compares as false
 
 
@@ -201,8 +203,17 @@ def read_tag_vectors(path: Path, w2v_type: str, prefix: str, tags: list[str]) ->
 def read_song_vectors(path: Path, name: str, prefix: str, song_ids: list[str]) -> np.ndarray:
     """Read vectors of songs of any origin: float32 (N, C), a row of NaN for a song without.
 
-    The rows of `<name>_songs.npy` are in the order of the songs, or in that of
-    `<name>_song_ids.npy` where this lies beside it. The smaller set may have a file of its own.
+    Parameters
+    ----------
+    path : Path
+        The dataset directory, with `<name>_songs.npy`. Its rows are in the order of the songs, or
+        in that of `<name>_song_ids.npy` where this lies beside it.
+    name : str
+        What stands before `_songs.npy`.
+    prefix : str
+        'sub_' for the smaller set, whose own file goes before that of the whole set.
+    song_ids : list of str
+        The N songs.
     """
     own, shared = (path / f"{one}{name}_songs.npy" for one in (prefix, ""))
     file = own if own.is_file() else shared

@@ -192,7 +192,12 @@ def read_tsv(path: Path, columns: int | None) -> list[list[str]]:
     """Read a tab-separated file without header: a list of rows with `columns` fields each.
 
     Missing trailing fields become empty strings; empty lines and a byte order mark are passed
-    over; more fields must be empty. Without `columns`, each row has as many fields as it has.
+    over. Without `columns`, each row has as many fields as it has.
+
+    Raises
+    ------
+    UserError
+        The file is missing, is not UTF-8, or has a row of more fields that are not all empty.
     """
     rows = []
     with open(require_file(path), encoding="utf-8-sig", newline="\n") as lines:

@@ -16,7 +16,7 @@ from errors import UserError
 
 
 def read_crops(store: MelStore, rows: np.ndarray, first: np.ndarray, length: int) -> np.ndarray:
-    """Read a stretch of each of B songs, float16 (B, length, F); silence past the end of a song.
+    """Read a stretch of each of B songs; silence past the end of a song.
 
     Parameters
     ----------
@@ -26,6 +26,15 @@ def read_crops(store: MelStore, rows: np.ndarray, first: np.ndarray, length: int
         Positions in `store.song_ids`, and the first frame of each stretch.
     length : int
         Frames of a stretch.
+
+    Returns
+    -------
+    ndarray of float16, shape (B, length, F)
+
+    Raises
+    ------
+    UserError
+        The packed store has become shorter than it was when it was opened.
     """
     shape = len(rows), length, store.settings["n_mels"]
     crops = np.full(shape, silence(store.settings), dtype=np.float16)

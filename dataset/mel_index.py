@@ -64,6 +64,11 @@ def read_index(
     """Read the songs of a part, in its order; a torn last line does not count.
 
     Step 5's index `name` has the same form, and `start_again` says what to do if it is damaged.
+
+    Raises
+    ------
+    UserError
+        A line is damaged, or a song does not start where the one before ends.
     """
     file = directory / name
     songs, end = [], 0

@@ -111,7 +111,15 @@ class PackedMels(_Mels):
 
 @dataclass(frozen=True)
 class PublishedMels(_Mels):
-    """The published layout, opened: `files` has that of each song, (128, frames)."""
+    """The published layout, opened: a file a song.
+
+    Attributes
+    ----------
+    song_ids, n_frames
+        As in `_Mels`, of the songs that have a file.
+    files : list of Path
+        The file of each song, (128, frames).
+    """
 
     files: list[Path]
     settings = MEL_SETTINGS
@@ -128,6 +136,11 @@ def open_mel_store(directory: Path, song_ids: Iterable[str]) -> MelStore:
     """Open the packed store of a dataset directory, or else its published layout.
 
     Of the latter the songs of `song_ids` that have a file; the packed store is opened whole.
+
+    Raises
+    ------
+    UserError
+        Neither is there; or it was made with other settings, is damaged or cut short.
     """
     if any((part / name).is_file() for part in store_parts(directory) for name in (INDEX, FRAMES)):
         return _open_packed(directory)
@@ -223,7 +236,13 @@ def published_file(directory: Path, song_id: str) -> Path:
 
 
 def published_shape(file: Path) -> tuple[int, int]:
-    """Return (128, frames) of a published spectrogram, by its header; `UserError` if damaged."""
+    """Return (128, frames) of a published spectrogram, by its header alone.
+
+    Raises
+    ------
+    UserError
+        The file is damaged, cut short, or holds something else.
+    """
     try:
         array = np.load(file, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # a damaged file raises nearly anything

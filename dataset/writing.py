@@ -42,7 +42,12 @@ def staged(directory: Path) -> Iterator[Path]:
     """Give a temporary folder; move its files into `directory` on success, else drop them.
 
     Steps write all their files there, so that a failure leaves nothing half-written. What a killed
-    run left behind goes with the next one. `UserError` if `directory` cannot be written to.
+    run left behind goes with the next one.
+
+    Raises
+    ------
+    UserError
+        If `directory` cannot be made or written to.
     """
     with contextlib.ExitStack() as afterwards:
         try:
@@ -89,8 +94,11 @@ def _remove_left_over(directory: Path) -> None:
 def write_tsv(path: Path, rows: Iterable[Sequence]) -> None:
     """Write rows as tab-separated UTF-8 text without header.
 
-    `ValueError` for a tab or line break within a field, which would end it for whoever reads:
-    readers of raw data bring texts to one line.
+    Raises
+    ------
+    ValueError
+        A field holds a tab or a line break, which whoever reads the file would take for the end of
+        it: readers of raw data bring texts to one line.
     """
     with open(path, "w", encoding="utf-8", newline="\n") as stream:
         for row in rows:
@@ -117,7 +125,22 @@ def write_split(
 ) -> None:
     """Write the files of a split: tags, ids, binaries, the three splits and `train_tag_to_ix`.
 
-    And `tag_strengths`, where there are some. The arguments are as `Dataset` has them.
+    And `tag_strengths`, where there are some.
+
+    Parameters
+    ----------
+    stage : Path
+        Folder to write to, usually from `staged`.
+    tags, song_ids : list of str
+        The tag axis (sorted) and the song axis.
+    song_tags : ndarray, shape (N, T)
+        Whether a song bears a tag.
+    splits : dict
+        'train', 'valid', 'test' -> song indices.
+    prefix : str
+        'sub_' for the smaller set.
+    strengths : ndarray of float32, shape (N, T), optional
+        How strongly people gave a song a tag.
     """
     np.save(stage / f"{prefix}tags.npy", np.array(tags, dtype=str))
     np.save(stage / f"{prefix}existing_ids.npy", np.array(song_ids, dtype=str))

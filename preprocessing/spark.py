@@ -39,6 +39,11 @@ def open_spark(master: str) -> Iterator[SparkSession]:
     """Start Spark, or join a cluster, as long as the block lasts; its errors become one sentence.
 
     What spark-defaults.conf and PYSPARK_SUBMIT_ARGS say counts: memory, places of object storage.
+
+    Raises
+    ------
+    UserError
+        Java is missing, there is no such master, or what Spark was asked for fails.
     """
     if master.startswith("local"):  # a cluster has a Python of its own
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)

@@ -34,10 +34,21 @@ RELEASE = 0.06  # seconds in which a note that ends fades out
 
 @lru_cache(maxsize=1024)
 def note(instrument: str, pitch: int, seconds: float) -> np.ndarray:
-    """Play one note of an instrument: (n,) float32, read-only, for calls share it.
+    """Play one note of an instrument.
 
-    The pitch is a MIDI number: 69 is A at 440 Hz. `RELEASE` follows the seconds for which the note
-    is held. All instruments are equally loud.
+    Parameters
+    ----------
+    instrument : str
+        A name in `INSTRUMENTS`.
+    pitch : int
+        MIDI number: 60 is middle C, 69 is A at 440 Hz.
+    seconds : float
+        How long the note is held; `RELEASE` follows.
+
+    Returns
+    -------
+    ndarray of float32, shape (n,)
+        The signal; all instruments are equally loud. Read-only, for calls share it.
     """
     hertz = 440.0 * 2 ** ((pitch - 69) / 12)
     return _finished(INSTRUMENTS[instrument](hertz, seconds + RELEASE), RELEASE)

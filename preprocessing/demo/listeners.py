@@ -22,9 +22,21 @@ HOME_PULL, TASTE_PULL = 5.0, 2.5
 def plays(
     homes: Sequence[tuple[str, ...]], genres: Sequence[str], rng: np.random.Generator
 ) -> Iterator[tuple[int, int, int]]:
-    """Let listeners choose songs: yield the numbers of both, and how often the song was played.
+    """Let listeners choose songs.
 
-    A song has a genre, and its artist a home: one tag of each category of `CULTURE`.
+    Parameters
+    ----------
+    homes : sequence of tuple of str, N of them
+        Of each song's artist: one tag of each category, in the order of `CULTURE`.
+    genres : sequence of str, N of them
+        Of each song.
+    rng : numpy.random.Generator
+        Chooses the listeners' homes and tastes, and what each of them hears.
+
+    Yields
+    ------
+    listener, song, count : int
+        Numbers of both, and how often the listener played the song.
     """
     listener_homes = np.stack([rng.choice(tags, N_LISTENERS) for tags in CULTURE.values()], axis=1)
     tastes = rng.choice(sorted(set(genres)), N_LISTENERS)

@@ -18,9 +18,21 @@ LEVELS = {"lead": 1.0, "chords": 0.25, "bass": 0.4, "drums": 0.5}  # the melody 
 
 
 def mix(notes: Sequence[Note], seconds: float, mood: Mood) -> np.ndarray:
-    """Play the notes of a song, cut at `LONGEST`: (n,) float32, peak `PEAK`, silent at both ends.
+    """Play the notes of a song.
 
-    The mood says how the melody begins its notes, and the sound of the room.
+    Parameters
+    ----------
+    notes : sequence of Note
+        In any order.
+    seconds : float
+        Length of the song; it is cut at `LONGEST`.
+    mood : Mood
+        How the melody begins its notes, and the sound of the room.
+
+    Returns
+    -------
+    ndarray of float32, shape (n,)
+        The signal at `SAMPLE_RATE`, peak `PEAK`; it starts and ends in silence.
     """
     n_samples = round(min(seconds, LONGEST) * SAMPLE_RATE)
     parts = {name: _part(notes, name, n_samples, mood.attack) for name in LEVELS}

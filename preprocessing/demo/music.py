@@ -58,9 +58,14 @@ class Score:
 
 
 def compose(traits: Traits, rng: np.random.Generator) -> tuple[list[Note], float]:
-    """Write a song: the notes of all parts, and its length in seconds, at least `SHORTEST`.
+    """Write a song; key, exact tempo and melody are chance.
 
-    Key, exact tempo and melody are chance.
+    Returns
+    -------
+    notes : list of Note
+        Of all parts.
+    seconds : float
+        Length of the song, at least `SHORTEST`.
     """
     genre, mood = GENRES[traits.genre], MOODS[traits.mood]
     beat = 60 / rng.uniform(*TEMPI[traits.tempo])

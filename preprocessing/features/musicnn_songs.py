@@ -32,6 +32,12 @@ def write_musicnn(
     """Add the vectors of the songs that `NAME_songs.npy` lacks, from their audio files.
 
     Arguments are as of `mel_writing.write_from_audio`, but for what makes the vectors.
+
+    Raises
+    ------
+    UserError
+        No audio is named, none exists or none can be read; the vectors there were made otherwise;
+        or, if `strict`, any song cannot be read.
     """
     sources = audio_sources(data_path, audio_path)
     about = {"encoder": chosen.encoder, "layer": LAYER, "mel_settings": MEL_SETTINGS}

@@ -25,7 +25,13 @@ network_of = functools.cache(load_musicnn)
 
 
 def musicnn_mel(file: Path) -> tuple[np.ndarray, str]:
-    """Spectrogram (frames, 96) float16 of an audio file as musicnn takes it, and what was cut."""
+    """Spectrogram (frames, 96) float16 of an audio file as musicnn takes it, and what was cut.
+
+    Raises
+    ------
+    AudioError
+        There is none, as for step 4.
+    """
     return mel_and_note(file, SETTINGS["musicnn"])
 
 
@@ -39,7 +45,15 @@ class Means(NamedTuple):
 def file_means(file: Path, networks: Sequence[Musicnn]) -> tuple[list[Means], float, str]:
     """Run networks over an audio file while it is read: hours take the memory of minutes.
 
-    Gives of each network what `song_means` gives, how many seconds the song has, and what was cut.
+    Returns
+    -------
+    list of Means, float and str
+        Of each network as `song_means`; how many seconds the song has; and what was cut.
+
+    Raises
+    ------
+    AudioError
+        There are none, as for step 4.
     """
 
     def make(parts: Iterator[torch.Tensor]) -> tuple[list[Means], int]:

@@ -47,7 +47,12 @@ def open_vector_writer(
     """Open the vectors `name` of a dataset directory for more; begin them if there are none.
 
     There will be a row for each of `song_ids`, in this order; vectors of other songs are dropped.
-    `about` says how the vectors are made, for `dataset.json`; those made otherwise are refused.
+    `about` says how the vectors are made, for `dataset.json`.
+
+    Raises
+    ------
+    UserError
+        The vectors there are damaged or were made otherwise, or another run is writing.
     """
     with alone(directory):
         writer = VectorWriter(directory, name, song_ids, about)

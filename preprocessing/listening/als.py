@@ -40,9 +40,22 @@ def learn_factors(plays: Plays, options: AlsOptions) -> Factors:
     the logarithmic confidence of their equation 6 with epsilon = 1: a song played r times weighs
     1 + alpha * log(1 + r) in the loss, a song not played weighs 1.
 
-    The matrix of the plays is overwritten with the confidences, to need the memory once. The
-    vectors are float32, of Euclidean length 1 or 0, see `unit_length`. `UserError` if alpha or the
-    penalty is so large that float32 does not hold what comes of it.
+    Parameters
+    ----------
+    plays : Plays
+        Its matrix is overwritten with the confidences, to need the memory once.
+    options : AlsOptions
+        Length of the vectors, alternations, weight of the L2 penalty, alpha, and seed.
+
+    Returns
+    -------
+    Factors
+        float32 vectors of Euclidean length 1 (0 for a song with a zero factor), see `unit_length`.
+
+    Raises
+    ------
+    UserError
+        Alpha or the penalty is so large that float32 does not hold what comes of it.
     """
     confidence = plays.user_song
     np.log1p(confidence.data, out=confidence.data)

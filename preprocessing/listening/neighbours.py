@@ -117,11 +117,21 @@ def tags_of_listeners(plays: sp.csr_array, labels: np.ndarray, by_few: bool) -> 
     over its listeners, weighted by log(1 + plays). With `by_few` who plays little counts more, by
     one over the square root of all the weights of his; without, one listener of average tags is
     added, for a song of few listeners. The song itself is left out of its listeners' tags, so that
-    those of a training song do not come back to it. A song that nobody plays who plays a training
-    song besides has a row of NaN.
+    those of a training song do not come back to it.
 
-    `plays` (U, N) has the play counts, `labels` (N, T) the tags of the training songs, and zero for
-    the others.
+    Parameters
+    ----------
+    plays : csr_array of float32, shape (U, N)
+        Play counts of users and songs.
+    labels : ndarray of float32, shape (N, T)
+        Tags of the training songs; zero for the others.
+    by_few : bool
+        As above.
+
+    Returns
+    -------
+    ndarray
+        A row of NaN for a song that nobody plays who plays a training song besides.
     """
     entry, is_known = plays.tocoo(), np.asarray(labels.any(axis=1))
     n_users, n_songs = plays.shape

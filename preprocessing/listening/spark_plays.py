@@ -94,7 +94,11 @@ class SparkPlays:
         2008), implicit does not. So that both penalties weigh the same in sum, MLlib's is
         `regularization` divided by the mean number of pairs of a user or song.
 
-        The factors are those of the wanted songs that are listened to; all songs are learnt from.
+        Returns
+        -------
+        Factors
+            float32 vectors of Euclidean length 1, of the wanted songs that are listened to; all
+            songs are learnt from.
         """
         n_pairs, n_users, n_songs = self.sizes()
         als = ALS(
@@ -131,6 +135,12 @@ def read_on_spark(session: SparkSession, address: str) -> SparkPlays:
     Counts of a pair that stands in several rows are added. The address is that of a file or folder
     of this machine, or has `://` in it; a name that ends in .parquet is Parquet, with columns user,
     song, count, anything else text.
+
+    Raises
+    ------
+    UserError
+        Nothing is there, it is empty or not of this form, or its counts of a pair add up to more
+        than a float has.
     """
     rows = _read_rows(session, address)
     n_parts = 2 + _checked_count(rows, address) // ROWS_A_PART

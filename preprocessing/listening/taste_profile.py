@@ -32,7 +32,13 @@ AnyPlays = TypeVar("AnyPlays", Plays, "SparkPlays")
 
 
 def read_published(directory: Path) -> Factors:
-    """Read `item_factors_MSD.npy` (S, C) and `items_index_MSD.tsv`, one id a line."""
+    """Read `item_factors_MSD.npy` (S, C) and `items_index_MSD.tsv`, one id a line.
+
+    Raises
+    ------
+    UserError
+        A file is missing, the two differ in length, an id stands twice, or a value is not finite.
+    """
     factors_file = directory / ITEM_FACTORS
     song_ids = read_item_index(directory)
     vectors = read_matrix(factors_file)
@@ -69,10 +75,23 @@ def read_id_map(file: str | Path) -> dict[str, str]:
 def vectors_of_songs(
     factors: Factors, song_ids: list[str], id_map: dict[str, str] | None = None
 ) -> tuple[np.ndarray, list[str]]:
-    """Bring vectors into the order of a dataset's songs: float32 (N, C), and the songs without.
+    """Bring vectors into the order of a dataset's songs.
 
-    A song without listening data, which is not in `factors` or zero there, has zeros. `id_map` has
-    the id in `factors` of each song; without it the ids are the same.
+    Parameters
+    ----------
+    factors : Factors
+        S vectors of length C.
+    song_ids : list of str
+        The N songs of the dataset.
+    id_map : dict, optional
+        Song id -> id in `factors`; without it the ids are the same.
+
+    Returns
+    -------
+    vectors : ndarray of float32, shape (N, C)
+        Zeros for a song without listening data: one that is not in `factors`, or zero there.
+    without : list of str
+        Those songs.
     """
     row_of = {song_id: row for row, song_id in enumerate(factors.song_ids)}
     names = listening_ids(song_ids, id_map)

@@ -65,6 +65,12 @@ def read_triplets(path: Path) -> Plays:
 
     Such as `triplets.tsv` or the Echo Nest's `train_triplets.txt`; `.gz`, `.bz2` and `.xz` are
     decompressed. Counts of a (user, song) pair that stands in several rows are added.
+
+    Raises
+    ------
+    UserError
+        The file is missing, empty, damaged, or not of this form, or its counts of a pair add up to
+        more than float32 has.
     """
     users, songs = _Codes(), _Codes()
     parts: dict[str, list[np.ndarray]] = {"user": [], "song": [], "count": []}

@@ -29,11 +29,24 @@ Made = TypeVar("Made")
 def read_audio(
     file: Path, sample_rate: int, make: Callable[[Iterator[np.ndarray]], Made]
 ) -> tuple[Made, str]:
-    """Make something of the sound of a file: the mean of its channels, at `sample_rate` Hz.
+    """Make something of the sound of a file: the mean of its channels, at `sample_rate`.
 
-    `make` gets consecutive samples: arrays (n,) of float32, full scale 1; n varies and may be 0. It
-    is called anew where the first decoder's end turns out not to be the end of the file. Beside
-    what it returns stands what was cut or repaired, or ''.
+    A file that was cut short gives what it still holds, and a word about it.
+
+    Parameters
+    ----------
+    file : Path
+        An audio file.
+    sample_rate : int
+        Hz of what `make` gets.
+    make : callable
+        Of consecutive samples: arrays (n,) of float32, full scale 1; n varies and may be 0. It is
+        called anew where the first decoder's end turns out not to be the end of the file.
+
+    Returns
+    -------
+    anything, and str
+        What `make` returns, and what was cut or repaired, or ''.
 
     Raises
     ------
@@ -105,10 +118,14 @@ def can_be_read(file: Path) -> bool:
 
 
 def find_audio(folder: Path) -> tuple[list[Path], Counter[str]]:
-    """Find the audio files below a folder, sorted; count the other files by ending ('' for none).
+    """Find the audio files below a folder, linked folders and files included.
 
-    Linked folders and files are included. Each file is found once, under its own name where that is
-    below the folder too.
+    Each file is found once, under its own name where that is below the folder too.
+
+    Returns
+    -------
+    list of Path, and Counter of str
+        The files, sorted; and of each other ending ('' for none) how many files were passed over.
     """
     files = {os.path.realpath(path): path for path in reversed(list(_files_below(folder)))}
     endings = {path: path.suffix.lower().removeprefix(".") for path in files.values()}

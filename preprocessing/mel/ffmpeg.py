@@ -44,8 +44,16 @@ _LEAST_READ = 0.7  # part of its bytes that packets must make up, else something
 def ffmpeg_blocks(file: Path, notes: list[str], heard: float = 0.0) -> Blocks:
     """Decode a file block by block, mixed to mono; add to `notes` what was found wrong.
 
-    What can be decoded of a damaged file is given; of one with several sounds the first or default
-    one. `heard` are the seconds that the first decoder has read.
+    What can be decoded of a damaged file is given.
+
+    Parameters
+    ----------
+    file : Path
+        An audio file, or one that has sound among other things: its first or default sound.
+    notes : list of str
+        Gets what was cut or repaired.
+    heard : float
+        Seconds that the first decoder has read.
 
     Raises
     ------

@@ -60,7 +60,22 @@ def compressed(power: torch.Tensor) -> torch.Tensor:
 
 
 def mel_and_note(file: Path, settings: dict[str, Any]) -> tuple[np.ndarray, str]:
-    """Mel spectrogram (frames, F) of an audio file, and what was cut or repaired; as `of_mel`."""
+    """Mel spectrogram of an audio file as `mel_of_blocks` makes it, and what was cut or repaired.
+
+    It works in one thread: the steps run as many processes as there are cores.
+
+    Parameters
+    ----------
+    file : Path
+        The audio.
+    settings : dict
+        One of `dataset.mel_store.SETTINGS`.
+
+    Raises
+    ------
+    AudioError
+        There is none, as `read_audio` and `mel_parts` say.
+    """
     return of_mel(file, settings, lambda parts: torch.cat(list(parts)).numpy())
 
 
@@ -120,9 +135,19 @@ def mel_parts(
 
 
 def mel_power(samples: torch.Tensor, form: MelForm = OWN) -> torch.Tensor:
-    """Mel power (frames, n_mels) float32 of consecutive samples (n,), nothing padded.
+    """Mel power of consecutive samples, nothing padded.
 
-    There is one frame every `hop_length` samples, as many as fit, and at least one must.
+    Parameters
+    ----------
+    samples : float32 tensor, shape (n,)
+        At least `n_fft` samples.
+    form : MelForm
+        Frames and bands.
+
+    Returns
+    -------
+    float32 tensor, shape (frames, n_mels)
+        One frame every `hop_length` samples, as many as fit.
     """
     frames = samples.unfold(0, form.n_fft, form.hop_length)  # (frames, n_fft)
     mel = torch.cat([_mel_power_of_frames(part, form) for part in frames.split(FRAMES_AT_ONCE)])

@@ -27,9 +27,27 @@ def write_from_audio(
 ) -> None:
     """Add the songs that the packed store lacks, from their audio files.
 
-    `audio_path` and `strict` are as of `step4_mel_spectrogram.py`, `map_tasks` is what
-    `worker_pool.task_map` gives, and `form` a name in `dataset.mel_store.SETTINGS`. With `in_parts`
-    each task writes a part of the store, so that no machine writes all.
+    Parameters
+    ----------
+    data_path : Path
+        The dataset directory.
+    audio_path : Path, optional
+        Where the relative paths of `songs.tsv` start; by default what step 0 noted in
+        `dataset.json`, or `data_path`.
+    map_tasks : callable
+        Decodes in several processes, or on Spark: `worker_pool.task_map`.
+    strict : bool
+        Make a song that cannot be read an error.
+    form : str
+        One of `dataset.mel_store.SETTINGS`.
+    in_parts : bool
+        Let each task write a part of the store, so that no machine writes all.
+
+    Raises
+    ------
+    UserError
+        No audio is named, none exists or none can be read; the store does not fit; or, if
+        `strict`, any song cannot be read.
     """
     sources = audio_sources(data_path, audio_path)
     make = functools.partial(_from_audio, settings=SETTINGS[form])
@@ -47,7 +65,13 @@ def write_from_audio(
 
 
 def write_from_published(data_path: Path) -> None:
-    """Pack the spectrograms of the published layout, all that there are."""
+    """Pack the spectrograms of the published layout, all that there are.
+
+    Raises
+    ------
+    UserError
+        There are none, none can be read, or the store does not fit.
+    """
 
     def compute(sources: list[Source]) -> Generator[Result, None, None]:
         return (_from_published(source.file) for source in sources)

@@ -35,8 +35,21 @@ def make_parts(
 ) -> Generator[Kept | str | TaskFailed, None, None]:
     """Let machines write parts of the store; yield what became of each song, in their order.
 
-    All machines find the dataset directory at the same path. `make` turns a file into its
-    spectrogram (frames, `n_mels`), or says why there is none.
+    Parameters
+    ----------
+    directory : Path
+        The dataset directory, at the same path on all machines.
+    sources : list of Source
+        The songs.
+    make : callable
+        File -> its spectrogram (frames, `n_mels`), or why there is none.
+    map_tasks : callable
+        `worker_pool.task_map`.
+
+    Raises
+    ------
+    UserError
+        A part cannot be written.
     """
     for left in (directory / PARTS).glob(".*"):  # of machines that were lost
         shutil.rmtree(left, ignore_errors=True)

@@ -146,7 +146,13 @@ def muted() -> Iterator[None]:
 
 
 def mono_blocks(sound: soundfile.SoundFile) -> Iterator[np.ndarray]:
-    """Decode block by block and give the mean of the channels, (n,) float32 at the file's rate."""
+    """Decode block by block and give the mean of the channels, (n,) float32 at the file's rate.
+
+    Raises
+    ------
+    AudioError
+        The file is damaged.
+    """
     n_samples = min(READ // sound.channels, sound.frames)
     buffer = np.empty((n_samples, sound.channels), dtype=np.float32)
     while len(decoded := _decode(sound, buffer)):

@@ -69,8 +69,11 @@ def compute_lacking(
 ) -> None:
     """Append what `compute` makes of the songs that are lacking; report; say what was done.
 
-    `UserError` if no file can be read, if one is another than in the run before, or with `strict`
-    if a song cannot be read.
+    Raises
+    ------
+    UserError
+        None of the files exists or can be read; one is another than in the run before; or, if
+        `strict`, a song cannot be read.
     """
     begun, n_before = time.monotonic(), len(writer.songs)
     check_unchanged(data_path, sources, writer.songs, writer.files)

@@ -60,7 +60,14 @@ def _source(song_id: str, file: Path | None) -> Source:
 
 
 def audio_sources(data_path: Path, audio_path: Path | None) -> list[Source]:
-    """List the songs of the split, or of `songs.tsv` where there is no split, and their audio."""
+    """List the songs of the split, or of `songs.tsv` where there is no split, and their audio.
+
+    Raises
+    ------
+    UserError
+        `audio_path` is no directory; or `songs.tsv` is missing, lists a song twice or names no
+        audio.
+    """
     if audio_path and not audio_path.is_dir():
         raise UserError(
             f"{audio_path} is not a directory: give the folder of the audio as AUDIO_PATH"

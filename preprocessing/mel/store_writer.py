@@ -41,8 +41,13 @@ COMMIT_SECONDS = 0.5  # what a kill can cost; each commit waits for the disk
 def open_writer(directory: Path, made_from: str, form: str = "own") -> Iterator["StoreWriter"]:
     """Open the packed store of a dataset directory for appending; begin it if there is none.
 
-    One store holds one kind: `made_from` 'audio' or 'published', and one `form` of `SETTINGS`;
-    `UserError` if the one there is of another kind, or damaged, or another run is writing to it.
+    One store holds one kind: `made_from` 'audio' or 'published', and one `form` of `SETTINGS`.
+
+    Raises
+    ------
+    UserError
+        The store there is damaged, made with other settings or from another kind of source; another
+        run is writing to it; or the directory cannot be written to.
     """
     with alone(directory):
         songs = _checked_songs(directory, made_from, form)

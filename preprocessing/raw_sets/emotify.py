@@ -34,6 +34,11 @@ def read_emotify(raw: Path) -> RawSet:
 
     A song has as tags its genre and each mood that at least a quarter of its annotators chose. The
     song id is the track id.
+
+    Raises
+    ------
+    UserError
+        The table is missing or damaged, or songs are missing or cannot be opened.
     """
     folder = raw if (raw / "data.csv").is_file() else raw / "data"
     shares = _shares(folder / "data.csv")

@@ -62,6 +62,11 @@ def read_jamendo(raw: Path, split: int, audio_low: bool) -> RawSet:
     nothing else is read: its files have all the tags that every split has. Tags that no file of the
     split has are noted, for they do not belong to it. With `audio_low`, the audio is the smaller
     edition, whose files are called 82/382.low.mp3 and not 82/382.mp3 as in the files.
+
+    Raises
+    ------
+    UserError
+        There is no such file or split, or a file is damaged or contradicts another one.
     """
     files = _choose(_find(raw), raw, split)
     tracks: dict[str, Track] = {}

@@ -20,7 +20,13 @@ GET_AGAIN = f"get it from {HOME}"
 
 
 def read_lastfm2k(raw: Path) -> RawSet:
-    """Read the raw files of lastfm-2k in the folder `raw`."""
+    """Read the raw files of lastfm-2k in the folder `raw`.
+
+    Raises
+    ------
+    UserError
+        A file is missing, damaged, or names an artist or tag that another file does not know.
+    """
     names = _names(raw / "artists.dat", ["id", "name", "url", "pictureURL"])
     tags = _names(raw / "tags.dat", ["tagID", "tagValue"], LATIN)
     plays = _read_plays(raw / "user_artists.dat")
@@ -41,10 +47,18 @@ def read_lastfm2k(raw: Path) -> RawSet:
 
 
 def tagger_scores(taggings: pd.DataFrame) -> pd.DataFrame:
-    """Score the tags of each artist: 100 x taggers of the tag / taggers of the artist's first tag.
+    """Score the tags of each artist by their taggers.
 
-    Columns userID, artistID, tagID become song, tag, taggers (how many), score; who gave an artist
-    the same tag twice counts once.
+    Parameters
+    ----------
+    taggings : DataFrame
+        Columns userID, artistID, tagID; who gave an artist the same tag twice counts once.
+
+    Returns
+    -------
+    DataFrame
+        Columns song, tag, taggers (how many), score: 100 x taggers of the tag / taggers of the
+        artist's first tag.
     """
     groups = taggings.groupby(["artistID", "tagID"])["userID"]
     scores = groups.nunique().reset_index(name="taggers")

@@ -30,6 +30,11 @@ def read_magnatagatune(raw: Path) -> RawSet:
     """Read annotations_final.csv and clip_info_final.csv in the folder `raw`.
 
     The song id is the clip id. The 188 tags stay as published, with their synonyms.
+
+    Raises
+    ------
+    UserError
+        A file is missing, damaged, or names a clip twice.
     """
     clips = _read(raw / "annotations_final.csv", ("clip_id", "mp3_path"))
     info = _read(raw / "clip_info_final.csv", ("clip_id", "artist", "title"))

@@ -23,7 +23,13 @@ GET_AGAIN = f"get it from {HOME}"
 
 
 def read_msd(raw: Path) -> RawSet:
-    """Read the raw files in the folder `raw`: raw_tags.tsv, songs.tsv, factors and their index."""
+    """Read the raw files in the folder `raw`: raw_tags.tsv, songs.tsv, factors and their index.
+
+    Raises
+    ------
+    UserError
+        A file is missing, damaged, or contradicts another one.
+    """
     track_ids = read_published(raw).song_ids
     songs = read_table(raw / "songs.tsv", ["track_id", "song_id", "artist", "title"], GET_AGAIN)
     require_names(songs["track_id"], raw / "songs.tsv", GET_AGAIN)

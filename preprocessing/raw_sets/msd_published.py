@@ -44,6 +44,11 @@ def read_msd_as_published(raw: Path) -> RawSet:
     """Read lastfm_tags.db, unique_tracks.txt and the files of the Taste Profile in `raw`.
 
     In place of the play counts, the factors of the paper's data are taken.
+
+    Raises
+    ------
+    UserError
+        A file is missing or damaged, or no track of one is in the others.
     """
     annotations = read_tags_of_lastfm(raw / TAGS)
     tracks = _read_tracks(raw / TRACKS)

@@ -39,7 +39,13 @@ def read_own_table(
 
     It is a CSV with a header (fields separated by comma, semicolon or tab; UTF-8, or UTF-16 with
     its mark): columns file, tags, and optionally artist, title and category. Between tags stands
-    `tag_separator` or a line break. `UserError` also for files that cannot be read.
+    `tag_separator` or a line break.
+
+    Raises
+    ------
+    UserError
+        A file is damaged, or the table names no song, a song twice, no tags, or files that do not
+        exist or cannot be read.
     """
     existing_file(path, "give the path of your table as CSV")
     if listeners:
@@ -213,6 +219,11 @@ def read_listeners(path: Path, songs: Collection[str], folder: Path) -> list[Pla
 
     A CSV or TSV in UTF-8. A header may name the columns user, file and count, in any order; without
     one they are the only columns, in this order. Rows of other songs are left out, and told.
+
+    Raises
+    ------
+    UserError
+        The file is missing or damaged, a count is not a number above 0, or no song is known.
     """
     songs = set(songs)
     plays, unknown = [], set()

@@ -54,6 +54,11 @@ def write_dataset(raw_set: RawSet, data_path: Path, choose_tags: Callable, optio
     """Choose the tags of a raw set and write step 1's input to `data_path`, whole or not at all.
 
     `choose_tags` is `cleaning.clean_tags` or `given_tags.take_tags`, and `options` what it takes.
+
+    Raises
+    ------
+    UserError
+        No tag is left, or `data_path` holds another set or cannot be written.
     """
     refuse_other_set(data_path, raw_set.name)
     song_ids = {song.song_id for song in raw_set.songs}

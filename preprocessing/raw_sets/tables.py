@@ -62,6 +62,11 @@ def read_table(
     -------
     DataFrame
         All columns, str; the index is the number of the line in which a row ends.
+
+    Raises
+    ------
+    UserError
+        The file is missing, has another header, a line with more or fewer fields, or no rows.
     """
     text = read_text(path, way_out, form)
     header, delimiter, is_row = _find_header(text, columns, path, way_out, form, may_lack_header)

@@ -90,7 +90,13 @@ def split_groups(
     Returns
     -------
     ndarray of int64, shape (N,)
-        0, 1, 2 for train, valid, test; `UserError` if no such split can exist, or none was found.
+        0, 1, 2 for train, valid, test.
+
+    Raises
+    ------
+    UserError
+        No such split can exist, or none was found: names the tags that fell short and the best
+        minimum that was found.
     """
     groups = Groups.of(song_tags, group_of_song)
     _check_possible(groups, tags, minimum)
@@ -207,8 +213,21 @@ def stratified_split(groups: Groups, order: np.ndarray, minimum: int) -> np.ndar
     """Deal out groups, those of the tag with the fewest remaining songs first.
 
     Each goes to the part that still wants most songs of that tag; of equal ones, to the part that
-    wants most songs of all. The groups of a tag are dealt out in `order` (G,); small tags are
-    wanted at least `minimum` times in each part. Returns the part of each group, (G,) int64.
+    wants most songs of all.
+
+    Parameters
+    ----------
+    groups : Groups
+        G groups with T tags.
+    order : ndarray of int64, shape (G,)
+        Order in which the groups of a tag are dealt out.
+    minimum : int
+        Small tags are wanted at least so often in each part.
+
+    Returns
+    -------
+    ndarray of int64, shape (G,)
+        Part of each group.
     """
     matrix = sp.csr_array(
         (groups.count, (groups.group, groups.tag)), shape=(len(order), groups.n_tags)

@@ -17,6 +17,11 @@ def artist_groups(directory: Path, song_ids: list[str], all_known: bool = True) 
     """Number of the artist of each song; (N,) int64.
 
     Where not `all_known`, an unknown artist is no error, and his songs have a number each.
+
+    Raises
+    ------
+    UserError
+        The artist of a song is not known, or a song has two.
     """
     file = directory / SONGS
     if all_known and not file.is_file():

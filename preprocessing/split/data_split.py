@@ -62,7 +62,10 @@ class SplitOptions:
 def write_data_split(directory: Path, options: SplitOptions) -> None:
     """Do step 1: choose tags and songs, split them, and write the files of the split.
 
-    `UserError` if nothing is left after a rule, an artist is unknown, or no split is good enough.
+    Raises
+    ------
+    UserError
+        Nothing is left after a rule, an artist is unknown, or no split reaches the minimum.
     """
     published = options.split_by == "published"
     part_of = read_published_split(directory) if published else None

@@ -22,7 +22,13 @@ from errors import UserError
 
 
 def read_published_split(directory: Path) -> dict[str, str]:
-    """Read the part of each song: 'train', 'valid' or 'test'."""
+    """Read the part of each song: 'train', 'valid' or 'test'.
+
+    Raises
+    ------
+    UserError
+        The file is missing or empty, names another part, or gives a song two.
+    """
     path = existing_file(
         directory / PUBLISHED_SPLIT,
         "step 0 writes it for sets with a published split (jamendo, magnatagatune); write it "
@@ -68,7 +74,15 @@ def in_each_part(rows: pd.DataFrame, part_of: dict[str, str], minimum: int) -> p
 
 
 def print_overlap(groups: np.ndarray, splits: dict[str, np.ndarray]) -> None:
-    """Print how many artists, whose numbers are `groups` (N,), the parts of the split share."""
+    """Print how many artists the published split shares between its parts.
+
+    Parameters
+    ----------
+    groups : ndarray of int64, shape (N,)
+        Number of the artist of each song.
+    splits : dict of str to ndarray
+        'train', 'valid', 'test' -> song indices.
+    """
     artists = [np.unique(groups[songs]) for songs in splits.values()]
     artist, n_parts = np.unique(np.concatenate(artists), return_counts=True)
     shared = artist[n_parts > 1]

@@ -26,6 +26,11 @@ def add_categories(
     """Write to `stage` the `tag_categories.tsv` of `directory` with the tags that it lacks.
 
     What it holds stays as it is.
+
+    Raises
+    ------
+    UserError
+        A tag or a category has a line break within: it was written by hand or by another program.
     """
     file = directory / CATEGORIES
     rows = read_tsv(file, 2) if file.is_file() else []

@@ -65,6 +65,11 @@ def clean_tags(
         Columns song, tag, score, lemma, cleaned; each (song, cleaned) once, sorted by both.
     list of dict
         For each rule its name and the rows, songs and tags that it left.
+
+    Raises
+    ------
+    UserError
+        Nothing is left.
     """
     report: Report = []
     note = functools.partial(leaves, report)
@@ -110,8 +115,13 @@ def drop_not_music(
 ) -> pd.DataFrame:
     """Drop tags that describe no music: 'seen live', 'favourites', names of users.
 
-    The file has a tag a line, meant in all its spellings; between slashes, a regular expression
-    searched in the preprocessed tag. Empty lines and lines that begin with # say nothing.
+    Parameters
+    ----------
+    annotations : DataFrame
+        With the column lemma.
+    path : Path
+        A tag a line, meant in all its spellings; between slashes, a regular expression searched
+        in the preprocessed tag. Empty lines and lines that begin with # say nothing.
     """
     lemmas, pattern = _read_not_music(path)
     unwanted = [

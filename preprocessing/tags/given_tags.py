@@ -48,6 +48,11 @@ def take_tags(
         Columns song, tag, score, cleaned and others that came along; each (song, cleaned) once.
     list of dict
         For each rule its name and the rows, songs and tags that it left.
+
+    Raises
+    ------
+    UserError
+        Nothing is left.
     """
     if "cleaned" not in annotations:
         annotations = annotations.assign(cleaned=annotations["tag"])

@@ -26,11 +26,21 @@ def count_vectors(
     sample: float,
     seed: int,
 ) -> np.ndarray:
-    """Learn vectors from positive pointwise mutual information: float32 (words, dimensions).
+    """Learn vectors from positive pointwise mutual information (PPMI).
 
-    `counts` has the words to learn, in the order of the rows, and how often each occurs; what
-    follows is as in `Recipe`, and the seed is that of thinning and of the randomised factorisation.
-    Words that are never near another have zeros, as have dimensions beyond the number of words.
+    Parameters
+    ----------
+    sentences : iterable of list of str
+        The text.
+    counts : mapping of str to int
+        The words to learn, in the order of the rows, and how often each occurs.
+    dimensions, window, sample, seed
+        As in `Recipe`; the seed is that of thinning and of the randomised factorisation.
+
+    Returns
+    -------
+    ndarray of float32, shape (words, dimensions)
+        Zeros for words that are never near another, and where there are more dimensions than words.
     """
     rng = np.random.default_rng(seed)
     share = np.array(list(counts.values())) / max(1, sum(counts.values()))
@@ -57,10 +67,21 @@ def count_vectors(
 
 
 def count_near(words: np.ndarray, sentences: np.ndarray, window: int, n_words: int) -> csr_matrix:
-    """Count the pairs of words of a sentence that are at most `window` apart: float32 (V, V).
+    """Count the pairs of words of a sentence that are at most `window` apart.
 
-    A pair at distance d counts (window + 1 - d) / window, as in word2vec on average; its row is the
-    word before, its column the word behind. `sentences` (n,) tells in which each of `words` is.
+    Parameters
+    ----------
+    words, sentences : ndarray of int64, shape (n,)
+        The words of a text, and which sentence each is in.
+    window : int
+        A pair at distance d counts (window + 1 - d) / window, as in word2vec on average.
+    n_words : int
+        Size of the vocabulary.
+
+    Returns
+    -------
+    csr_matrix of float32, shape (n_words, n_words)
+        Row: the word before; column: the word behind.
     """
     near = csr_matrix((n_words, n_words), dtype=np.float32)
     for distance in range(1, window + 1):
@@ -74,7 +95,14 @@ def count_near(words: np.ndarray, sentences: np.ndarray, window: int, n_words: i
 def ppmi(near: csr_matrix) -> csr_matrix:
     """How much oftener than by chance a word and a context meet: max(0, log P(w, c) / P(w) P(c)).
 
-    `near` (V, V) tells how often they meet.
+    Parameters
+    ----------
+    near : csr_matrix of float, shape (V, V)
+        How often they meet.
+
+    Returns
+    -------
+    csr_matrix of float32, shape (V, V)
     """
     pairs = near.tocoo()
     of_word = np.asarray(near.sum(axis=1), dtype=np.float64).ravel()

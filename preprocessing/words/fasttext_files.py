@@ -19,6 +19,11 @@ def read_fasttext(stream: BinaryIO) -> tuple[list[str], np.ndarray]:
 
     As in fastText's `getWordVector`, a word's vector is the mean of its own row and of the rows of
     its n-grams, which stand behind the words in as many rows as there are buckets.
+
+    Raises
+    ------
+    ValueError, EOFError
+        The file is no model, is quantised (.ftz), or is not whole.
     """
     # magic, version, dim, ws, epoch, minCount, neg, wordNgrams, loss, model, bucket, minn, maxn,
     # lrUpdateRate, t; then the sizes of the dictionary: all, words, labels, tokens, pruned

@@ -24,8 +24,11 @@ class Neighbours:
 def find_neighbours(vectors: KeyedVectors, word: str, top: int) -> Neighbours | None:
     """Nearest words of the vocabulary to a word or tag, looked up as by `tag_vector`.
 
-    The word itself, or the parts that its vector is the mean of, are left out; None if it has no
-    vector.
+    Returns
+    -------
+    Neighbours or None
+        Without the word itself (or the parts that its vector is the mean of); None if `word` has
+        no vector.
     """
     query = tag_vector(vectors, word)
     if query is None:
@@ -49,6 +52,11 @@ def neighbours_in(file: Path, words: Sequence[str], top: int) -> dict[str, Neigh
     """Nearest neighbours of each of `words` in the vectors of `file`.
 
     The vectors are held no longer than this takes: Google News needs 4 GB.
+
+    Raises
+    ------
+    UserError
+        The file cannot be read, or holds more than vectors.
     """
     vectors = load_vectors(file)
     return {word: find_neighbours(vectors, word, top) for word in words}

@@ -16,8 +16,12 @@ SONGS_READ = "songs_read.txt"  # beside the vectors: the songs whose tags they r
 def read_training_tags(data_path: Path) -> dict[str, list[str]]:
     """Tags of each training song as people typed them, before any clean-up, in lower case.
 
-    A song that the split or the subset's holds out is no training song; `UserError` where there is
-    no split yet.
+    A song that the split or the subset's holds out is no training song.
+
+    Raises
+    ------
+    UserError
+        The directory has no raw tags, or no split yet: the songs of the other parts must stay out.
     """
     rows = read_tsv(require_file(data_path / RAW_TAGS), 2)
     training = _songs_of(data_path / "train_ids.npy")

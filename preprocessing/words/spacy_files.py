@@ -35,6 +35,11 @@ def read_spacy(file: Path) -> tuple[list[str], np.ndarray, dict[str, int]]:
     matrix : ndarray of float, shape (rows, D)
     row_of : dict of str to int
         All words.
+
+    Raises
+    ------
+    ValueError
+        It has no such vectors, or is damaged.
     """
     try:
         with zipfile.ZipFile(file) as wheel:
@@ -82,7 +87,12 @@ def _read_map(content: bytes) -> dict[int, int]:
 
 
 def hash_words(words: list[str]) -> np.ndarray:
-    """Hash words to uint64 as spaCy's StringStore: MurmurHash64A (Austin Appleby) with seed 1."""
+    """Hash words as spaCy's StringStore does: MurmurHash64A (Austin Appleby) with seed 1.
+
+    Returns
+    -------
+    ndarray of uint64, shape (words,)
+    """
     encoded = [word.encode("utf-8", errors="surrogatepass") for word in words]
     lengths = np.array([len(one) for one in encoded], dtype=np.int64)
     hashes = np.zeros(len(words), dtype=np.uint64)

@@ -32,7 +32,14 @@ _SYNONYMS = (
 
 
 def tag_vector(vectors: KeyedVectors, tag: str) -> np.ndarray | None:
-    """Word vector of a tag: float32 (D,), the mean over its `tag_keys`; None where it has none."""
+    """Word vector of a tag of one or more words, in vectors by words in `normal_form`.
+
+    Returns
+    -------
+    ndarray of float32, shape (D,), or None
+        The vector of the whole tag in the first of its `spellings` that has one, else the mean of
+        the vectors of its parts (`part_keys`), else None.
+    """
     keys = tag_keys(vectors, tag)
     if not keys:
         return None

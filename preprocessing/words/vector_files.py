@@ -37,10 +37,24 @@ def model_files(folder: Path) -> list[Path]:
 
 
 def load_vectors(file: Path) -> KeyedVectors:
-    """Load the vectors of one file: float32 (words, D), by words in `normal_form`.
+    """Load the vectors of one file.
 
-    The first of two equal words counts. gensim's own files are read from version 3.8 on; what is
-    compressed may be so by gzip, bzip2 or xz. `UserError` for what is damaged or no word vectors.
+    Parameters
+    ----------
+    file : Path
+        word2vec, text or binary; GloVe; fastText, .vec or .bin; or gensim's own, from version 3.8
+        on. It may be compressed (gzip, bzip2, xz). Or a wheel of spaCy.
+
+    Returns
+    -------
+    gensim.models.KeyedVectors
+        float32 vectors, shape (words, D), by words in `normal_form`; the first of two equal words
+        counts.
+
+    Raises
+    ------
+    UserError
+        The file is of no such format, is damaged, or its numbers are no word vectors'.
     """
     if file.is_dir():
         raise UserError(

@@ -50,8 +50,13 @@ def train_word_vectors(data_path: Path, corpus: Path, name: str, recipe: Recipe)
 
     The corpus is UTF-8 text, one sentence a line, words separated by blanks and taken as they are;
     plain or compressed (gzip, bzip2, xz). It is read three times and never held in memory. The
-    model is in one file: a gensim Word2Vec; with counts gensim KeyedVectors. `UserError` if the
-    text is too small, or the folder holds other vectors.
+    model is in one file: a gensim Word2Vec; with counts gensim KeyedVectors.
+
+    Raises
+    ------
+    UserError
+        The text is missing, damaged or too small, or the folder holds other vectors; or tags are
+        to be read and are not there.
     """
     target = Path(f"{name}{FOLDER_SUFFIX}", f"{name}_trigrams_{recipe.dimensions}.model")
     existing_file(corpus, "give a text file, one sentence a line, as CORPUS")

@@ -30,6 +30,11 @@ def read_binary(stream: BinaryIO) -> tuple[list[str], np.ndarray]:
 
     It is a line 'words dimensions', then each word, a space, and its numbers as float32, with or
     without a newline behind. A word that holds a space cannot be told from its numbers.
+
+    Raises
+    ------
+    ValueError, EOFError
+        The file is of another kind, is not whole, or goes on after its last word.
     """
     n_words, dimensions = sizes_in(stream.readline()) or (0, 0)
     words, numbers = read_records(stream, n_words, b" ", 4 * dimensions)
@@ -72,6 +77,11 @@ def read_text(stream: BinaryIO) -> tuple[list[str], np.ndarray]:
     """Read lines of a word and its numbers, with or without a line 'words dimensions' before.
 
     A line is taken apart from its end, for GloVe has words that hold spaces.
+
+    Raises
+    ------
+    ValueError, EOFError
+        A line is of another kind or does not end, or there are more or fewer than the file says.
     """
     first = stream.readline()
     sizes = sizes_in(first)

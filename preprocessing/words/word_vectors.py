@@ -82,6 +82,11 @@ def choose_sources(
         Names of the sources to use; all by default.
     wheel : str, optional
         File of what 'spacy' would fetch.
+
+    Raises
+    ------
+    UserError
+        No source is left, or `only` names one that is not there.
     """
     sources = find_sources(data_path)
     only = None if only is None else [normal_form(name) for name in only]
@@ -135,7 +140,13 @@ def download_google_news() -> Path:
 
 
 def open_vectors(data_path: Path, name_or_path: str) -> KeyedVectors:
-    """Load a source of the directory by its name (`google`, `music`, ...), or a file."""
+    """Load a source of the directory by its name (`google`, `music`, ...), or a file.
+
+    Raises
+    ------
+    UserError
+        There is no such source or file, or it cannot be read, or it holds more than vectors.
+    """
     sources = find_sources(data_path)
     name = normal_form(name_or_path)
     if name in sources:
@@ -205,8 +216,12 @@ def embed_tags(
 ) -> None:
     """Write `<name>_emb.pkl` for each source of `files`: a dict tag -> (D,) float32.
 
-    With `drop_missing`, tags that a source lacks are taken out of the split; else they are an
-    error.
+    With `drop_missing`, tags that a source lacks are taken out of the split.
+
+    Raises
+    ------
+    UserError
+        No source could be read, or tags are without a vector and not to be dropped.
     """
     prefix = subset_prefix(is_subset)
     tags, held = read_tags(data_path, prefix), held_out(data_path, is_subset)
