@@ -91,11 +91,10 @@ def joined(several: Sequence[EmbeddedSongs], n_tags: int) -> EmbeddedSongs:
     several = [one for one in several if len(one.songs)] or [no_songs()]
     song_tags = None
     if any(one.song_tags is not None for one in several):
-        empty = [np.zeros((len(one.songs), n_tags), dtype=bool) for one in several]
         song_tags = np.concatenate(
             [
-                none if one.song_tags is None else one.song_tags
-                for none, one in zip(empty, several, strict=True)
+                np.zeros((len(one.songs), n_tags), bool) if one.song_tags is None else one.song_tags
+                for one in several
             ]
         )
     return EmbeddedSongs(
