@@ -272,11 +272,6 @@ def read_index(folder: Path) -> SongIndex:
     UserError
         There is none, or it is damaged or of another version.
     """
-    if folder.is_file():
-        raise UserError(
-            f"{folder} is no index, which is a folder, unless of an older format: give the folder "
-            "that retrieve.py index wrote, or make it anew"
-        )
     text = ""
     try:
         text = (folder / ABOUT).read_text(encoding="utf-8")
