@@ -22,8 +22,9 @@ from experiments.finished import (
     contents,
     has_options,
 )
-from experiments.tables import Found, read_results, results_section
+from experiments.tables import Found, results_section
 from options import Options, parse_options, seed_number
+from results import read_results
 from train_test import test, train
 
 BALANCED_WEIGHTED = ["--is_balanced", "--is_weighted"]  # the paper's best
