@@ -30,24 +30,12 @@ EVAL_CHUNKS = {"cpu": 64, "cuda": 512}  # of a batch: their feature maps take 2 
 
 
 class TripletBatch(NamedTuple):
-    """Anchors with their positives, and which songs of the batch may be whose negative.
+    """Anchors with their positives, and which songs of the batch may be whose negative."""
 
-    Attributes
-    ----------
-    tag_vectors : Tensor of float, shape (A, D)
-        Word vectors of the anchors.
-    songs : SongInputs
-        The B positive songs; of several processes each has its part.
-    positive : Tensor of int64, shape (A,)
-        Which of the songs is the anchor's positive.
-    is_candidate : Tensor of bool, shape (A, B)
-        Whether song j may be anchor i's negative: it does not bear that tag.
-    """
-
-    tag_vectors: Tensor
-    songs: SongInputs
-    positive: Tensor
-    is_candidate: Tensor
+    tag_vectors: Tensor  # float (A, D): word vectors of the anchors
+    songs: SongInputs  # the B positive songs; of several processes each has its part
+    positive: Tensor  # int64 (A,): which of the songs is the anchor's positive
+    is_candidate: Tensor  # bool (A, B): song j may be anchor i's negative, for it lacks that tag
 
     @property
     def n_songs(self) -> int:
@@ -87,18 +75,10 @@ def songs_at_once(n_chunks: int, device: torch.device) -> int:
 def triplet_batch(
     tag_vectors: Tensor, tags: Tensor, songs: SongInputs, bears: Tensor
 ) -> TripletBatch:
-    """Put a batch together: each song is the positive of its anchors.
+    """Put a batch together: each of the B songs is the positive of its anchors.
 
-    Parameters
-    ----------
-    tag_vectors : Tensor of float, shape (T, D)
-        Word vectors of all tags.
-    tags : Tensor of int64, shape (B,) or (B, n)
-        The anchors of each song.
-    songs : SongInputs
-        The B songs.
-    bears : Tensor of bool, shape (B, T)
-        Which tags the songs bear.
+    `tag_vectors`, float (T, D), are those of all tags; `tags`, int64 (B,) or (B, n), the anchors;
+    `bears`, bool (B, T), tells which tags the songs bear.
     """
     anchors = tags.flatten()  # (B, n) -> (A,)
     is_candidate = ~bears.index_select(1, anchors).T  # (B, T) -> (B, A) -> (A, B)

@@ -33,21 +33,10 @@ AHEAD = 2  # batches that each reading thread is ahead of the training
 
 
 def random_first(n_frames: Tensor, length: int, generator: torch.Generator) -> Tensor:
-    """Draw where a chunk of `length` frames begins, evenly over the song.
+    """Draw where a chunk of `length` frames begins, evenly over each song.
 
-    Parameters
-    ----------
-    n_frames : Tensor of int64, shape (B,)
-        Frames of each song.
-    length : int
-        Frames of a chunk.
-    generator : torch.Generator
-        On the device of `n_frames`.
-
-    Returns
-    -------
-    Tensor of int64, shape (B,)
-        0 to `n_frames - length`, both included; 0 for songs shorter than a chunk.
+    Songs of `n_frames`, int64 (B,) -> int64 (B,), from 0 to `n_frames - length`, both included; 0
+    for songs shorter than a chunk. The generator is on their device.
     """
     fraction = torch.rand(
         n_frames.shape, generator=generator, device=n_frames.device, dtype=torch.float64
@@ -56,28 +45,13 @@ def random_first(n_frames: Tensor, length: int, generator: torch.Generator) -> T
 
 
 def spread_first(n_frames: Tensor, length: int, n_chunks: int) -> Tensor:
-    """Where `n_chunks` chunks begin that are spread evenly over a song, both ends included.
+    """Where chunks of `length` frames begin that are spread evenly over a song, ends included.
 
-    One chunk alone is taken from the middle.
-
-    Parameters
-    ----------
-    n_frames : Tensor of int64, shape (B,)
-        Frames of each song.
-    length, n_chunks : int
-        Frames of a chunk, and chunks of a song.
-
-    Returns
-    -------
-    Tensor of int64, shape (B, n_chunks)
-        First frame of each chunk.
+    Songs of `n_frames`, int64 (B,) -> int64 (B, n_chunks). One chunk alone is from the middle.
     """
     last = (n_frames - length).clamp(min=0)[:, None].double()  # (B, 1)
-    place = (
-        torch.linspace(0, 1, n_chunks, dtype=torch.float64)
-        if n_chunks > 1
-        else torch.full((1,), 0.5, dtype=torch.float64)
-    )
+    ends = (0, 1) if n_chunks > 1 else (0.5, 0.5)
+    place = torch.linspace(*ends, n_chunks, dtype=torch.float64)
     return (last * place.to(last.device)).round().long()
 
 
@@ -89,7 +63,7 @@ def cut(
     length: int,
     past_end: float = FLOOR_DB,
 ) -> Tensor:
-    """Cut a stretch out of each of B songs; silence past the end of a song.
+    """Cut a stretch of `length` frames out of each of B songs: float (B, length, F).
 
     Parameters
     ----------
@@ -98,14 +72,8 @@ def cut(
     starts, n_frames, first : Tensor of int64, shape (B,)
         Where a song begins, how long it is, and the first frame of the stretch, counted from the
         start of its song, at least 0.
-    length : int
-        Frames of a stretch.
     past_end : float
-        What silence is.
-
-    Returns
-    -------
-    Tensor of float, shape (B, length, F)
+        What silence is, past the end of a song.
     """
     positions = first[:, None] + torch.arange(length, device=first.device)  # (B, length), in a song
     inside = positions < n_frames[:, None]
@@ -119,18 +87,8 @@ def spread_chunks(
 ) -> Tensor:
     """Chunks of a song as validation and test take them, spread evenly from end to end.
 
-    Parameters
-    ----------
-    mel : ndarray of float16, shape (frames, F)
-        Mel spectrogram.
-    length, n_chunks : int
-        Frames of a chunk, and how many.
-    past_end : float
-        What silence is: it follows a song that is too short.
-
-    Returns
-    -------
-    Tensor of float32, shape (n_chunks, F, length)
+    Its spectrogram, float16 (frames, F) -> float32 (n_chunks, F, length). Silence, `past_end`,
+    follows a song that is too short.
     """
     n_frames = torch.tensor([len(mel)]).expand(n_chunks)
     first = spread_first(n_frames[:1], length, n_chunks)[0]
@@ -144,20 +102,10 @@ def spread_chunks(
 
 
 class MelChunks:
-    """Cuts batches of chunks out of the spectrograms of some songs.
+    """Cuts batches of chunks out of the spectrograms of some songs of a dataset, int64 (n,).
 
-    Parameters
-    ----------
-    dataset : Dataset
-        With its spectrograms.
-    songs : ndarray of int64, shape (n,)
-        The songs that will be asked for.
-    cache : {'gpu', 'memory', 'disk'}
-        Where the spectrograms are kept; 'gpu' is `device`.
-    device : torch.device
-        Where chunks are delivered.
-    num_workers : int
-        Threads that read from disk, ahead of the training; 0 reads when it asks.
+    These are kept on the `device` where chunks are delivered ('gpu'), in 'memory' or on 'disk',
+    from which `num_workers` threads read ahead of the training; 0 reads when it asks.
     """
 
     def __init__(
@@ -187,19 +135,10 @@ class MelChunks:
     def batches(
         self, songs: Sequence[Tensor], first: Sequence[Tensor], length: int
     ) -> Iterator[Tensor]:
-        """Cut one batch after the other.
+        """Cut one batch after the other: float32 (B, F, length), on the device.
 
-        Parameters
-        ----------
-        songs, first : sequence of Tensor of int64, shape (B,)
-            For each batch the songs (with repetitions) and the first frames of the chunks.
-        length : int
-            Frames of a chunk.
-
-        Yields
-        ------
-        Tensor of float32, shape (B, F, length)
-            On the device; silence past the end of a song.
+        For each there are the songs (with repetitions) and the first frames of their chunks, int64
+        (B,). Past the end of a song is silence.
         """
         if self.cache == "disk":
             batches = self._read_batches(songs, first, length)
@@ -268,10 +207,7 @@ def _load(store: MelStore, rows: np.ndarray, home: torch.device) -> Tensor:
 def choose_cache(asked: str, n_bytes: int, device: torch.device) -> str:
     """Say where so many bytes of spectrograms are kept: as asked, else where they fit first.
 
-    Raises
-    ------
-    UserError
-        A GPU is asked for where the model runs on the CPU.
+    `UserError` if a GPU is asked for where the model runs on the CPU.
     """
     if asked == "gpu" and device.type == "cpu":
         raise UserError("--cache gpu needs a GPU: use auto, memory or disk on the CPU")

@@ -34,21 +34,11 @@ ON_MACHINE = ("gpu_id", "num_threads", "cache", "num_workers")
 
 
 class Column(NamedTuple):
-    """A column of a table, by options of main.py; what stands later overrides what stands before.
+    """A column of a table, by options of main.py; the later ones override those before."""
 
-    Attributes
-    ----------
-    fixed : list of str
-        What makes the column what it is: stands after the options of the user.
-    recipe : sequence of str
-        Stands before them.
-    folder : str
-        In RESULT_DIR, of its runs; '' where `run_name` tells them apart.
-    """
-
-    fixed: list[str]
-    recipe: Sequence[str] = ()
-    folder: str = ""
+    fixed: list[str]  # what makes the column what it is: stands after the options of the user
+    recipe: Sequence[str] = ()  # stands before them
+    folder: str = ""  # of its runs, in RESULT_DIR; '' where `run_name` tells them apart
 
     def options(self, given: argparse.Namespace) -> dict[str, Any]:
         """All options of the column but data and seed."""
@@ -101,14 +91,9 @@ def run_all(jobs: Sequence[Job], holding: Sequence[dict[str, Any]]) -> list[dict
     """Make every run, or read what it reached before; return their results.
 
     As `made_by` each has the checkpoint in its folder, which may have been moved or copied since.
-
-    `holding` is what their data holds now, as `contents` gives it.
-
-    Raises
-    ------
-    UserError
-        A run that is there had other options or other data, or one to be made asks for what this
-        machine has not; then none is made.
+    `holding` is what their data holds now, as `contents` gives it. `UserError` if a run that is
+    there had other options or data, or one to be made asks for what this machine has not; then none
+    is made.
     """
     check_finished(jobs, holding)
     check_machine_for(jobs)

@@ -35,41 +35,22 @@ class Decoded(NamedTuple):
 
 
 class Hearing(NamedTuple):
-    """How a file is embedded.
+    """How a file is embedded."""
 
-    Attributes
-    ----------
-    decode : callable
-        File -> ndarray, and what of its sound was cut or repaired, or ''; `AudioError` where there
-        is none. It runs in other processes.
-    embed : callable
-        That array -> ndarray of float32, shape (E,), of any length; runs here.
-    n_processes : int
-        How many decode.
-    preload : str
-        Module that they need.
-    """
-
+    # In other processes: file -> array, and what of its sound was cut or repaired, or '';
+    # `AudioError` where there is none.
     decode: Callable[[Path], tuple[np.ndarray, str]]
-    embed: Callable[[np.ndarray], np.ndarray]
-    n_processes: int
-    preload: str
+    embed: Callable[[np.ndarray], np.ndarray]  # here: that array -> float32 (E,), of any length
+    n_processes: int  # how many decode
+    preload: str  # module that they need
 
 
 class Heard(NamedTuple):
-    """What became of files.
+    """What became of files."""
 
-    Attributes
-    ----------
-    found : dict of Path to (IndexedSong, ndarray of float32, shape (E,))
-        Songs without ids, and their embeddings.
-    reasons, notes : dict of Path to str
-        Why others cannot be read; what of the sound of those found was cut or repaired.
-    """
-
-    found: dict[Path, tuple[IndexedSong, np.ndarray]]
-    reasons: dict[Path, str]
-    notes: dict[Path, str]
+    found: dict[Path, tuple[IndexedSong, np.ndarray]]  # without ids; embeddings, float32 (E,)
+    reasons: dict[Path, str]  # why others cannot be read
+    notes: dict[Path, str]  # what of the sound of those found was cut or repaired
 
 
 def embed_folder(

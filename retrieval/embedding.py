@@ -30,13 +30,7 @@ from trainer import make_trainer
 
 
 def embed_songs(trained: Trained, songs: np.ndarray) -> Tensor:
-    """Embed songs of a dataset, by their indices (n,), as `--mode TEST` does.
-
-    Returns
-    -------
-    Tensor of float32, shape (n, 256)
-        On the CPU, in the order of `songs`.
-    """
+    """Embed songs of a dataset, by indices (n,), as a test does: float32 (n, 256), on the CPU."""
     _, solver, options, dataset = trained
     trainer = make_trainer(options, logger=False, enable_checkpointing=False)
     with shared_cores(options.num_threads):
@@ -199,17 +193,10 @@ def hearing_of(solver: Solver, options: Options) -> Hearing:
 
 
 def embed_file(model: TagModel, file: Path) -> tuple[IndexedSong, np.ndarray]:
-    """Embed one audio file by the model of an index.
+    """Embed one audio file by the model of an index: its names, and its place, float32 (E,).
 
-    Returns
-    -------
-    IndexedSong, ndarray of float32, shape (E,)
-        Its names and its place.
-
-    Raises
-    ------
-    UserError
-        The model is not there or another one, hears no audio, or the file cannot be read.
+    `UserError` if the model is not there or another one, hears no audio, or the file cannot be
+    read.
     """
     path = Path(model.checkpoint)
     if not path.is_file():

@@ -118,16 +118,8 @@ def add_songs(folder: Path, model: TagModel, songs: EmbeddedSongs, kind: str = "
     """Add songs to an index, as parts of their own; the arguments are those of `write_index`.
 
     Songs that were embedded again, or have moved, stand there in place of what the index had.
-
-    Returns
-    -------
-    int
-        How many: without those that another command has added since they were chosen.
-
-    Raises
-    ------
-    UserError
-        The index was made by another model, or lacks none of the songs.
+    Returns how many are new: without those that another command has added since they were chosen.
+    `UserError` if the index was made by another model, or lacks none of the songs.
     """
     with _written(folder):
         index = read_index(folder)
@@ -196,10 +188,7 @@ def _take_out(index: SongIndex, rows: Iterable[int]) -> None:
 def merge_parts(folder: Path, kind: str = "auto") -> int:
     """Write small parts, and those that songs were taken out of, anew as few large ones.
 
-    Returns
-    -------
-    int
-        How many parts there are less; 0 also if they are as many as before, but changed.
+    Returns how many parts there are less; 0 also if they are as many as before, but changed.
     """
     with _written(folder):
         index = read_index(folder)

@@ -17,34 +17,17 @@ MOST_MAPPED = 2000  # songs: half a minute of t-SNE, and about as many dots as a
 
 
 class SongMap(NamedTuple):
-    """Places of songs and tags.
+    """Places of songs and tags."""
 
-    Attributes
-    ----------
-    rows : ndarray of int64, shape (n,)
-        Songs of the index.
-    songs, tags : ndarray of float32, shapes (n, 2) and (T, 2)
-        Their places.
-    """
-
-    rows: np.ndarray
-    songs: np.ndarray
-    tags: np.ndarray
+    rows: np.ndarray  # int64 (n,): the songs, of the index
+    songs: np.ndarray  # float32 (n, 2)
+    tags: np.ndarray  # float32 (T, 2)
 
 
 def flatten(tags: np.ndarray, songs: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Bring embeddings to two dimensions, near ones staying near, by t-SNE of cosine distances.
 
-    Parameters
-    ----------
-    tags, songs : ndarray of float, shapes (T, E) and (N, E)
-        Embeddings.
-    seed : int
-        Of t-SNE.
-
-    Returns
-    -------
-    tags, songs : ndarray of float, shapes (T, 2) and (N, 2)
+    Tags and songs, float (T, E) and (N, E) -> (T, 2) and (N, 2).
     """
     from sklearn.manifold import TSNE
 
