@@ -47,12 +47,7 @@ def index_songs(
     """Embed songs for an index: those of a folder of audio files, else of the dataset directory.
 
     `given` are options of main.py as TEST takes them; songs that are `known` are left out, with
-    `times` as for `embed_folder`.
-
-    Raises
-    ------
-    UserError
-        As `--mode TEST`; or the model embeds no audio, or no file can be read.
+    `times` as for `embed_folder`. `UserError` also if the model embeds no audio.
     """
     trained = open_trained(given)
     if audio is None:

@@ -244,13 +244,7 @@ class SongIndex:
 
 
 def read_index(folder: Path) -> SongIndex:
-    """Open an index; nothing in it is executed.
-
-    Raises
-    ------
-    UserError
-        There is none, or it is damaged or of another version.
-    """
+    """Open an index, executing nothing in it; `UserError` if it is damaged or another version."""
     text = ""
     try:
         text = (folder / ABOUT).read_text(encoding="utf-8")

@@ -29,10 +29,7 @@ def key(word: str) -> str:
 def split_weight(text: str) -> tuple[str, float]:
     """Split 'jazz:2' into 'jazz' and 2.0; the weight is 1 where none is given.
 
-    Raises
-    ------
-    UserError
-        The weight is zero, or no plain number: not finite, or written as Python would, 1_0.
+    `UserError` for zero, and for no plain number: not finite, or written as Python would, 1_0.
     """
     name, colon, number = text.rpartition(":")
     try:
