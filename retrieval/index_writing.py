@@ -1,4 +1,4 @@
-"""Writing an index: parts of songs, added and taken out without making the rest anew; and telling.
+"""Writing an index: parts of songs, added and taken out without making the rest anew.
 
 New files are whole on the disk before `index.json`, which names them, is replaced; files that it no
 longer names go after that.
@@ -48,9 +48,7 @@ PART_SONGS = 1_000_000
 
 def index_folder(path: Path) -> Path:
     """Return where an index can be written; `UserError` where something else is."""
-    with staged(
-        path
-    ):  # tells where nothing can be; what a writer left that was killed goes with it
+    with staged(path):  # refuses where nothing can be; what a killed writer left goes with it
         pass
     if path.is_dir() and not holds_only_an_index(path):
         try:
