@@ -18,13 +18,7 @@ from dataset.files import counted, normal_form
 from dataset.moving import alone
 from dataset.writing import staged
 from errors import UserError
-from retrieval.embedded_songs import (
-    EmbeddedSongs,
-    joined,
-    placed_anew,
-    rows_of,
-    with_old_tags,
-)
+from retrieval.embedded_songs import EmbeddedSongs, joined, placed_anew, rows_of, with_old_tags
 from retrieval.folder_report import write_report
 from retrieval.leftovers import holds_only_an_index, next_number, remove_unnamed
 from retrieval.nearest import SAID, build_nearest

@@ -65,11 +65,7 @@ class Searcher:
     # ------------------------------------------------------------ what is asked for
 
     def wanted(
-        self,
-        words: str = "",
-        like: Iterable[str] = (),
-        without: str = "",
-        takes_files: bool = True,
+        self, words: str = "", like: Iterable[str] = (), without: str = "", takes_files: bool = True
     ) -> list[Wanted]:
         """Read a query: words, such as 'jazz:2, piano', and those to keep away from.
 

@@ -19,10 +19,7 @@ TABLE, PLAYLISTS = ".tsv", (".m3u", ".m3u8")
 
 
 def hits_table(
-    index: SongIndex,
-    wanted: Sequence[Wanted],
-    hits: Sequence[Hit],
-    only_tags: Sequence[str] = (),
+    index: SongIndex, wanted: Sequence[Wanted], hits: Sequence[Hit], only_tags: Sequence[str] = ()
 ) -> str:
     """Text table of the songs found; a column for each part of the query if there are several.
 
