@@ -33,8 +33,12 @@ class Trained(NamedTuple):
 def open_trained(given: dict[str, Any]) -> Trained:
     """Open the checkpoint of --model_load_path, this program's or a released one, and the data.
 
-    `given` are options as given, see `options.parse_options`. `UserError` if there is no checkpoint
-    or dataset directory, one is damaged, or they do not fit each other.
+    `given` are options as given, see `options.parse_options`.
+
+    Raises
+    ------
+    UserError
+        There is no checkpoint or dataset directory, one is damaged, or they do not fit each other.
     """
     given = given | {"mode": "TEST"}
     path = checkpoint_file(given.get("model_load_path", NOT_GIVEN))
@@ -85,7 +89,10 @@ def checkpoint_file(path: str | Path) -> Path:
 def read_checkpoint(path: Path) -> dict:
     """Read a checkpoint file, on the CPU; nothing in it is executed.
 
-    `UserError` if it is damaged, or not one of this program or version.
+    Raises
+    ------
+    UserError
+        It is damaged, or not one of this program or version.
     """
     try:
         with memory_bounded_by(path):

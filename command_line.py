@@ -156,11 +156,18 @@ def _with_files(arguments: Sequence[str]) -> Iterator[str]:
 
 
 def fire_commands(commands: dict[str, Command], argv: list[str] | None = None) -> None:
-    """Run one of `commands`, by name, with Fire; its signature gives the arguments.
+    """Run one of `commands` from the command line with Fire.
 
     Fire by itself calls the function first and only then complains about arguments that it could
     not use, so a misspelt option would run the whole step with the default. Here Fire does
     nothing but parse; the step starts when every argument has been understood.
+
+    Parameters
+    ----------
+    commands : dict
+        Name on the command line -> function; its signature gives the arguments.
+    argv : list of str, optional
+        Arguments; `sys.argv[1:]` by default.
     """
     import fire  # only the steps need it: training runs without
     from fire.core import FireExit

@@ -75,10 +75,18 @@ def songs_at_once(n_chunks: int, device: torch.device) -> int:
 def triplet_batch(
     tag_vectors: Tensor, tags: Tensor, songs: SongInputs, bears: Tensor
 ) -> TripletBatch:
-    """Put a batch together: each of the B songs is the positive of its anchors.
+    """Put a batch together: each song is the positive of its anchors.
 
-    `tag_vectors`, float (T, D), are those of all tags; `tags`, int64 (B,) or (B, n), the anchors;
-    `bears`, bool (B, T), tells which tags the songs bear.
+    Parameters
+    ----------
+    tag_vectors : Tensor of float, shape (T, D)
+        Word vectors of all tags.
+    tags : Tensor of int64, shape (B,) or (B, n)
+        The anchors of each song.
+    songs : SongInputs
+        The B songs.
+    bears : Tensor of bool, shape (B, T)
+        Which tags the songs bear.
     """
     anchors = tags.flatten()  # (B, n) -> (A,)
     is_candidate = ~bears.index_select(1, anchors).T  # (B, T) -> (B, A) -> (A, B)

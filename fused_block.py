@@ -44,8 +44,17 @@ def norm_conv_pool_relu(
 ) -> Tensor:
     """What `relu(max_pool2d(norm(conv(input_norm(x))), 2))` gives, in training or evaluation.
 
-    From float (B, 1, F, L), which gets no gradient, to bfloat16 (B, C, F // 2, L // 2), channels
-    last. The layers are of 1 channel, from 1 to C by 3x3 with zeros around, and of C channels.
+    Parameters
+    ----------
+    x : Tensor of float, shape (B, 1, F, L)
+        Gets no gradient.
+    input_norm, conv, norm
+        Of 1 channel, from 1 to C by 3x3 with zeros around, and of C channels.
+
+    Returns
+    -------
+    Tensor of bfloat16, shape (B, C, F // 2, L // 2)
+        Channels last.
     """
     with torch.autocast(x.device.type, enabled=False):
         if norm.training:

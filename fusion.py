@@ -112,8 +112,15 @@ class MaskedFusion(nn.Module):
         rates their order, as the metrics do, and not how frequent a tag is. Tags of one kind are
         held together: what a few songs of a few artists say of one tag is much by chance.
 
-        All float: `tags` (T, 256), not yet weighed, `tag_vectors` (T, D), `songs` (V, 256) and
-        `truth` (T, V). `kinds` has the category of each tag, '' for none.
+        Parameters
+        ----------
+        tags : Tensor of float, shape (T, 256)
+            The tags, not yet weighed.
+        tag_vectors : Tensor of float, shape (T, D)
+        songs : Tensor of float, shape (V, 256)
+        truth : Tensor of float, shape (T, V)
+        kinds : sequence of str
+            Category of each tag; '' for none.
         """
         apart = _from_their_means(kinds).to(songs.device)  # (T, T)
         of_tags, of_songs = (x.detach().double().split(self.widths, dim=-1) for x in (tags, songs))

@@ -33,10 +33,21 @@ AHEAD = 2  # batches that each reading thread is ahead of the training
 
 
 def random_first(n_frames: Tensor, length: int, generator: torch.Generator) -> Tensor:
-    """Draw where a chunk of `length` frames begins, evenly over each song.
+    """Draw where a chunk of `length` frames begins, evenly over the song.
 
-    Songs of `n_frames`, int64 (B,) -> int64 (B,), from 0 to `n_frames - length`, both included; 0
-    for songs shorter than a chunk. The generator is on their device.
+    Parameters
+    ----------
+    n_frames : Tensor of int64, shape (B,)
+        Frames of each song.
+    length : int
+        Frames of a chunk.
+    generator : torch.Generator
+        On the device of `n_frames`.
+
+    Returns
+    -------
+    Tensor of int64, shape (B,)
+        0 to `n_frames - length`, both included; 0 for songs shorter than a chunk.
     """
     fraction = torch.rand(
         n_frames.shape, generator=generator, device=n_frames.device, dtype=torch.float64
@@ -45,9 +56,21 @@ def random_first(n_frames: Tensor, length: int, generator: torch.Generator) -> T
 
 
 def spread_first(n_frames: Tensor, length: int, n_chunks: int) -> Tensor:
-    """Where chunks of `length` frames begin that are spread evenly over a song, ends included.
+    """Where `n_chunks` chunks begin that are spread evenly over a song, both ends included.
 
-    Songs of `n_frames`, int64 (B,) -> int64 (B, n_chunks). One chunk alone is from the middle.
+    One chunk alone is taken from the middle.
+
+    Parameters
+    ----------
+    n_frames : Tensor of int64, shape (B,)
+        Frames of each song.
+    length, n_chunks : int
+        Frames of a chunk, and chunks of a song.
+
+    Returns
+    -------
+    Tensor of int64, shape (B, n_chunks)
+        First frame of each chunk.
     """
     last = (n_frames - length).clamp(min=0)[:, None].double()  # (B, 1)
     ends = (0, 1) if n_chunks > 1 else (0.5, 0.5)
@@ -63,7 +86,7 @@ def cut(
     length: int,
     past_end: float = FLOOR_DB,
 ) -> Tensor:
-    """Cut a stretch of `length` frames out of each of B songs: float (B, length, F).
+    """Cut a stretch out of each of B songs; silence past the end of a song.
 
     Parameters
     ----------
@@ -72,8 +95,14 @@ def cut(
     starts, n_frames, first : Tensor of int64, shape (B,)
         Where a song begins, how long it is, and the first frame of the stretch, counted from the
         start of its song, at least 0.
+    length : int
+        Frames of a stretch.
     past_end : float
-        What silence is, past the end of a song.
+        What silence is.
+
+    Returns
+    -------
+    Tensor of float, shape (B, length, F)
     """
     positions = first[:, None] + torch.arange(length, device=first.device)  # (B, length), in a song
     inside = positions < n_frames[:, None]
@@ -87,8 +116,18 @@ def spread_chunks(
 ) -> Tensor:
     """Chunks of a song as validation and test take them, spread evenly from end to end.
 
-    Its spectrogram, float16 (frames, F) -> float32 (n_chunks, F, length). Silence, `past_end`,
-    follows a song that is too short.
+    Parameters
+    ----------
+    mel : ndarray of float16, shape (frames, F)
+        Mel spectrogram.
+    length, n_chunks : int
+        Frames of a chunk, and how many.
+    past_end : float
+        What silence is: it follows a song that is too short.
+
+    Returns
+    -------
+    Tensor of float32, shape (n_chunks, F, length)
     """
     n_frames = torch.tensor([len(mel)]).expand(n_chunks)
     first = spread_first(n_frames[:1], length, n_chunks)[0]
@@ -135,10 +174,19 @@ class MelChunks:
     def batches(
         self, songs: Sequence[Tensor], first: Sequence[Tensor], length: int
     ) -> Iterator[Tensor]:
-        """Cut one batch after the other: float32 (B, F, length), on the device.
+        """Cut one batch after the other.
 
-        For each there are the songs (with repetitions) and the first frames of their chunks, int64
-        (B,). Past the end of a song is silence.
+        Parameters
+        ----------
+        songs, first : sequence of Tensor of int64, shape (B,)
+            For each batch the songs (with repetitions) and the first frames of the chunks.
+        length : int
+            Frames of a chunk.
+
+        Yields
+        ------
+        Tensor of float32, shape (B, F, length)
+            On the device; silence past the end of a song.
         """
         if self.cache == "disk":
             batches = self._read_batches(songs, first, length)
@@ -207,7 +255,10 @@ def _load(store: MelStore, rows: np.ndarray, home: torch.device) -> Tensor:
 def choose_cache(asked: str, n_bytes: int, device: torch.device) -> str:
     """Say where so many bytes of spectrograms are kept: as asked, else where they fit first.
 
-    `UserError` if a GPU is asked for where the model runs on the CPU.
+    Raises
+    ------
+    UserError
+        A GPU is asked for where the model runs on the CPU.
     """
     if asked == "gpu" and device.type == "cpu":
         raise UserError("--cache gpu needs a GPU: use auto, memory or disk on the CPU")

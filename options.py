@@ -294,7 +294,10 @@ def parse_options(argv: list[str] | None = None) -> dict[str, Any]:
 def merge_options(given: dict[str, Any], saved: dict[str, Any] | None = None) -> Options:
     """Options in force: as given, else as saved in the checkpoint, else the default.
 
-    `UserError` if an option given contradicts one that the checkpoint fixes.
+    Raises
+    ------
+    UserError
+        If an option given contradicts one that the checkpoint fixes.
     """
     if saved is None:
         return Options(**given)

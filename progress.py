@@ -20,8 +20,21 @@ def progress(
 ) -> tqdm:
     """Show how far a loop is; what is over in `LINE_EVERY` seconds says nothing in a log file.
 
-    Without an iterable call `update(n)` of the bar, which is closed as a context manager. `total`
-    is by default the length of the iterable; `more` is as `tqdm` takes it: `unit`, `leave`, ...
+    Parameters
+    ----------
+    iterable : iterable or None
+        What is gone through; where it is None, call `update(n)` of what is returned.
+    description : str
+        Stands before the numbers.
+    total : float, optional
+        By default the length of the iterable.
+    **more
+        As `tqdm` takes it: `unit`, `unit_scale`, `leave`, ...
+
+    Returns
+    -------
+    tqdm
+        The items, or a bar that is closed as a context manager.
     """
     if not on_terminal():
         more |= {

@@ -48,14 +48,19 @@ _USED_IN_TEST = ("input_type", "w2v_type", "is_subset", "input_length", "num_chu
 def read_released(path: Path, options: dict) -> dict | None:
     """Read a released checkpoint; nothing in it is executed.
 
-    `options` are all those of main.py in force; `input_type` is told by the weights instead.
+    Parameters
+    ----------
+    path : Path
+        A file.
+    options : dict
+        All options of main.py in force. `input_type` is told by the weights instead.
 
     Returns
     -------
     dict or None
-        What `checkpoint.build_solver` takes, without tags, and None as the training time. A norm
-        that only our model has stays as it is made: mean 0, variance 1. None for any other file,
-        such as a checkpoint of this program.
+        What `solver.build_solver` takes, without tags, and None as the training time. A norm that
+        only our model has stays as it is made: mean 0, variance 1. None for any other file, such as
+        a checkpoint of this program.
 
     Raises
     ------

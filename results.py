@@ -20,7 +20,16 @@ _OF_A_TEST = {"split", "n_songs", "n_tags", "chance_map", "categories", "tags", 
 
 
 def collect_results(per_tag: dict[str, np.ndarray], dataset: Dataset, split: str) -> dict:
-    """Metrics over tags, by tag and by tag category, of a split that `metrics.score_tags` scored.
+    """Metrics over tags, by tag and by tag category.
+
+    Parameters
+    ----------
+    per_tag : dict of ndarray, shape (T,)
+        As `metrics.score_tags` gives them.
+    dataset : Dataset
+        What was scored.
+    split : str
+        'valid' or 'test'.
 
     Returns
     -------

@@ -33,8 +33,15 @@ SPARE = 0.3
 def shared_cores(num_threads: int = 0) -> Iterator[None]:
     """Compute in so many threads, which wait as the load of the machine asks; say so in a line.
 
-    0 stands for as many as torch takes: `OMP_NUM_THREADS`, else one a core. How they wait stays as
-    it is where `OMP_WAIT_POLICY` or `GOMP_SPINCOUNT` is set, and where the system is not Linux.
+    Parameters
+    ----------
+    num_threads : int
+        0 for as many as torch takes: `OMP_NUM_THREADS`, else one a core.
+
+    Notes
+    -----
+    How the threads wait stays as it is where `OMP_WAIT_POLICY` or `GOMP_SPINCOUNT` is set, and
+    where the system is not Linux.
     """
     check_number("--num_threads", num_threads)
     before = torch.get_num_threads()

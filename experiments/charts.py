@@ -43,10 +43,16 @@ def category_chart(found: Found, path: Path) -> None:
 
 
 def space_map(tags: dict[str, str], tag_places, song_places, path: Path) -> None:
-    """Draw songs as grey dots and tags by name, in the colour of their category, as PNG.
+    """Draw songs as grey dots and tags by name, in the colour of their category.
 
-    `tags` has the category of each, '' if unknown, in the order of `tag_places`; places, (T, 2) and
-    (N, 2), are as `flatten` gives them.
+    Parameters
+    ----------
+    tags : dict of str to str
+        Tag -> category, '' if unknown; in the order of `tag_places`.
+    tag_places, song_places : ndarray of float, shapes (T, 2) and (N, 2)
+        As `flatten` gives them.
+    path : Path
+        PNG to write.
     """
     figure = Figure(figsize=(12, 9), layout="constrained")
     axes = figure.subplots()

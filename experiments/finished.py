@@ -45,7 +45,10 @@ class Job(NamedTuple):
 def contents(jobs: Sequence[Job]) -> list[dict[str, Any]]:
     """What the data of each job holds now: `dataset.directory.fingerprint`, and what is tested.
 
-    `UserError` for a column that cannot be made from what is there.
+    Raises
+    ------
+    UserError
+        A column cannot be made from what is there.
     """
     known: dict[tuple, dict[str, Any]] = {}
     found = []
@@ -92,9 +95,14 @@ def check_machine_for(jobs: Sequence[Job]) -> None:
 
 
 def check_finished(jobs: Sequence[Job], holding: Sequence[dict[str, Any]]) -> None:
-    """Raise `UserError` if a run that is there had other options or data; say which code made them.
+    """Check the runs that are there against what is asked for now; say which code made them.
 
     Those that were stopped, too: they would be refused when their turn comes, perhaps hours later.
+
+    Raises
+    ------
+    UserError
+        One had other options or other data.
     """
     now = git_revision()
     others: Counter[str] = Counter()

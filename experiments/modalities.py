@@ -49,7 +49,13 @@ def possible_columns(data_path: Path, is_subset: bool) -> list[str]:
 
 
 def choose_columns(asked: str | None, data_path: Path, is_subset: bool) -> list[str]:
-    """Columns to make: as asked, else all that are possible; `UserError` for none, or others."""
+    """Columns to make: as asked, else all that are possible.
+
+    Raises
+    ------
+    UserError
+        None is possible, or one that was asked for is unknown.
+    """
     columns = possible_columns(data_path, is_subset) if asked is None else asked.split(",")
     unknown = [column for column in columns if column not in INPUT_TYPES]
     if unknown:

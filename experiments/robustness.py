@@ -61,10 +61,21 @@ def altered(file: Path, name: str, folder: Path) -> Path:
 
 
 def compare(vectors: np.ndarray, song: int, vector: np.ndarray) -> dict[str, float]:
-    """Compare a song's new vector (C,) with its old one among those of all songs (N, C).
+    """Compare a song's new vector (C,) with its old one among those of all songs.
 
-    All are centred by the same mean. Returns their 'cosine', and as 'overlap' how many of the ten
-    nearest other songs are the same.
+    Parameters
+    ----------
+    vectors : ndarray of float, shape (N, C)
+        Of all songs, centred.
+    song : int
+        Which of them it is.
+    vector : ndarray of float, shape (C,)
+        Centred by the same mean.
+
+    Returns
+    -------
+    dict of str to float
+        'cosine', and 'overlap': how many of the ten nearest other songs are the same.
     """
     lengths = np.linalg.norm(vectors, axis=1)
     nearest = []

@@ -91,9 +91,14 @@ def run_all(jobs: Sequence[Job], holding: Sequence[dict[str, Any]]) -> list[dict
     """Make every run, or read what it reached before; return their results.
 
     As `made_by` each has the checkpoint in its folder, which may have been moved or copied since.
-    `holding` is what their data holds now, as `contents` gives it. `UserError` if a run that is
-    there had other options or data, or one to be made asks for what this machine has not; then none
-    is made.
+
+    `holding` is what their data holds now, as `contents` gives it.
+
+    Raises
+    ------
+    UserError
+        A run that is there had other options or other data, or one to be made asks for what this
+        machine has not; then none is made.
     """
     check_finished(jobs, holding)
     check_machine_for(jobs)

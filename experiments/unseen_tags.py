@@ -112,8 +112,13 @@ def rank_unseen(given: dict[str, Any], unseen: Dataset) -> tuple[dict, dict]:
     """Score the test songs for tags that a model was not trained on.
 
     `given` are options of main.py as TEST takes them; `unseen` has the songs and splits of the
-    model's data, with these tags alone. Returns what `metrics.score_tags` gives, ranked for a tag
-    by its own word vector, and by that of the tag nearest to it among those trained on.
+    model's data, with these tags alone.
+
+    Returns
+    -------
+    by_vector, by_nearest : dict of ndarray, shape (T,)
+        As `metrics.score_tags`: ranked for the unseen tag by its own word vector, and by that of
+        the tag nearest to it among those trained on.
     """
     trained = open_trained(given)
     dataset = trained.dataset

@@ -47,7 +47,10 @@ def compare_columns(
 def variant_columns(variants: list[str]) -> dict[str, Column]:
     """Columns by name, of variants as they stand on the command line.
 
-    `UserError` if a name stands twice or is no name of a folder, or options are none of main.py.
+    Raises
+    ------
+    UserError
+        A name stands twice or is no name of a folder, or options are none of main.py.
     """
     columns: dict[str, Column] = {}
     for variant in variants:

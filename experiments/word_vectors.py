@@ -77,7 +77,11 @@ def choose_vectors(data_path: Path, names: list[str] | None) -> dict[str, Path |
     """Sets of word vectors to compare, in the order of `names`, and their files.
 
     None stands for a set of which only the vectors of tags are there, as in the published splits.
-    `UserError` if a set is not there, or there are fewer than two.
+
+    Raises
+    ------
+    UserError
+        A set is not there, or there are fewer than two.
     """
     from preprocessing.words.word_vectors import find_sources
 
@@ -200,9 +204,12 @@ def compare_word_vectors(
     words: Sequence[str] = WORDS,
     with_retrieval: bool = True,
 ) -> tuple[str, Found]:
-    """Compare sets of word vectors, all by default, by neighbours and retrieval.
+    """Compare sets of word vectors, all by default, by neighbours and retrieval; write the report.
 
-    Writes the report; returns it and the results of the runs with each set.
+    Returns
+    -------
+    str, dict of str to list of dict
+        The report, and the results of the runs with each set.
     """
     files = choose_vectors(existing_directory(given.data_path), names)
     whole = {name: file for name, file in files.items() if file}

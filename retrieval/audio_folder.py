@@ -62,7 +62,12 @@ def embed_folder(
     """Embed the audio files below a folder, but those that the index knows.
 
     The files of its `known` songs are left out, unless they are others now than at its `times`, and
-    no other file gets the id of one. `UserError` if no file is audio, or none can be read.
+    no other file gets the id of one.
+
+    Raises
+    ------
+    UserError
+        No file is audio, or none can be read.
     """
     files = _audio_in(folder)
     new, again, of_folder = compare(files, folder, known, times or {})

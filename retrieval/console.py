@@ -14,7 +14,12 @@ OF_REMOVE = ("--song", "--help", "-h")  # what else has a dash there is meant fo
 def arguments_of(argv: list[str]) -> list[str]:
     """Return arguments as Fire takes them, which keeps only the last of an option given twice.
 
-    What may stand several times is joined, a line each; `UserError` where it has no value.
+    What may stand several times is joined, a line each.
+
+    Raises
+    ------
+    UserError
+        Such an option has no value.
     """
     short = SHORT if argv[:1] == ["search"] else {}
     rest: list[str] = []

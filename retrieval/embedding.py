@@ -30,7 +30,13 @@ from trainer import make_trainer
 
 
 def embed_songs(trained: Trained, songs: np.ndarray) -> Tensor:
-    """Embed songs of a dataset, by indices (n,), as a test does: float32 (n, 256), on the CPU."""
+    """Embed songs of a dataset, by their indices (n,), as `--mode TEST` does.
+
+    Returns
+    -------
+    Tensor of float32, shape (n, 256)
+        On the CPU, in the order of `songs`.
+    """
     _, solver, options, dataset = trained
     trainer = make_trainer(options, logger=False, enable_checkpointing=False)
     with shared_cores(options.num_threads):
@@ -47,7 +53,12 @@ def index_songs(
     """Embed songs for an index: those of a folder of audio files, else of the dataset directory.
 
     `given` are options of main.py as TEST takes them; songs that are `known` are left out, with
-    `times` as for `embed_folder`. `UserError` also if the model embeds no audio.
+    `times` as for `embed_folder`.
+
+    Raises
+    ------
+    UserError
+        As `--mode TEST`; or the model embeds no audio, or no file can be read.
     """
     trained = open_trained(given)
     if audio is None:
@@ -188,10 +199,17 @@ def hearing_of(solver: Solver, options: Options) -> Hearing:
 
 
 def embed_file(model: TagModel, file: Path) -> tuple[IndexedSong, np.ndarray]:
-    """Embed one audio file by the model of an index: its names, and its place, float32 (E,).
+    """Embed one audio file by the model of an index.
 
-    `UserError` if the model is not there or another one, hears no audio, or the file cannot be
-    read.
+    Returns
+    -------
+    IndexedSong, ndarray of float32, shape (E,)
+        Its names and its place.
+
+    Raises
+    ------
+    UserError
+        The model is not there or another one, hears no audio, or the file cannot be read.
     """
     path = Path(model.checkpoint)
     if not path.is_file():

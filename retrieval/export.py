@@ -55,7 +55,12 @@ def export_model(given: dict[str, Any], folder: Path) -> int:
     """Write a model and songs and tags of its data for other programs; return how many songs.
 
     `given` are options of main.py as TEST takes them. Files of an earlier export in the folder are
-    replaced, all or none; `UserError` if it holds something else, or cannot be written to.
+    replaced, all or none.
+
+    Raises
+    ------
+    UserError
+        As `--mode TEST`; or `folder` holds something else, or cannot be written to.
     """
     with staged(folder):  # raises UserError where nothing can be written
         pass

@@ -42,6 +42,11 @@ PART_SONGS = 1_000_000
 
 def index_folder(path: Path) -> Path:
     """Return where an index can be written; `UserError` where something else is."""
+    if path.is_file():
+        raise UserError(
+            f"{path} is a file, perhaps an index of an older format: remove it, or give another "
+            "name for INDEX"
+        )
     with staged(path):  # refuses where nothing can be; what a killed writer left goes with it
         pass
     if path.is_dir() and not holds_only_an_index(path):
@@ -110,8 +115,16 @@ def add_songs(folder: Path, model: TagModel, songs: EmbeddedSongs, kind: str = "
     """Add songs to an index, as parts of their own; the arguments are those of `write_index`.
 
     Songs that were embedded again, or have moved, stand there in place of what the index had.
-    Returns how many are new: without those that another command has added since they were chosen.
-    `UserError` if the index was made by another model, or lacks none of the songs.
+
+    Returns
+    -------
+    int
+        How many: without those that another command has added since they were chosen.
+
+    Raises
+    ------
+    UserError
+        The index was made by another model, or lacks none of the songs.
     """
     with _written(folder):
         index = read_index(folder)
@@ -180,7 +193,10 @@ def _take_out(index: SongIndex, rows: Iterable[int]) -> None:
 def merge_parts(folder: Path, kind: str = "auto") -> int:
     """Write small parts, and those that songs were taken out of, anew as few large ones.
 
-    Returns how many parts there are less; 0 also if they are as many as before, but changed.
+    Returns
+    -------
+    int
+        How many parts there are less; 0 also if they are as many as before, but changed.
     """
     with _written(folder):
         index = read_index(folder)

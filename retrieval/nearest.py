@@ -149,8 +149,20 @@ class Nearest:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Find at least the n nearest songs, in no order; fewer only if there are no more.
 
-        They are near a vector, float32 (E,), and of the rows `among`, which are all compared.
-        Returns their rows, int64, and similarities, float32, by faiss as far as its codes tell.
+        Parameters
+        ----------
+        vector : ndarray of float32, shape (256,)
+            What they are to be near.
+        n : int
+            How many.
+        among : ndarray of int64, optional
+            Rows to choose from; these are all compared.
+
+        Returns
+        -------
+        rows : ndarray of int64
+        scores : ndarray of float32
+            Their similarity, by faiss as far as its codes tell.
         """
         found = self._by_faiss(vector, n) if among is None else None
         if found is not None:

@@ -240,7 +240,10 @@ def make_app(page: Page, hosts: Sequence[str]) -> Starlette:
 def serve_page(searcher: Searcher, host: str, port: int) -> None:
     """Serve the page of an index until the process is stopped; port 0 is any that is free.
 
-    `UserError` if the port is taken, or the address is not this machine's.
+    Raises
+    ------
+    UserError
+        The port is taken, or the address is not this machine's.
     """
     if not host:
         raise UserError("--host is empty: give an address, 0.0.0.0 for all of this machine")

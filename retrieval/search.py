@@ -67,11 +67,23 @@ class Searcher:
     def wanted(
         self, words: str = "", like: Iterable[str] = (), without: str = "", takes_files: bool = True
     ) -> list[Wanted]:
-        """Read a query: words, such as 'jazz:2, piano', and those to keep away from.
+        """Read a query.
 
-        Songs to be `like` are told by id, such as 'DEMO00003:0.5', or by audio file; unless
-        `takes_files`, no name of a file is looked at. `UserError` if nothing is asked for, also
-        where all of it cancels out, or something that is not known.
+        Parameters
+        ----------
+        words : str
+            Words with commas between them, such as 'jazz:2, piano'.
+        like : iterable of str
+            Songs by id or audio file, such as 'DEMO00003:0.5'.
+        without : str
+            Words to keep away from.
+        takes_files : bool
+            Whether songs may be audio files; if not, no name of a file is looked at.
+
+        Raises
+        ------
+        UserError
+            Nothing is asked for, also where all of it cancels out, or something that is not known.
         """
         found = [self._word(word, 1) for word in self.words.in_query(words)]
         found += [self._like(song, takes_files) for song in like]

@@ -244,7 +244,18 @@ class SongIndex:
 
 
 def read_index(folder: Path) -> SongIndex:
-    """Open an index, executing nothing in it; `UserError` if it is damaged or another version."""
+    """Open an index; nothing in it is executed.
+
+    Raises
+    ------
+    UserError
+        There is none, or it is damaged or of another version.
+    """
+    if folder.is_file():
+        raise UserError(
+            f"{folder} is no index, which is a folder, unless of an older format: give the folder "
+            "that retrieve.py index wrote, or make it anew"
+        )
     text = ""
     try:
         text = (folder / ABOUT).read_text(encoding="utf-8")

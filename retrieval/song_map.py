@@ -27,7 +27,16 @@ class SongMap(NamedTuple):
 def flatten(tags: np.ndarray, songs: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Bring embeddings to two dimensions, near ones staying near, by t-SNE of cosine distances.
 
-    Tags and songs, float (T, E) and (N, E) -> (T, 2) and (N, 2).
+    Parameters
+    ----------
+    tags, songs : ndarray of float, shapes (T, E) and (N, E)
+        Embeddings.
+    seed : int
+        Of t-SNE.
+
+    Returns
+    -------
+    tags, songs : ndarray of float, shapes (T, 2) and (N, 2)
     """
     from sklearn.manifold import TSNE
 

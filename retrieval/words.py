@@ -29,7 +29,10 @@ def key(word: str) -> str:
 def split_weight(text: str) -> tuple[str, float]:
     """Split 'jazz:2' into 'jazz' and 2.0; the weight is 1 where none is given.
 
-    `UserError` for zero, and for no plain number: not finite, or written as Python would, 1_0.
+    Raises
+    ------
+    UserError
+        The weight is zero, or no plain number: not finite, or written as Python would, 1_0.
     """
     name, colon, number = text.rpartition(":")
     try:
