@@ -4,6 +4,7 @@ A checkpoint describes itself, so nothing else is needed to build it; nothing in
 """
 
 import argparse
+from collections.abc import Collection
 from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -47,7 +48,10 @@ def open_trained(given: dict[str, Any]) -> Trained:
     options = merge_options(given | {"gpu_id": first_gpu}, solver.hparams.options)
     tell_idle(given, options)
     dataset = open_asked(options)
-    (_check_lengths if released else check_same_songs)(solver.hparams, dataset, path)
+    if released:
+        _check_lengths(solver.hparams, dataset, path)
+    else:  # of the same splits, so that no test song was trained on
+        check_same_data(solver.hparams, dataset, path, may_change=LABELS)
     return Trained(path, solver, options, dataset)
 
 
@@ -145,30 +149,13 @@ def build_solver(checkpoint: dict, path: Path) -> Solver:
 # ---------------------------------------------------------------- does it fit the data?
 
 
-def check_same_data(solver_args: dict[str, Any], dataset: Dataset, path: Path) -> None:
-    """Raise `UserError` unless the checkpoint was trained on such a dataset directory."""
-    for name in _changes(solver_args, dataset, path):
-        raise _changed(name, dataset, path)
+def check_same_data(
+    solver_args: dict[str, Any], dataset: Dataset, path: Path, may_change: Collection[str] = ()
+) -> None:
+    """Raise `UserError` unless the checkpoint was trained on such a dataset directory.
 
-
-def check_same_songs(solver_args: dict[str, Any], dataset: Dataset, path: Path) -> None:
-    """Raise `UserError` unless the checkpoint was trained and chosen on the songs of such splits.
-
-    Then no test song is among them. Tags that were corrected since may be tested, which is said.
+    What of it `may_change`, as tags that were corrected since, is only said.
     """
-    changes = _changes(solver_args, dataset, path)
-    for name in changes:
-        if name not in LABELS:
-            raise _changed(name, dataset, path)
-    if changes:
-        print(
-            f"{path} was trained with another {' and '.join(changes)} than {dataset.path} holds "
-            "now: it knows those of now if it is trained again"
-        )
-
-
-def _changes(solver_args: dict[str, Any], dataset: Dataset, path: Path) -> list[str]:
-    """What of the data is not as a checkpoint met it; `UserError` where tags or settings differ."""
     made_by = solver_args.get("made_by")
     trained_on = made_by.get("fingerprint") if isinstance(made_by, dict) else None
     if not isinstance(trained_on, dict):
@@ -181,14 +168,18 @@ def _changes(solver_args: dict[str, Any], dataset: Dataset, path: Path) -> list[
             "directory that it was trained on"
         )
     _check_mel_settings(solver_args, dataset, path)
-    return differing(fingerprint(dataset), trained_on)
-
-
-def _changed(name: str, dataset: Dataset, path: Path) -> UserError:
-    return UserError(
-        f"{path} was trained with another {name} than {dataset.path} holds now: give --data_path "
-        "the directory as it was, or train again"
-    )
+    changes = differing(fingerprint(dataset), trained_on)
+    for name in changes:
+        if name not in may_change:
+            raise UserError(
+                f"{path} was trained with another {name} than {dataset.path} holds now: give "
+                "--data_path the directory as it was, or train again"
+            )
+    if changes:
+        print(
+            f"{path} was trained with another {' and '.join(changes)} than {dataset.path} holds "
+            "now: it knows those of now if it is trained again"
+        )
 
 
 def _check_mel_settings(solver_args: dict[str, Any], dataset: Dataset, path: Path) -> None:

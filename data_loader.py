@@ -30,24 +30,12 @@ EVAL_CHUNKS = {"cpu": 64, "cuda": 512}  # of a batch: their feature maps take 2 
 
 
 class TripletBatch(NamedTuple):
-    """Anchors with their positives, and which songs of the batch may be whose negative.
+    """Anchors with their positives, and which songs of the batch may be whose negative."""
 
-    Attributes
-    ----------
-    tag_vectors : Tensor of float, shape (A, D)
-        Word vectors of the anchors.
-    songs : SongInputs
-        The B positive songs; of several processes each has its part.
-    positive : Tensor of int64, shape (A,)
-        Which of the songs is the anchor's positive.
-    is_candidate : Tensor of bool, shape (A, B)
-        Whether song j may be anchor i's negative: it does not bear that tag.
-    """
-
-    tag_vectors: Tensor
-    songs: SongInputs
-    positive: Tensor
-    is_candidate: Tensor
+    tag_vectors: Tensor  # float (A, D): word vectors of the anchors
+    songs: SongInputs  # the B positive songs; of several processes each has its part
+    positive: Tensor  # int64 (A,): which of the songs is the anchor's positive
+    is_candidate: Tensor  # bool (A, B): song j may be anchor i's negative, for it lacks that tag
 
     @property
     def n_songs(self) -> int:

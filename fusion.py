@@ -104,12 +104,7 @@ class MaskedFusion(nn.Module):
 
     @torch.enable_grad()
     def fit_gate(
-        self,
-        tags: Tensor,
-        tag_vectors: Tensor,
-        songs: Tensor,
-        truth: Tensor,
-        kinds: Sequence[str],
+        self, tags: Tensor, tag_vectors: Tensor, songs: Tensor, truth: Tensor, kinds: Sequence[str]
     ) -> None:
         """Fit the gate to songs that the branches were not trained on.
 

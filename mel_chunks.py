@@ -73,11 +73,8 @@ def spread_first(n_frames: Tensor, length: int, n_chunks: int) -> Tensor:
         First frame of each chunk.
     """
     last = (n_frames - length).clamp(min=0)[:, None].double()  # (B, 1)
-    place = (
-        torch.linspace(0, 1, n_chunks, dtype=torch.float64)
-        if n_chunks > 1
-        else torch.full((1,), 0.5, dtype=torch.float64)
-    )
+    ends = (0, 1) if n_chunks > 1 else (0.5, 0.5)
+    place = torch.linspace(*ends, n_chunks, dtype=torch.float64)
     return (last * place.to(last.device)).round().long()
 
 
@@ -144,20 +141,10 @@ def spread_chunks(
 
 
 class MelChunks:
-    """Cuts batches of chunks out of the spectrograms of some songs.
+    """Cuts batches of chunks out of the spectrograms of some songs of a dataset, int64 (n,).
 
-    Parameters
-    ----------
-    dataset : Dataset
-        With its spectrograms.
-    songs : ndarray of int64, shape (n,)
-        The songs that will be asked for.
-    cache : {'gpu', 'memory', 'disk'}
-        Where the spectrograms are kept; 'gpu' is `device`.
-    device : torch.device
-        Where chunks are delivered.
-    num_workers : int
-        Threads that read from disk, ahead of the training; 0 reads when it asks.
+    These are kept on the `device` where chunks are delivered ('gpu'), in 'memory' or on 'disk',
+    from which `num_workers` threads read ahead of the training; 0 reads when it asks.
     """
 
     def __init__(

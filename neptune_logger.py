@@ -4,7 +4,6 @@ The hosted Neptune service closed in 2026. When no server answers, the run is ke
 offline format, to be read or synchronised later with the `neptune` command.
 """
 
-import argparse
 from pathlib import Path
 
 import neptune
@@ -53,10 +52,9 @@ class NeptuneLogger(Logger):
         return self._run
 
     @rank_zero_only
-    def log_hyperparams(self, params: dict | argparse.Namespace, *args, **kwargs) -> None:
+    def log_hyperparams(self, params: dict, *args, **kwargs) -> None:
         """Log the options."""
-        options = params if isinstance(params, dict) else vars(params)
-        self.experiment["options"] = {name: str(value) for name, value in options.items()}
+        self.experiment["options"] = {name: str(value) for name, value in params.items()}
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:

@@ -16,10 +16,7 @@ def on_terminal() -> bool:
 
 
 def progress(
-    iterable: Iterable | None,
-    description: str,
-    total: float | None = None,
-    **more: Any,
+    iterable: Iterable | None, description: str, total: float | None = None, **more: Any
 ) -> tqdm:
     """Show how far a loop is; what is over in `LINE_EVERY` seconds says nothing in a log file.
 

@@ -1,5 +1,6 @@
 """What a test found: collected with what produced it, printed as tables, written as JSON."""
 
+import json
 import math
 import platform
 import subprocess
@@ -11,9 +12,11 @@ import numpy as np
 from dataset.directory import Dataset, fingerprint
 from dataset.files import some
 from dataset.writing import json_text, staged
+from errors import UserError
 from metrics import METRICS, chance_map, mean_over_tags
 
 _PACKAGES = ("torch", "pytorch-lightning", "numpy", "scikit-learn")
+_OF_A_TEST = {"split", "n_songs", "n_tags", "chance_map", "categories", "tags", "made_by", *METRICS}
 
 
 def collect_results(per_tag: dict[str, np.ndarray], dataset: Dataset, split: str) -> dict:
@@ -104,6 +107,22 @@ def write_results(path: Path, results: dict) -> None:
     with staged(path.parent) as stage:
         text = json_text(results, allow_nan=False)
         (stage / path.name).write_text(text, encoding="utf-8")
+
+
+def read_results(folder: Path) -> dict:
+    """Read the results.json of a folder, or raise `UserError`."""
+    file = folder / "results.json"
+    if not file.is_file():
+        raise UserError(f"{file} is missing: python main.py --mode TEST writes it")
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+        if not (found.keys() >= _OF_A_TEST and isinstance(found["made_by"], dict)):
+            raise ValueError
+    except (ValueError, AttributeError):
+        raise UserError(
+            f"{file} does not hold the results of a test: remove it and test again"
+        ) from None
+    return found
 
 
 def format_results(results: dict, n_extremes: int = 5) -> str:

@@ -70,8 +70,7 @@ def index(
     if folder and not folder.is_dir():
         raise UserError(f"{folder} is not a directory: give --audio a folder of audio files")
     from retrieval.folder_report import read_times
-    from retrieval.index_writing import index_folder
-    from retrieval.indexing import put_into_index
+    from retrieval.index_writing import index_folder, put_into_index
     from retrieval.nearest import KINDS
     from retrieval.song_index import read_index
 
@@ -123,8 +122,7 @@ def merge(index: str, by: str = "auto") -> None:
     by : str
         How neighbours are looked for, on the command line --index: flat, hnsw, ivfpq, or auto.
     """
-    from retrieval.index_writing import merge_parts
-    from retrieval.indexing import print_kinds
+    from retrieval.index_writing import merge_parts, print_kinds
     from retrieval.nearest import KINDS
     from retrieval.song_index import read_index
 

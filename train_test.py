@@ -101,7 +101,10 @@ def _fit(options: Options, devices: dict, last: Path | None, data: RetrievalData
                 print(f"{n_weights:,} weights to train")
             trainer.fit(solver, datamodule=data, ckpt_path=last)
     except Stopped:
-        print(f"\nstopped in epoch {trainer.current_epoch}: {_way_on(folder)}", file=sys.stderr)
+        way_on = "no epoch was finished, start again"
+        if (folder / "last.ckpt").is_file():
+            way_on = f"--resume with --model_save_path {folder} goes on after the last whole epoch"
+        print(f"\nstopped in epoch {trainer.current_epoch}: {way_on}", file=sys.stderr)
         raise
     best = trainer.checkpoint_callbacks[0]
     found = "there is no best.ckpt"
@@ -109,13 +112,6 @@ def _fit(options: Options, devices: dict, last: Path | None, data: RetrievalData
         found = f"best validation MAP {float(best.best_model_score):.4f} in {best.best_model_path}"
     seconds = time.monotonic() - started
     print(f"trained to epoch {trainer.current_epoch} in {seconds:.0f} s; {found}")
-
-
-def _way_on(folder: Path) -> str:
-    """What to do after a training was stopped."""
-    if not (folder / "last.ckpt").is_file():
-        return "no epoch was finished, start again"
-    return f"--resume with --model_save_path {folder} goes on after the last whole epoch"
 
 
 def score(trained: Trained) -> dict:

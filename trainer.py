@@ -144,15 +144,10 @@ class OwnPatience(EarlyStopping):
     Lightning's own takes the patience of the checkpoint from which a training goes on.
     """
 
-    KEY = "EarlyStopping{'monitor': 'map', 'mode': 'max'}"  # of its state, as of Lightning's own
+    state_key = "EarlyStopping{'monitor': 'map', 'mode': 'max'}"  # as of Lightning's own
 
     def __init__(self, patience: int):
         super().__init__("map", patience=patience, mode="max")
-
-    @property
-    def state_key(self) -> str:
-        """Where a checkpoint has its state."""
-        return self.KEY
 
     def load_state_dict(self, state_dict: dict) -> None:
         """Take the best MAP and the epochs since then."""
@@ -162,7 +157,7 @@ class OwnPatience(EarlyStopping):
 def has_stopped(checkpoint: dict, options: Options) -> bool:
     """Whether the training of a checkpoint has ended by --early_stopping."""
     states = checkpoint.get("callbacks")
-    state = states.get(OwnPatience.KEY) if isinstance(states, dict) else None
+    state = states.get(OwnPatience.state_key) if isinstance(states, dict) else None
     n_waited = state.get("wait_count") if isinstance(state, dict) else None
     return isinstance(n_waited, int) and 0 < options.early_stopping <= n_waited
 

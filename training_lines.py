@@ -30,10 +30,6 @@ class TrainingLines(ProgressBar):
         """Say nothing: Lightning asks it of all processes but the first."""
         self._is_on = False
 
-    def enable(self) -> None:
-        """Say it again."""
-        self._is_on = True
-
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Tell of the epoch before, whose loss is known only now."""
         self._tell_epoch(trainer)

@@ -13,7 +13,8 @@ from dataset.files import user_path
 from dataset.writing import staged
 from errors import UserError
 from experiments.charts import category_chart
-from experiments.tables import Found, digest_told, first_run, read_results, results_table
+from experiments.tables import Found, digest_told, first_run, results_table
+from results import read_results
 
 
 def _check_same_test(found: Found) -> None:

@@ -14,9 +14,9 @@ from checkpoint import open_asked, read_checkpoint
 from data_loader import RetrievalData
 from dataset.directory import differing, digest_of_test, fingerprint
 from errors import UserError
-from experiments.tables import digest_told, n_positive, read_results
+from experiments.tables import digest_told, n_positive
 from options import CARRIED_OPTIONS, MODEL_OPTIONS, Options, merge_options
-from results import git_revision
+from results import git_revision, read_results
 from trainer import check_machine
 
 N_TESTED, TAGS_TESTED = "number of test songs", "set of tags of test songs"

@@ -22,8 +22,9 @@ from experiments.finished import (
     contents,
     has_options,
 )
-from experiments.tables import Found, read_results, results_section
+from experiments.tables import Found, results_section
 from options import Options, parse_options, seed_number
+from results import read_results
 from train_test import test, train
 
 BALANCED_WEIGHTED = ["--is_balanced", "--is_weighted"]  # the paper's best
@@ -33,21 +34,11 @@ ON_MACHINE = ("gpu_id", "num_threads", "cache", "num_workers")
 
 
 class Column(NamedTuple):
-    """A column of a table, by options of main.py; what stands later overrides what stands before.
+    """A column of a table, by options of main.py; the later ones override those before."""
 
-    Attributes
-    ----------
-    fixed : list of str
-        What makes the column what it is: stands after the options of the user.
-    recipe : sequence of str
-        Stands before them.
-    folder : str
-        In RESULT_DIR, of its runs; '' where `run_name` tells them apart.
-    """
-
-    fixed: list[str]
-    recipe: Sequence[str] = ()
-    folder: str = ""
+    fixed: list[str]  # what makes the column what it is: stands after the options of the user
+    recipe: Sequence[str] = ()  # stands before them
+    folder: str = ""  # of its runs, in RESULT_DIR; '' where `run_name` tells them apart
 
     def options(self, given: argparse.Namespace) -> dict[str, Any]:
         """All options of the column but data and seed."""

@@ -48,26 +48,15 @@ ANSWERS = {"all songs": SPLITS, "test songs": ("test",)}
 
 
 class Questions:
-    """Test songs as queries, and the songs of the splits `parts`, which may answer them.
-
-    Attributes
-    ----------
-    queries, answers : ndarray of int64, shapes (Q,), (N,)
-        Indices of songs.
-    is_apart : ndarray of bool, shape (Q, N)
-        Whether an answer is another song than the query and of another artist, as far as known.
-    shares : dict of str to ndarray of bool, shape (Q, N)
-        'any tag', or a tag category -> whether query and answer share a tag of it.
-    has_tag : dict of str to ndarray of bool, shape (Q,)
-        The same -> whether the query bears a tag of it.
-    """
+    """Test songs as queries, and the songs of the splits `parts`, which may answer them."""
 
     def __init__(self, dataset: Dataset, parts: tuple[str, ...]):
-        self.queries = dataset.splits["test"]
-        self.answers = np.concatenate([dataset.splits[part] for part in parts])
+        self.queries = dataset.splits["test"]  # indices of songs (Q,)
+        self.answers = np.concatenate([dataset.splits[part] for part in parts])  # (N,)
         known = {song.song_id: song.artist for song in read_songs(dataset.path)}
         ids = [normal_form(song_id) for song_id in dataset.song_ids]
         artists = np.array([known.get(one) or f"\t{one}" for one in ids])  # not known: its own
+        # (Q, N): an answer is another song than the query, and of another artist as far as known
         self.is_apart = artists[self.queries, None] != artists[self.answers]
         self.is_apart &= self.queries[:, None] != self.answers
         kinds = np.array([dataset.categories.get(tag, "") for tag in dataset.tags])
@@ -75,9 +64,10 @@ class Questions:
         columns |= {kind: kinds == kind for kind in sorted({*kinds} - {""})}
         tags = dataset.song_tags.astype(np.float32)
         asked, answers = tags[self.queries], tags[self.answers]
-        self.shares = {
+        self.shares = {  # (Q, N): query and answer share a tag of the category
             name: asked[:, chosen] @ answers[:, chosen].T > 0 for name, chosen in columns.items()
         }
+        # (Q,): the query bears a tag of it
         self.has_tag = {name: asked[:, chosen].any(axis=1) for name, chosen in columns.items()}
 
     def precision(self, vectors: np.ndarray) -> dict[str, float | None]:

@@ -4,13 +4,11 @@
 `results.collect_results` gives them, one for each seed.
 """
 
-import json
 import re
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,21 +20,6 @@ from options import Options
 
 Found = dict[str, list[dict]]
 CHANCE = "at random"
-_OF_A_TEST = {"chance_map", "n_songs", "n_tags", "categories", "tags", "made_by", *METRICS}
-
-
-def read_results(folder: Path) -> dict:
-    """Read the results.json of a folder, or raise `UserError`."""
-    file = folder / "results.json"
-    if not file.is_file():
-        raise UserError(f"{file} is missing: python main.py --mode TEST writes it")
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError:
-        raise UserError(f"{file} is not valid JSON: remove it and test again") from None
-    if not isinstance(found, dict) or not found.keys() >= _OF_A_TEST:
-        raise UserError(f"{file} does not hold the results of a test: remove it and test again")
-    return found
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], n_words: int = 1) -> str:

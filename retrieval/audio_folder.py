@@ -14,9 +14,9 @@ from preprocessing.mel.ffmpeg import names_in_tags
 from preprocessing.mel.sources import digest_of
 from preprocessing.mel.worker_pool import map_in_order
 from progress import progress
-from retrieval.embedded_songs import EmbeddedSongs, OfFolder, no_songs
+from retrieval.embedded_songs import EmbeddedSongs, no_songs
 from retrieval.folder_report import examples
-from retrieval.known_files import Compared, compare, fits_a_table, state_of
+from retrieval.known_files import compare, fits_a_table, state_of
 from retrieval.song_index import IndexedSong, unit_length
 
 
@@ -35,41 +35,22 @@ class Decoded(NamedTuple):
 
 
 class Hearing(NamedTuple):
-    """How a file is embedded.
+    """How a file is embedded."""
 
-    Attributes
-    ----------
-    decode : callable
-        File -> ndarray, and what of its sound was cut or repaired, or ''; `AudioError` where there
-        is none. It runs in other processes.
-    embed : callable
-        That array -> ndarray of float32, shape (E,), of any length; runs here.
-    n_processes : int
-        How many decode.
-    preload : str
-        Module that they need.
-    """
-
+    # In other processes: file -> array, and what of its sound was cut or repaired, or '';
+    # `AudioError` where there is none.
     decode: Callable[[Path], tuple[np.ndarray, str]]
-    embed: Callable[[np.ndarray], np.ndarray]
-    n_processes: int
-    preload: str
+    embed: Callable[[np.ndarray], np.ndarray]  # here: that array -> float32 (E,), of any length
+    n_processes: int  # how many decode
+    preload: str  # module that they need
 
 
 class Heard(NamedTuple):
-    """What became of files.
+    """What became of files."""
 
-    Attributes
-    ----------
-    found : dict of Path to (IndexedSong, ndarray of float32, shape (E,))
-        Songs without ids, and their embeddings.
-    reasons, notes : dict of Path to str
-        Why others cannot be read; what of the sound of those found was cut or repaired.
-    """
-
-    found: dict[Path, tuple[IndexedSong, np.ndarray]]
-    reasons: dict[Path, str]
-    notes: dict[Path, str]
+    found: dict[Path, tuple[IndexedSong, np.ndarray]]  # without ids; embeddings, float32 (E,)
+    reasons: dict[Path, str]  # why others cannot be read
+    notes: dict[Path, str]  # what of the sound of those found was cut or repaired
 
 
 def embed_folder(
@@ -89,8 +70,8 @@ def embed_folder(
         No file is audio, or none can be read.
     """
     files = _audio_in(folder)
-    compared = compare(files, folder, known, times or {})
-    song_ids = compared.new | compared.again
+    new, again, of_folder = compare(files, folder, known, times or {})
+    song_ids = new | again
     states = {file: state_of(file) for file in song_ids}
     heard = hear_files(hearing, list(song_ids))
     if len(heard.reasons) == len(files):
@@ -98,11 +79,17 @@ def embed_folder(
             f"none of the {len(files)} audio files in {folder} can be read: "
             f"{examples(heard.reasons)}: convert them, or give another folder"
         )
-    if not (heard.found or compared.moved):
+    if not (heard.found or of_folder.moved):
         readable = " that can be read" if heard.reasons else ""
         print(f"the index has every audio file in {folder}{readable}: there is nothing to add")
     now = {song_ids[file]: states[file] for file in heard.found}
-    of_folder = _of_folder(list(song_ids), compared, heard, now)
+    of_folder = of_folder._replace(
+        again=frozenset(again[file] for file in again if file in heard.found),
+        times={**of_folder.times, **now},
+        heard=list(song_ids),
+        left_out=heard.reasons,
+        repaired=heard.notes,
+    )
     if not heard.found:
         return no_songs()._replace(of_folder=of_folder)
     rows = [song._replace(song_id=song_ids[file]) for file, (song, _) in heard.found.items()]
@@ -125,20 +112,6 @@ def _audio_in(folder: Path) -> list[Path]:
     if not files:
         raise UserError(f"{folder} has no audio file ({', '.join(READABLE)}): give another folder")
     return files
-
-
-def _of_folder(
-    files: list[Path], compared: Compared, heard: Heard, now: dict[str, str]
-) -> OfFolder:
-    return OfFolder(
-        moved=compared.moved,
-        again=frozenset(compared.again[file] for file in compared.again if file in heard.found),
-        times=compared.times | now,
-        heard=files,
-        left_out=heard.reasons,
-        repaired=heard.notes,
-        missing=compared.missing,
-    )
 
 
 def hear_files(hearing: Hearing, files: list[Path]) -> Heard:

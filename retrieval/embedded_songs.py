@@ -11,31 +11,15 @@ from retrieval.song_index import IndexedSong, SongIndex
 
 
 class OfFolder(NamedTuple):
-    """What a folder of audio tells besides its new songs.
+    """What a folder of audio tells besides its new songs."""
 
-    Attributes
-    ----------
-    moved : sequence of IndexedSong
-        Songs that an index has, with the place where their file is now.
-    again : set of str
-        Ids of songs that an index has, whose file is another by now: they are embedded again.
-    times : mapping of str to str
-        Song id -> size and time of its file, see `known_files.state_of`.
-    heard : sequence of Path
-        The files that were to be embedded now.
-    left_out, repaired : mapping of Path to str
-        Of these file -> why it is not in the index, or what of its sound was cut or repaired.
-    missing : sequence of IndexedSong
-        Songs that an index has, whose file is neither where it was nor found.
-    """
-
-    moved: Sequence[IndexedSong] = ()
-    again: frozenset[str] = frozenset()
-    times: Mapping[str, str] = {}
-    heard: Sequence[Path] = ()
-    left_out: Mapping[Path, str] = {}
-    repaired: Mapping[Path, str] = {}
-    missing: Sequence[IndexedSong] = ()
+    moved: Sequence[IndexedSong] = ()  # songs that an index has, with the place of their file now
+    again: frozenset[str] = frozenset()  # ids of those whose file is another: embedded again
+    times: Mapping[str, str] = {}  # song id -> size and time of its file, `known_files.state_of`
+    heard: Sequence[Path] = ()  # files that were to be embedded now
+    left_out: Mapping[Path, str] = {}  # of these: why one is not in the index
+    repaired: Mapping[Path, str] = {}  # of these: what of the sound of one was cut or repaired
+    missing: Sequence[IndexedSong] = ()  # in the index; their file is not where it was, nor found
 
     def tell_changes(self) -> None:
         """Say of how many songs the file is at another place, or another."""
@@ -49,23 +33,11 @@ class OfFolder(NamedTuple):
 
 
 class EmbeddedSongs(NamedTuple):
-    """Songs to be written.
+    """Songs to be written."""
 
-    Attributes
-    ----------
-    embeddings : ndarray of float, shape (n, 256)
-        Each of length 1.
-    songs : sequence of IndexedSong
-        Their names.
-    song_tags : ndarray of bool, shape (n, T), or None
-        Whether a song bears a tag, where that is known.
-    of_folder : OfFolder
-        What else is known, of a folder of audio.
-    """
-
-    embeddings: np.ndarray
+    embeddings: np.ndarray  # float (n, E), each of length 1
     songs: Sequence[IndexedSong]
-    song_tags: np.ndarray | None
+    song_tags: np.ndarray | None  # bool (n, T): whether a song bears a tag, where that is known
     of_folder: OfFolder = OfFolder()
 
     def cut(self, first: int, n: int) -> "EmbeddedSongs":
@@ -91,11 +63,10 @@ def joined(several: Sequence[EmbeddedSongs], n_tags: int) -> EmbeddedSongs:
     several = [one for one in several if len(one.songs)] or [no_songs()]
     song_tags = None
     if any(one.song_tags is not None for one in several):
-        empty = [np.zeros((len(one.songs), n_tags), dtype=bool) for one in several]
         song_tags = np.concatenate(
             [
-                none if one.song_tags is None else one.song_tags
-                for none, one in zip(empty, several, strict=True)
+                np.zeros((len(one.songs), n_tags), bool) if one.song_tags is None else one.song_tags
+                for one in several
             ]
         )
     return EmbeddedSongs(

@@ -7,7 +7,6 @@ embeddings.safetensors              the same three arrays in one file
 README.md                           the card, see `card.py`
 """
 
-import json
 import logging
 import warnings
 from collections.abc import Callable, Iterator
@@ -24,11 +23,11 @@ from checkpoint import open_trained
 from dataset.directory import Dataset
 from dataset.writing import staged, write_tsv
 from errors import UserError
-from metrics import METRICS
 from model import RetrievalModel
+from results import read_results
 from retrieval.card import card
+from retrieval.embedded_songs import EmbeddedSongs
 from retrieval.embedding import embed_dataset
-from retrieval.index_writing import EmbeddedSongs
 from solver import Solver
 
 try:
@@ -38,7 +37,6 @@ try:
 except ImportError:
     raise UserError("export needs ONNX: pip install onnx onnxscript safetensors") from None
 
-ON_CARD = {"n_songs", "n_tags", "split", "chance_map", "categories", *METRICS}  # of results.json
 SONG_BRANCH, TAG_BRANCH = "song_branch.onnx", "tag_branch.onnx"
 
 
@@ -82,16 +80,10 @@ def export_model(given: dict[str, Any], folder: Path) -> int:
 
 def _results_of(checkpoint: Path) -> dict | None:
     """What `--mode TEST` wrote beside a checkpoint; None if that is not there, or of another."""
-    file = checkpoint.parent / "results.json"
-    if not file.is_file():
+    if not checkpoint.with_name("results.json").is_file():
         return None
-    try:
-        results = json.loads(file.read_text(encoding="utf-8"))
-        tested = Path(results["made_by"]["checkpoint"])
-        if not results.keys() >= ON_CARD:
-            raise KeyError
-    except (ValueError, KeyError, TypeError):
-        raise UserError(f"{file} is damaged: run --mode TEST again, or remove it") from None
+    results = read_results(checkpoint.parent)
+    tested = Path(str(results["made_by"].get("checkpoint")))
     return results if tested.name == checkpoint.name else None
 
 

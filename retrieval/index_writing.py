@@ -18,15 +18,10 @@ from dataset.files import counted, normal_form
 from dataset.moving import alone
 from dataset.writing import staged
 from errors import UserError
-from retrieval.embedded_songs import (
-    EmbeddedSongs,
-    joined,
-    placed_anew,
-    rows_of,
-    with_old_tags,
-)
+from retrieval.embedded_songs import EmbeddedSongs, joined, placed_anew, rows_of, with_old_tags
+from retrieval.folder_report import write_report
 from retrieval.leftovers import holds_only_an_index, next_number, remove_unnamed
-from retrieval.nearest import build_nearest
+from retrieval.nearest import SAID, build_nearest
 from retrieval.song_index import (
     ABOUT,
     EMBEDDINGS,
@@ -52,7 +47,7 @@ def index_folder(path: Path) -> Path:
             f"{path} is a file, perhaps an index of an older format: remove it, or give another "
             "name for INDEX"
         )
-    with staged(path):  # what a writer left that was killed goes with it
+    with staged(path):  # refuses where nothing can be; what a killed writer left goes with it
         pass
     if path.is_dir() and not holds_only_an_index(path):
         try:
@@ -62,6 +57,35 @@ def index_folder(path: Path) -> Path:
                 f"{path} is a folder that holds something else: give INDEX a new name"
             ) from None
     return path
+
+
+def put_into_index(
+    into: Path, model: TagModel, songs: EmbeddedSongs, by: str, is_added: bool
+) -> None:
+    """Write songs as an index, or add them to the one that is there, and tell what was done."""
+    of_folder = songs.of_folder
+    if is_added and not (songs.songs or of_folder.moved):
+        write_report(into, of_folder, is_anew=False)
+        return
+    if is_added:
+        n_new = add_songs(into, model, songs, by)
+        of_folder.tell_changes()
+        if n_new or not (of_folder.moved or of_folder.again):
+            print(f"{counted(n_new, 'song')} added")
+    else:
+        write_index(into, model, songs, by)
+    write_report(into, of_folder, is_anew=not is_added)
+    made = read_index(into)
+    print(f"{counted(len(made), 'song')}, to be searched for {len(model.tags)} tags")
+    words = model.vectors_file or "no word vectors found: give them to search with --vectors"
+    print(f"and for other words ({words})")
+    print_kinds(made)
+    print(f"written to {into}")
+
+
+def print_kinds(made: SongIndex) -> None:
+    """Tell how the neighbours are looked for in an index."""
+    print("; ".join(SAID[kind] for kind in sorted({part.about["kind"] for part in made.parts})))
 
 
 def write_index(folder: Path, model: TagModel, songs: EmbeddedSongs, kind: str = "auto") -> None:
@@ -159,12 +183,11 @@ def remove_songs(folder: Path, song_ids: Sequence[str]) -> None:
 
 def _take_out(index: SongIndex, rows: Iterable[int]) -> None:
     """Note in `index.about` that songs were taken out."""
-    removed = [set(part.about["removed"]) for part in index.parts]
     for row in rows:
-        number = int(np.searchsorted(index.starts, row, side="right")) - 1
-        removed[number].add(row - int(index.starts[number]))
-    for part, its in zip(index.parts, removed, strict=True):
-        part.about["removed"] = sorted(its)
+        part, at = index.place(row)
+        part.about["removed"].append(at)
+    for part in index.parts:
+        part.about["removed"].sort()
 
 
 def merge_parts(folder: Path, kind: str = "auto") -> int:
@@ -181,7 +204,8 @@ def merge_parts(folder: Path, kind: str = "auto") -> int:
         if not small or (len(small) == 1 and not _is_to_change(small[0], kind)):
             return 0
         whole = [part.about for part in index.parts if part not in small]
-        songs = _songs_of(small, len(index.model.tags))
+        n_tags = len(index.model.tags)
+        songs = joined([_kept(part, n_tags) for part in small], n_tags)
         parts = [*whole, *_write_parts(folder, songs, kind, whole)]
         _replace_about(folder, index.about | {"parts": parts})
         return len(index.parts) - len(parts)
@@ -192,12 +216,8 @@ def _is_to_change(part: Part, kind: str) -> bool:
     return len(part.removed) > 0 or kind not in ("auto", part.about["kind"])
 
 
-def _songs_of(parts: Sequence[Part], n_tags: int) -> EmbeddedSongs:
-    """Read the songs of parts, but those taken out."""
-    return joined([_kept(part, n_tags) for part in parts], n_tags)
-
-
 def _kept(part: Part, n_tags: int) -> EmbeddedSongs:
+    """Read the songs of a part, but those taken out."""
     rows, song_tags = np.delete(np.arange(len(part)), part.removed), None
     if part.song_tags is not None:
         song_tags = np.unpackbits(part.song_tags[rows], axis=1, count=n_tags).astype(bool)

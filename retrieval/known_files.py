@@ -9,42 +9,28 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
-from typing import NamedTuple
 
 from dataset.files import counted, normal_form, some
 from errors import shown
 from preprocessing.mel.sources import digest_of
 from progress import progress
+from retrieval.embedded_songs import OfFolder
 from retrieval.song_index import IndexedSong
-
-
-class Compared(NamedTuple):
-    """Files of a folder, as an index knows them.
-
-    Attributes
-    ----------
-    new, again : dict of Path to str
-        Song ids of files that the index lacks, and of those that are others than it has heard.
-    moved : list of IndexedSong
-        Songs of the index whose file is here now, with that place.
-    missing : list of IndexedSong
-        Songs of the index whose file is not where it was, nor found in the folder: one that was
-        moved and replaced as well is new to the index.
-    times : dict of str to str
-        Song id -> `state_of` its file, for those that have been compared and are the same.
-    """
-
-    new: dict[Path, str]
-    again: dict[Path, str]
-    moved: list[IndexedSong]
-    missing: list[IndexedSong]
-    times: dict[str, str]
 
 
 def compare(
     files: list[Path], folder: Path, known: Iterable[IndexedSong], times: Mapping[str, str]
-) -> Compared:
-    """Compare the files below a folder with the known songs of an index, and its `times`."""
+) -> tuple[dict[Path, str], dict[Path, str], OfFolder]:
+    """Compare the files below a folder with the known songs of an index, and its `times`.
+
+    Returns
+    -------
+    new, again : dict of Path to str
+        Song ids of files that the index lacks, and of those that are others than it has heard.
+    of_folder : OfFolder
+        The songs that have moved, those that are missing (a file that was moved and replaced as
+        well is new to the index), and the times of files that were compared and are the same.
+    """
     songs = list(known)
     at = {song.audio: song for song in songs if song.audio}
     pairs = [(file, at.get(str(file.resolve()))) for file in files]
@@ -57,7 +43,7 @@ def compare(
     new = new_ids([file for file in strangers if file not in moved], folder, songs)
     found = {song.song_id: state_of(file) for file, song in moved.items()}
     missing = [song for song in lost if song.song_id not in found]
-    return Compared(new, again, list(moved.values()), missing, same | found)
+    return new, again, OfFolder([*moved.values()], times=same | found, missing=missing)
 
 
 def state_of(file: Path) -> str:

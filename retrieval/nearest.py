@@ -91,13 +91,8 @@ def is_best(scores: np.ndarray, n: int) -> np.ndarray:
 class Product:
     """Multiplies a matrix by vectors; those that threads ask for at once, in one go.
 
-    To read the matrix takes longer than to compute: thirty vectors cost about four times as much
-    as one.
-
-    Parameters
-    ----------
-    matrix : ndarray of float32, shape (n, 256)
-        Rows to be multiplied.
+    To read the matrix, float32 (n, E), takes longer than to compute: thirty vectors cost about four
+    times as much as one.
     """
 
     def __init__(self, matrix: np.ndarray):
@@ -106,7 +101,7 @@ class Product:
         self._computing = threading.Lock()
 
     def __call__(self, vector: np.ndarray) -> np.ndarray:
-        """Return the products of the rows with a vector: float32 (256,) -> float32 (n,)."""
+        """Return the products of the rows with a vector: float32 (E,) -> float32 (n,)."""
         mine: Future[np.ndarray] = Future()
         self._waiting.append((vector, mine))
         with self._computing:  # whoever comes next computes for all that have come meanwhile

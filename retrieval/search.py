@@ -24,33 +24,15 @@ BLOCK = 2**16  # songs whose embeddings are in memory at once
 
 
 class Wanted(NamedTuple):
-    """A word or a song that a query asks for.
+    """A word or a song that a query asks for."""
 
-    Attributes
-    ----------
-    label : str
-        How it is shown.
-    weight : float
-        Below zero to keep away from it.
-    vector : ndarray of float32, shape (256,)
-        Its place, of length 1.
-    seed : IndexedSong or None
-        The song, which is then not among the answers.
-    stand_in : str or None
-        The tag that stands for the word, where no model was trained.
-    word : str
-        The word without its weight; '' for a song.
-    parts : tuple of str
-        What a word that is no tag was looked up by: itself, or words that make it up.
-    """
-
-    label: str
-    weight: float
-    vector: np.ndarray
-    seed: IndexedSong | None = None
-    stand_in: str | None = None
-    word: str = ""
-    parts: tuple[str, ...] = ()
+    label: str  # how it is shown
+    weight: float  # below zero to keep away from it
+    vector: np.ndarray  # float32 (E,): its place, of length 1
+    seed: IndexedSong | None = None  # the song, which is then not among the answers
+    stand_in: str | None = None  # the tag that stands for the word, where no model was trained
+    word: str = ""  # without its weight; '' for a song
+    parts: tuple[str, ...] = ()  # what a word that is no tag was looked up by: itself, or its words
 
 
 class Hit(NamedTuple):
@@ -65,21 +47,11 @@ class Hit(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """Which songs may be answers.
+    """Which songs may be answers."""
 
-    Attributes
-    ----------
-    only_tags : sequence of str
-        Tags that each of them bears.
-    artist_limit : int
-        How many songs of one artist there may be; 0 for any number.
-    diverse : bool
-        Whether they are to differ (maximal marginal relevance, Carbonell and Goldstein 1998).
-    """
-
-    only_tags: Sequence[str] = ()
-    artist_limit: int = 0
-    diverse: bool = False
+    only_tags: Sequence[str] = ()  # that each of them bears
+    artist_limit: int = 0  # songs of one artist; 0 for any number
+    diverse: bool = False  # they differ: maximal marginal relevance, Carbonell and Goldstein 1998
 
 
 class Searcher:
@@ -93,11 +65,7 @@ class Searcher:
     # ------------------------------------------------------------ what is asked for
 
     def wanted(
-        self,
-        words: str = "",
-        like: Iterable[str] = (),
-        without: str = "",
-        takes_files: bool = True,
+        self, words: str = "", like: Iterable[str] = (), without: str = "", takes_files: bool = True
     ) -> list[Wanted]:
         """Read a query.
 

@@ -19,10 +19,7 @@ TABLE, PLAYLISTS = ".tsv", (".m3u", ".m3u8")
 
 
 def hits_table(
-    index: SongIndex,
-    wanted: Sequence[Wanted],
-    hits: Sequence[Hit],
-    only_tags: Sequence[str] = (),
+    index: SongIndex, wanted: Sequence[Wanted], hits: Sequence[Hit], only_tags: Sequence[str] = ()
 ) -> str:
     """Text table of the songs found; a column for each part of the query if there are several.
 
@@ -104,13 +101,16 @@ def write_hits(index: SongIndex, wanted: Sequence[Wanted], hits: Sequence[Hit], 
             ]
             write_tsv(stage / file.name, rows)
             return
-        there = [song for song in songs if os.path.isfile(song.audio)]
+        there = {song.audio for song in songs if os.path.isfile(song.audio)}
         if not there:
             raise _no_audio(songs)
-        entries = [(song.name, song.audio) for song in there]
-        text = playlist(wanted, entries)
+        text = playlist(wanted, [(song.name, song.audio) for song in songs if song.audio in there])
         (stage / file.name).write_text(text, encoding="utf-8")
-    _tell_missing(songs)
+    missing = [shown(song.name) for song in songs if song.audio not in there]
+    if missing:
+        files = "its file is" if len(missing) == 1 else "their files are"
+        n_of_all = f"{len(missing)} of {counted(len(songs), 'song')}"
+        print(f"{n_of_all} left out of the playlist, for {files} missing: {some(missing, 3)}")
     if file.suffix.lower() == ".m3u" and not text.isascii():
         print(f"{file} is UTF-8: for players that take .m3u for Latin-1 give a .m3u8 file")
 
@@ -124,15 +124,6 @@ def _no_audio(songs: Sequence[IndexedSong]) -> UserError:
         f"no file of the songs found is where it was ({some(named, 2)}), so that a playlist would "
         "be empty: tell the index by index --add where they are, or give a .tsv file"
     )
-
-
-def _tell_missing(songs: Sequence[IndexedSong]) -> None:
-    """Say which songs a playlist lacks, for their file is not there."""
-    missing = [shown(song.name) for song in songs if not os.path.isfile(song.audio)]
-    if missing:
-        files = "its file is" if len(missing) == 1 else "their files are"
-        n_of_all = f"{len(missing)} of {counted(len(songs), 'song')}"
-        print(f"{n_of_all} left out of the playlist, for {files} missing: {some(missing, 3)}")
 
 
 def playlist(wanted: Sequence[Wanted], entries: Iterable[tuple[str, str]]) -> str:

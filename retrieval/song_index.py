@@ -57,29 +57,17 @@ class IndexedSong(NamedTuple):
 
 @dataclass(frozen=True)
 class TagModel:
-    """The tag branch of a model, and what it was trained on.
+    """The tag branch of a model, and what it was trained on."""
 
-    Attributes
-    ----------
-    tags : list of str
-        The T tags that the model was trained on.
-    tag_vectors : ndarray of float32, shape (T, D)
-        Their word vectors.
-    layers : dict of str to ndarray of float32
-        `weight1` (H, D), `bias1` (H,), `weight2` (E, H), `bias2` (E,): two layers with a ReLU
-        between them; with masked fusion, and twins, `gate_weight` (inputs, D), `gate_bias` and
-        `gate_widths` (inputs,), see `fusion.MaskedFusion.weigh`.
-    vectors_file : str
-        Word vectors of the same set, for other words than the tags; '' where none were found.
-    checkpoint : str
-        File of the model that embedded the songs; of an index without a trained model the wheel
-        of musicnn, whose tags have no word vectors but stand for themselves, see `untrained`.
-    """
-
-    tags: list[str]
-    tag_vectors: np.ndarray
+    tags: list[str]  # the T that the model was trained on
+    tag_vectors: np.ndarray  # float32 (T, D): their word vectors
+    # float32: `weight1` (H, D), `bias1` (H,), `weight2` (E, H), `bias2` (E,): two layers with a
+    # ReLU between them; with masked fusion, and twins, `gate_weight` (inputs, D), `gate_bias` and
+    # `gate_widths` (inputs,), see `fusion.MaskedFusion.weigh`.
     layers: dict[str, np.ndarray]
-    vectors_file: str
+    vectors_file: str  # word vectors of the same set, for other words; '' where none were found
+    # The file of the model that embedded the songs; without a trained model the wheel of musicnn,
+    # whose tags have no word vectors but stand for themselves, see `untrained`.
     checkpoint: str
 
     def embed(self, word_vectors: np.ndarray) -> np.ndarray:
@@ -115,17 +103,8 @@ def unit_length(vectors: np.ndarray) -> np.ndarray:
 class Part:
     """Some of the songs, opened; rows count from 0 within it.
 
-    Attributes
-    ----------
-    folder : Path
-        Where its files are.
-    about : dict
-        What `index.json` says of it.
-    embeddings : memmap of float16, shape (n, E)
-    lines : memmap of int64, shape (n + 1,)
-    song_tags : memmap of uint8, shape (n, T / 8 rounded up), or None
-    removed : ndarray of int64
-        Sorted rows of songs that were taken out.
+    `about` is what `index.json` says of it, `removed` the sorted rows of songs that were taken out;
+    `embeddings`, `lines` and `song_tags`, None where tags are not known, are its files.
     """
 
     def __init__(self, folder: Path, about: dict[str, Any]):

@@ -17,19 +17,11 @@ MOST_MAPPED = 2000  # songs: half a minute of t-SNE, and about as many dots as a
 
 
 class SongMap(NamedTuple):
-    """Places of songs and tags.
+    """Places of songs and tags."""
 
-    Attributes
-    ----------
-    rows : ndarray of int64, shape (n,)
-        Songs of the index.
-    songs, tags : ndarray of float32, shapes (n, 2) and (T, 2)
-        Their places.
-    """
-
-    rows: np.ndarray
-    songs: np.ndarray
-    tags: np.ndarray
+    rows: np.ndarray  # int64 (n,): the songs, of the index
+    songs: np.ndarray  # float32 (n, 2)
+    tags: np.ndarray  # float32 (T, 2)
 
 
 def flatten(tags: np.ndarray, songs: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -12,5 +12,5 @@ def results(genre: float, place: float, seed: int = 0) -> dict:
     tags = {tag: {"map": value, "n_positive": 2} for tag, value in maps.items()}
     tags["nobody"] = {"map": None, "n_positive": 0}
     made_by = {"options": {"seed": seed}, "seed": seed}
-    more = {"n_songs": 9, "n_tags": 5, "categories": categories, "tags": tags, "made_by": made_by}
-    return one | more
+    more = {"split": "test", "n_songs": 9, "n_tags": 5, "categories": categories, "tags": tags}
+    return one | more | {"made_by": made_by}

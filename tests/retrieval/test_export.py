@@ -162,7 +162,7 @@ def test_damaged_results_beside_a_model_are_told(cultural, tmp_path):
     made_by = {"checkpoint": "best.ckpt"}
     for damaged in ("{", "[]", "{}", json.dumps({"made_by": made_by, "map": 0.5})):
         (tmp_path / "results.json").write_text(damaged)
-        with pytest.raises(UserError, match=r"results\.json is damaged: run --mode TEST again"):
+        with pytest.raises(UserError, match=r"results\.json does not hold the results"):
             export.export_model(cultural | {"model_load_path": str(tmp_path)}, tmp_path / "out")
         assert not (tmp_path / "out").exists()
 
