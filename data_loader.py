@@ -214,7 +214,7 @@ class RetrievalData(LightningDataModule):
                 truth = (labels[one].float() for one in songs.split(size))
                 batches = map(partial(LabelBatch, tag_vectors), inputs, truth)
                 mix = partial(mixed, generator=generator)
-                yield from map(mix, batches) if self.options.mixup else batches
+                yield from map(mix, batches) if self.options.mixes_songs else batches
                 return
             if n_anchors > 1:
                 more = draw_tags(song_tags, songs, n_anchors - 1, generator)
@@ -266,7 +266,7 @@ class RetrievalData(LightningDataModule):
         Those of this process's part of a batch; of all where songs are mixed.
         """
         size = self.options.batch_size
-        takes = (lambda rows: rows) if self.options.mixup else part_of
+        takes = (lambda rows: rows) if self.options.mixes_songs else part_of
         batches = [takes(one) for one in songs.split(size)]
         # The rows of the epoch are looked up at once, which is faster than batch by batch.
         looked_up = {name: rows[songs].split(size) for name, rows in vectors.items()}

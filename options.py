@@ -245,6 +245,11 @@ class Options:
         return self.heads == "twins" and not self.any_input and self.inputs != ("spec",)
 
     @property
+    def mixes_songs(self) -> bool:
+        """Whether the songs of a batch are mixed: triplets are not."""
+        return self.mixup and self.loss != "triplet"
+
+    @property
     def learns_strengths(self) -> bool:
         """Whether a training learns from the strengths of tags: no test reads them."""
         return self.soft_tags and self.loss != "triplet" and self.mode == "TRAIN"

@@ -219,8 +219,8 @@ def read_song_vectors(path: Path, name: str, prefix: str, song_ids: list[str]) -
     file = own if own.is_file() else shared
     if not file.is_file():
         raise UserError(
-            f"{shared} is missing: step 5 makes musicnn_songs.npy, step 3 neighbours_songs.npy, "
-            "docs/data.md says how vectors of other origin come"
+            f"{shared} is missing: step 5 makes musicnn_songs.npy, docs/data.md says how vectors "
+            "of other origin come"
         )
     rows = read_matrix(file, may_lack_rows=True).astype(np.float32)
     ids_file = file.with_name(file.name.replace("_songs.npy", "_song_ids.npy"))

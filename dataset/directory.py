@@ -20,6 +20,7 @@ from dataset.files import (
     existing_directory,
     read_about,
     read_categories,
+    require_file,
     some,
     song_inputs,
     subset_prefix,
@@ -122,6 +123,8 @@ def open_dataset(
                 "make the split again with step 1"
             )
     inputs = song_inputs(input_type) if input_type else ()
+    if NEIGHBOURS in inputs:
+        _check_neighbours(path, prefix, song_ids, song_tags, splits["train"])
     strengths = path / f"{prefix}tag_strengths.npy"
     dataset = Dataset(
         path=path,
@@ -140,8 +143,6 @@ def open_dataset(
         tag_strengths=read_tag_strengths(strengths, song_tags) if with_strengths else None,
     )
     check_train_tag_to_ix(path / f"{prefix}train_tag_to_ix.pkl", dataset)
-    if NEIGHBOURS in inputs:
-        _check_neighbours(dataset, prefix)
     if "spec" in inputs:
         dataset = _with_mels(dataset, any_input)
     return _with_known_songs(dataset, any_input) if inputs else dataset
@@ -159,15 +160,24 @@ def _read_vectors(
     return cf
 
 
-def _check_neighbours(dataset: Dataset, prefix: str) -> None:
+def _check_neighbours(
+    path: Path, prefix: str, song_ids: list[str], song_tags: np.ndarray, train: np.ndarray
+) -> None:
     """Refuse neighbours of another split: they tell tags of songs that are held out now."""
-    made_from = dataset.about.get("steps", {}).get(f"{prefix}{NEIGHBOURS}", {}).get("made_from")
-    of_songs = dataset.song_ids, dataset.song_tags, dataset.splits["train"]
-    if made_from != digest_of_neighbours(dataset.path, prefix, *of_songs):
+    file = require_file(path / f"{prefix}{NEIGHBOURS}_songs.npy")
+    if not neighbours_fit(path, prefix, song_ids, song_tags, train):
         raise UserError(
-            f"{dataset.path / f'{prefix}{NEIGHBOURS}_songs.npy'} was made from other training "
-            "songs, tags, strengths or factors than there are now: run step 3 neighbours again"
+            f"{file} was made from other training songs, tags, strengths or factors than there "
+            "are now: run step 3 neighbours again"
         )
+
+
+def neighbours_fit(
+    path: Path, prefix: str, song_ids: list[str], song_tags: np.ndarray, train: np.ndarray
+) -> bool:
+    """Whether `neighbours_songs.npy` was made from these training songs and their tags."""
+    made_from = read_about(path).get("steps", {}).get(f"{prefix}{NEIGHBOURS}", {}).get("made_from")
+    return made_from == digest_of_neighbours(path, prefix, song_ids, song_tags, train)
 
 
 def digest_of_neighbours(
@@ -175,9 +185,14 @@ def digest_of_neighbours(
 ) -> str:
     """SHA-256 of what step 3 makes neighbours of, but for plays: training songs, factors."""
     content = digest_of_songs([song_ids[song] for song in train], song_tags[train]).encode()
-    for name in ("tag_strengths.npy", "ix_to_cf.npy"):
-        file = path / f"{prefix}{name}"
-        content += hashlib.sha256(file.read_bytes() if file.is_file() else b"").digest()
+    strengths, factors = (
+        path / f"{prefix}{name}" for name in ("tag_strengths.npy", "ix_to_cf.npy")
+    )
+    told = read_tag_strengths(strengths, song_tags)[train] if strengths.is_file() else b""
+    content += hashlib.sha256(told).digest()
+    if factors.is_file():
+        with open(factors, "rb") as stream:
+            content += hashlib.file_digest(stream, "sha256").digest()
     return _digest(content)
 
 

@@ -47,6 +47,8 @@ _MADE_BY = {  # end of a file's name -> where it comes from
     "tag_strengths.tsv (lastfm2k, msd with scores), so run both again, or leave --soft_tags out",
     "track_tags.tsv": "step0_dataset.py writes it, and the paper's msd500.tar.gz holds it",
     "emb.pkl": "python -u step2_word_embedding.py run DATA_PATH writes it",
+    "neighbours_songs.npy": "python -u step3_taste_profile.py neighbours DATA_PATH [TRIPLETS] "
+    "writes it",
     "ix_to_cf.npy": "python -u step3_taste_profile.py run (or train) DATA_PATH writes it",
     "item_factors_MSD.npy": "the paper's user_item_embs.tar.gz holds it",
     "items_index_MSD.tsv": "the paper's user_item_embs.tar.gz holds it; with play counts use "

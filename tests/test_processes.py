@@ -66,6 +66,7 @@ def train(data: Path, to: Path, n_processes: int, *options: str) -> list[float]:
         ["--input_type", "cf", "--loss", "sigmoid", "--mixup"],
         ["--input_type", "cf", "--loss", "infonce"],
         ["--input_type", "cf", "--loss", "sigmoid", "--heads", "twins"],
+        ["--input_type", "cf", "--heads", "twins", "--mixup"],  # which triplets take no notice of
     ],
 )
 def test_two_processes_train_as_one(data, tmp_path, options):

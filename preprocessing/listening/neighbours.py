@@ -13,12 +13,12 @@ import scipy.sparse as sp
 from command_line import existing_file
 from dataset.checks import read_cf, read_split, read_tag_strengths
 from dataset.directory import NEIGHBOURS, digest_of_neighbours
-from dataset.files import ITEM_FACTORS, require_file, subset_prefix
+from dataset.files import ITEM_FACTORS, require_file, some, subset_prefix
 from dataset.writing import staged, write_about
 from errors import UserError
 from preprocessing.listening.als import Factors
 from preprocessing.listening.taste_profile import listening_ids, read_id_map, read_published
-from preprocessing.listening.triplets import Plays, read_triplets
+from preprocessing.listening.triplets import MOST_PLAYS, Plays, read_triplets
 from preprocessing.split.artists import read_artists
 
 LEAST_SHARE = 0.1  # of songs whose artist has others, for the artists to tell anything
@@ -41,27 +41,25 @@ def write_neighbours(
         file = existing_file(triplets, "give an existing file as TRIPLETS")
         names = None if id_map is None else read_id_map(id_map)
         plays = _plays_of(read_triplets(file), listening_ids(song_ids, names), file)
-        labels = np.zeros(song_tags.shape, dtype=np.float32)
-        strengths = directory / f"{prefix}tag_strengths.npy"
-        all_labels = read_tag_strengths(strengths, song_tags) if strengths.is_file() else song_tags
-        labels[train] = all_labels[train]
+        labels = _labels_of_training(directory, prefix, song_tags, train)
         if not labels[np.unique(plays.indices)].any():
             raise UserError(f"{file} has no training song of {directory}: give plays of its songs")
-        parts["plays"] = amount_of_plays(plays)
-        parts["few listeners"] = tags_of_listeners(plays, labels, by_few=True)
-        parts["listeners"] = tags_of_listeners(plays, labels, by_few=False)
-        parts["songs beside"] = tags_beside(plays, labels)
+        parts |= _told_by_listeners(plays, labels)
     if not parts:
         raise UserError(
             f"{directory} has few artists of several songs: give play counts as TRIPLETS"
         )
-    rows = np.hstack([standardised(part, train) for part in parts.values()])
     numbers = {name: part.shape[1] for name, part in parts.items()}
     facts: dict[str, object] = {
         "source": None if triplets is None else Path(triplets).name,
         "numbers": numbers,
         "made_from": digest_of_neighbours(directory, prefix, song_ids, song_tags, train),
     }
+    for name, part in parts.items():
+        if without := [song_ids[row] for row in np.flatnonzero(np.isnan(part[:, 0]))]:
+            print(f"songs of which nothing is known of {name}: {len(without)} ({some(without)})")
+        parts[name] = standardised(part, train)  # in its place: all of them once more are GB
+    rows = np.hstack(list(parts.values()))
     file_name = f"{prefix}{NEIGHBOURS}_songs.npy"
     with staged(directory) as stage:
         np.save(stage / file_name, rows)
@@ -71,6 +69,27 @@ def write_neighbours(
     subset = " --is_subset True" if is_subset else ""
     options = f"--mode TRAIN --data_path {shlex.quote(str(directory))} --w2v_type NAME{subset}"
     print(f"next: python -u main.py @recipes/listening.args {options}")
+
+
+def _labels_of_training(
+    directory: Path, prefix: str, song_tags: np.ndarray, train: np.ndarray
+) -> np.ndarray:
+    """Tags of the training songs, by their strengths where there are: float32 (N, T)."""
+    file = directory / f"{prefix}tag_strengths.npy"
+    told = read_tag_strengths(file, song_tags) if file.is_file() else song_tags
+    labels = np.zeros(song_tags.shape, dtype=np.float32)
+    labels[train] = told[train]
+    return labels
+
+
+def _told_by_listeners(plays: sp.csr_array, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """What listeners tell of songs, by what it is: each float32 (N, C)."""
+    return {
+        "plays": amount_of_plays(plays),
+        "few listeners": tags_of_listeners(plays, labels, by_few=True),
+        "listeners": tags_of_listeners(plays, labels, by_few=False),
+        "songs beside": tags_beside(plays, labels),
+    }
 
 
 def songs_of_artists(factors: Factors, song_ids: list[str], directory: Path) -> np.ndarray | None:
@@ -105,7 +124,8 @@ def amount_of_plays(plays: sp.csr_array) -> np.ndarray:
     """
     listeners = np.bincount(plays.indices, minlength=plays.shape[1])
     most = plays.max(axis=0).toarray().ravel()
-    counts = np.stack([listeners, plays.sum(axis=0), most], axis=1).astype(np.float32)
+    of_all = np.minimum(plays.sum(axis=0, dtype=np.float64), MOST_PLAYS)
+    counts = np.stack([listeners, of_all, most], axis=1).astype(np.float32)
     return np.where(listeners[:, None] > 0, np.log1p(counts), np.nan).astype(np.float32)
 
 
@@ -138,8 +158,10 @@ def tags_of_listeners(plays: sp.csr_array, labels: np.ndarray, by_few: bool) -> 
     weight = np.log1p(entry.data.astype(np.float64))
     listeners = np.bincount(entry.col, minlength=n_songs)
     of_song = weight * is_known[entry.col] / np.sqrt(listeners[entry.col])  # in a user's mean
-    others = np.bincount(entry.row, weights=of_song, minlength=n_users)[entry.row] - of_song
-    speaks = np.asarray(others > 1e-8)  # who plays nothing else that is known says nothing
+    of_all = np.bincount(entry.row, weights=of_song, minlength=n_users)[entry.row]
+    others = of_all - of_song
+    # who plays nothing else that is known says nothing; what rounding leaves is none
+    speaks = np.asarray(others > 1e-9 * of_all)
     typical = of_song[of_song > 0].mean() if is_known.any() else 1.0
     of_user = weight / np.sqrt(np.maximum(others, typical / 10)) if by_few else weight
     of_user = np.where(speaks, of_user, 0)

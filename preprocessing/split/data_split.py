@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
+from dataset.directory import NEIGHBOURS, neighbours_fit
 from dataset.files import (
     ITEM_INDEX,
     PUBLISHED_SPLIT,
@@ -244,6 +245,11 @@ def _write(directory: Path, options: SplitOptions, annotations: pd.DataFrame, sp
     print(f"wrote the split of {len(song_ids)} songs and {len(tags)} tags to {directory}")
     from preprocessing.words.song_tags import remove_leaking  # gensim
 
+    neighbours = directory / f"{prefix}{NEIGHBOURS}_songs.npy"
+    if neighbours.is_file() and not neighbours_fit(
+        directory, prefix, song_ids, bears == 1, splits["train"]
+    ):
+        stale.append(f"the split has changed: run step 3 neighbours again for {neighbours.name}")
     for line in [*stale, *remove_leaking(directory, options.is_subset)]:
         print(line)
     print_next(directory, "step1", options.is_subset)

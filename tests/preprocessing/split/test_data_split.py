@@ -12,12 +12,13 @@ import pytest
 
 from commands import ROOT, run_here
 from dataset.directory import open_dataset
-from dataset.files import read_categories
+from dataset.files import read_categories, read_song_ids
 from dataset.writing import write_pickle
 from errors import UserError
 from preprocessing.split.data_split import to_matrix, top_tags, with_vector
 from preprocessing.split.step0_tables import read_annotations
 from step1_data_split import run
+from step3_taste_profile import neighbours
 
 TAGS = ["folk", "jazz", "rock"]
 
@@ -168,6 +169,19 @@ def test_categories_are_added_and_none_is_lost(directory):
     run(directory, 3, 5)
     expected = {"rock": "my own", "old": "kept", "jazz": "genre", "folk": "genre"}
     assert read_categories(directory) == expected
+
+
+def test_neighbours_of_an_earlier_split_are_called_stale(directory, capsys):
+    run(directory, 3, 5)
+    np.save(directory / "ix_to_cf.npy", np.eye(len(read_song_ids(directory, "")), 4))
+    write_lines(directory / "triplets.tsv", [("u", song(number), 1) for number in range(120)])
+    neighbours(str(directory), str(directory / "triplets.tsv"))
+    capsys.readouterr()
+    run(directory, 3, 5)
+    assert "step 3 neighbours" not in capsys.readouterr().out
+    run(directory, 3, 5, seed=1)
+    told = "the split has changed: run step 3 neighbours again for neighbours_songs.npy\n"
+    assert told in capsys.readouterr().out
 
 
 def test_vectors_of_an_earlier_split_are_called_stale(directory, capsys):
