@@ -83,7 +83,7 @@ def song_head(n_inputs: int, are_twins: bool) -> nn.Module:
 def tag_head(n_inputs: int, are_twins: bool) -> nn.Module:
     """From a word vector into the space: as in the paper, or twins.
 
-    Those see all tags in each step, and have neither batch norm nor dropout.
+    Those have neither batch norm nor dropout: losses over all tags show them each in every step.
     """
     return TwinHeads(partial(plain_head, n_inputs)) if are_twins else projection_head(n_inputs)
 

@@ -44,7 +44,8 @@ _STEP1 = "python -u step1_data_split.py run DATA_PATH TOP_N_TAGS MINIMUM writes 
 _MADE_BY = {  # end of a file's name -> where it comes from
     **dict.fromkeys(("tags.npy", "_ids.npy", "binaries.npy", "train_tag_to_ix.pkl"), _STEP1),
     "tag_strengths.npy": "--soft_tags learns from it, step 1 writes it where step 0 wrote "
-    "tag_strengths.tsv (lastfm2k, msd with scores), so run both again, or leave --soft_tags out",
+    "tag_strengths.tsv (lastfm2k, msd with scores, emotify), so run both again, or leave "
+    "--soft_tags out",
     "track_tags.tsv": "step0_dataset.py writes it, and the paper's msd500.tar.gz holds it",
     "emb.pkl": "python -u step2_word_embedding.py run DATA_PATH writes it",
     "neighbours_songs.npy": "python -u step3_taste_profile.py neighbours DATA_PATH [TRIPLETS] "

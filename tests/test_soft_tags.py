@@ -48,7 +48,7 @@ def write_raw(raw: Path) -> Path:
 def test_from_taggings_to_a_model(tmp_path):
     raw, data, run = write_raw(tmp_path / "raw"), tmp_path / "data", tmp_path / "run"
     told = step("step0_dataset.py", "lastfm2k", raw, data, "--min_songs", 1)
-    assert "tag strengths: 120 annotations, 29 of them below the score" in told
+    assert "tag strengths: 120, 29 of them too weak for the song to bear the tag" in told
     told = step("step1_data_split.py", "run", data, 2, 3)
     assert "tag strengths: 91 of tags that songs bear, 29 of weaker ones" in told
     tags, song_ids = (np.load(data / f"{name}.npy").tolist() for name in ("tags", "existing_ids"))
@@ -73,7 +73,7 @@ def test_from_taggings_to_a_model(tmp_path):
 def test_numbers_of_the_real_set(tmp_path):
     raw, data = real_data("lastfm-2k"), tmp_path / "data"
     told = step("step0_dataset.py", "lastfm2k", raw, data)
-    assert "tag strengths: 53994 annotations, 23664 of them below the score" in told
+    assert "tag strengths: 53994, 23664 of them too weak for the song to bear the tag" in told
     told = step("step1_data_split.py", "run", data, 100, 20)
     # 25653 and 17950 of the 100 tags with a word vector in music
     assert "tag strengths: 25721 of tags that songs bear, 17964 of weaker ones" in told

@@ -33,7 +33,7 @@ def read_emotify(raw: Path) -> RawSet:
     """Read data.csv and the songs' own tags below the folder `raw`.
 
     A song has as tags its genre and each mood that at least a quarter of its annotators chose. The
-    song id is the track id.
+    song id is the track id. The share of the annotators is how strongly it has a mood.
 
     Raises
     ------
@@ -53,6 +53,7 @@ def read_emotify(raw: Path) -> RawSet:
         songs=[_song(track, audio) for track in shares.index],
         audio=audio,
         facts={"least_share": LEAST_SHARE},
+        strengths=_strengths(shares),
     )
 
 
@@ -74,9 +75,19 @@ def _annotations(shares: pd.DataFrame) -> pd.DataFrame:
     rows = [(str(track), _genre(track), "genre", 100.0) for track in shares.index]
     for mood in MOODS:
         tracks = shares.index[shares[mood] >= LEAST_SHARE]
-        name = mood.replace("_", " ")
-        rows += [(str(track), name, "mood/character", 100.0) for track in tracks]
+        rows += [(str(track), _tag(mood), "mood/character", 100.0) for track in tracks]
     return pd.DataFrame(rows, columns=["song", "tag", "category", "score"])
+
+
+def _strengths(shares: pd.DataFrame) -> pd.DataFrame:
+    """Rows of song, cleaned, strength: of the moods that at least one annotator chose."""
+    found = shares.rename(index=str, columns=_tag).stack()
+    found = found[found > 0].rename_axis(["song", "cleaned"])
+    return found.rename("strength").reset_index()
+
+
+def _tag(mood: str) -> str:
+    return mood.replace("_", " ")
 
 
 def _genre(track: int) -> str:

@@ -48,6 +48,9 @@ class RawSet:
     parts: dict[str, str] = field(default_factory=dict)
     audio: Path | None = None  # folder from which the songs' audio paths start, where it is known
     facts: dict = field(default_factory=dict)  # how it was read, for `dataset.json`
+    # Columns song, cleaned, strength (above 0, at most 1): how strongly songs bear tags, also too
+    # weakly for an annotation, where the set says so itself.
+    strengths: pd.DataFrame | None = None
 
 
 def write_dataset(raw_set: RawSet, data_path: Path, choose_tags: Callable, options: object) -> None:
@@ -66,7 +69,7 @@ def write_dataset(raw_set: RawSet, data_path: Path, choose_tags: Callable, optio
     table, report = choose_tags(annotations, song_ids, options)
     songs = [Song(s, _one_field(a), _one_field(t), audio) for s, a, t, audio in raw_set.songs]
     categories = _categories(table)
-    strengths = _strengths(annotations, table, options)
+    strengths = _strengths(raw_set.strengths, annotations, table, options)
     earlier = read_step(data_path, "step0")
     facts = {"set": raw_set.name, **raw_set.facts, **vars(options), "rules": report}
     if raw_set.audio:
@@ -156,16 +159,23 @@ def _categories(table: pd.DataFrame) -> dict[str, str]:
     return categories
 
 
-def _strengths(annotations: pd.DataFrame, table: pd.DataFrame, options: object) -> list[tuple]:
+def _strengths(
+    told: pd.DataFrame | None, annotations: pd.DataFrame, table: pd.DataFrame, options: object
+) -> list[tuple]:
     """Rows of tag_strengths.tsv: song_id, cleaned_tag, strength; none where all would be 1."""
-    if not isinstance(options, CleanUp):  # tags that are taken as given have no scores
+    if told is not None:
+        found = told[told["cleaned"].isin(table["cleaned"])]
+    elif isinstance(options, CleanUp):
+        found = tag_strengths(annotations, table, options)
+    else:  # tags that are taken as given have no scores
         return []
-    found = tag_strengths(annotations, table, options)
     if (found["strength"] == 1).all():
         return []
-    n_weak = len(found) - len(table)
-    print(f"tag strengths: {len(found)} annotations, {n_weak} of them below the score")
-    return [(song, tag, f"{strength:g}") for song, tag, strength in found.itertuples(index=False)]
+    rows = list(found[["song", "cleaned", "strength"]].itertuples(index=False, name=None))
+    borne = set(table[["song", "cleaned"]].itertuples(index=False, name=None))
+    n_weak = sum((song, tag) not in borne for song, tag, _ in rows)
+    print(f"tag strengths: {len(rows)}, {n_weak} of them too weak for the song to bear the tag")
+    return [(song, tag, f"{strength:g}") for song, tag, strength in rows]
 
 
 def _remove_left_over(data_path: Path, earlier: dict, facts: dict) -> None:

@@ -59,6 +59,14 @@ def test_everything_is_written(raw, tmp_path):
     assert (noted["set"], noted["audio_path"]) == ("emotify", "../raw/emotifymusic")
 
 
+def test_shares_of_annotators_are_strengths(raw, tmp_path):
+    write_lines(raw / "data.csv", [HEADER, *ANSWERS, answer(101, "calmness")], end="\r\n")
+    told = done_well(step0("emotify", raw, tmp_path / "data"))
+    assert "tag strengths: 2, 1 of them too weak for the song to bear the tag" in told
+    rows = read_tsv(tmp_path / "data/tag_strengths.tsv", 3)
+    assert rows == [["1", "calmness", "0.8"], ["101", "calmness", "0.2"]]  # power is no tag now
+
+
 def test_the_folder_above_does_as_well(raw, tmp_path):
     (tmp_path / "repository").mkdir()
     raw.rename(tmp_path / "repository/data")
