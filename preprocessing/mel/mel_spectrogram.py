@@ -60,7 +60,7 @@ def compressed(power: torch.Tensor) -> torch.Tensor:
 
 
 def mel_and_note(file: Path, settings: dict[str, Any]) -> tuple[np.ndarray, str]:
-    """Mel spectrogram of an audio file as `mel_of_blocks` makes it, and what was cut or repaired.
+    """Mel spectrogram of an audio file as `mel_parts` makes it, and what was cut or repaired.
 
     It works in one thread: the steps run as many processes as there are cores.
 

@@ -38,7 +38,7 @@ def tag_vector(vectors: KeyedVectors, tag: str) -> np.ndarray | None:
     -------
     ndarray of float32, shape (D,), or None
         The vector of the whole tag in the first of its `spellings` that has one, else the mean of
-        the vectors of its parts (`part_keys`), else None.
+        the vectors of its parts (`tag_keys`), else None.
     """
     keys = tag_keys(vectors, tag)
     if not keys:
