@@ -98,10 +98,10 @@ def test_pandas_reads_it_as_the_documentation_says(lastfm, tmp_path):
 def test_what_is_below_the_score_is_in_the_strengths_alone(lastfm, tmp_path):
     data = tmp_path / "data"
     told = done_well(step0("lastfm2k", lastfm, data, "--min_songs", 1, "--min_score", 51))
-    assert "tag strengths: 3 annotations, 0 of them below the score" in told
+    assert "tag strengths: 3, 0 of them too weak for the song to bear the tag" in told
     write_lines(lastfm / "user_taggedartists.dat", [*TAGGINGS, "1\t8\t3\t1\t4\t2009"], end="\r\n")
     told = done_well(step0("lastfm2k", lastfm, data, "--min_songs", 1, "--min_score", 51))
-    assert "tag strengths: 5 annotations, 1 of them below the score" in told
+    assert "tag strengths: 5, 1 of them too weak for the song to bear the tag" in told
     borne = {(row[0], row[2]) for row in read_tsv(data / "msd500/track_tags.tsv", 5)}
     strengths = {(song, tag): strength for song, tag, strength in strengths_of(data)}
     assert strengths.keys() - borne == {("7", "tropicália")}
