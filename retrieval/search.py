@@ -134,7 +134,7 @@ class Searcher:
             song = self.index.song(row)
             if not (file and self._has_changed(song, file)):
                 return song, self.index.vectors([row])[0]
-            return song, self._heard_now(file, row)
+            return self._heard_now(song, file, row)
         if file is None:
             return None
         from retrieval.embedding import embed_file  # torch takes seconds
@@ -151,18 +151,18 @@ class Searcher:
         except OSError:  # out of reach
             return False
 
-    def _heard_now(self, file: Path, row: int) -> np.ndarray:
-        """Place of an indexed song whose file has changed: by its sound of now, where it can be."""
+    def _heard_now(self, song: IndexedSong, file: Path, row: int) -> tuple[IndexedSong, np.ndarray]:
+        """An indexed song whose file has changed: with its sound of now, where that can be had."""
         from retrieval.embedding import embed_file
 
         changed = f"{shown(str(file))} has changed since it was indexed"
         try:
-            vector = embed_file(self.index.model, file)[1]
+            now, vector = embed_file(self.index.model, file)
         except UserError as error:
             print(f"{changed}, and is taken as it was: {error}")
-            return self.index.vectors([row])[0]
+            return song, self.index.vectors([row])[0]
         print(f"{changed}: its sound of now is searched for (index --add brings the index to it)")
-        return vector
+        return song._replace(digest=now.digest), vector  # copies of what it is now are no answers
 
     # ------------------------------------------------------------ answers
 

@@ -277,6 +277,9 @@ def test_a_file_that_has_changed_is_heard_again_or_taken_as_it_was(tmp_path, mon
         np.testing.assert_array_equal(one.vector, heard[1])
         assert near(index, like=[like]) == ["b.wav"]
     assert "has changed since it was indexed: its sound of now" in capsys.readouterr().out
+    copies = [*names, IndexedSong("then.wav", digest="then"), IndexedSong("now.wav", digest="now")]
+    assert near(make_index(4, copies), like=[str(file)]) == ["b.wav", "then.wav"]
+    capsys.readouterr()
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     [by_id] = Searcher(index).wanted(like=["a.wav"])
