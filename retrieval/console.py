@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 from errors import UserError, shown
 
-OTHER_NAMES = {"--not": "--without", "--index": "--by"}  # that Python does not allow, or are taken
+AWAY, HOW = {"--not": "--without"}, {"--index": "--by"}  # Python does not allow one, INDEX has one
+OTHER_NAMES = {"search": AWAY, "radio": AWAY, "index": HOW, "merge": HOW}
 SHORT = {"-l": "--like", "-w": "--without", "-o": "--only_tag"}  # as Fire has them for `search`
 SEVERAL = ("--like", "--without", "--only_tag", "--song")
 OF_REMOVE = ("--song", "--help", "-h")  # what else has a dash there is meant for a song
@@ -19,7 +20,7 @@ def arguments_of(argv: list[str]) -> list[str]:
     Raises
     ------
     UserError
-        Such an option has no value.
+        Such an option has no value; or --index is given to a command that does not take it.
     """
     short = SHORT if argv[:1] == ["search"] else {}
     rest: list[str] = []
@@ -30,12 +31,14 @@ def arguments_of(argv: list[str]) -> list[str]:
         name, equals, value = word.partition("=")
         is_option = word.startswith("--") or name in short
         name = short.get(name, name.replace("-", "_").replace("__", "--", 1))
-        name = OTHER_NAMES.get(name, name)
+        name = OTHER_NAMES.get(argv[0], {}).get(name, name)
         if argv[0] == "remove" and word.startswith("-") and name not in OF_REMOVE:
             raise UserError(
                 f"{word} looks like an option: give a song id that begins with a dash as "
                 f"--song={word}"
             )
+        if name == "--index":  # Fire would take it for INDEX
+            raise UserError("--index is an option of `index` and `merge` alone: leave it out")
         if not is_option or name not in SEVERAL:
             rest.append(f"{name}{equals}{value}" if is_option else word)
             continue
@@ -48,19 +51,27 @@ def arguments_of(argv: list[str]) -> list[str]:
 
 
 def answer_lines(answer: Callable[[str], None]) -> None:
-    """Answer each line of standard input; what cannot be answered does not stop the others."""
+    """Answer each line of standard input; what cannot be answered does not stop the others.
+
+    `UserError` if it is no terminal, and has no query at all.
+    """
     lines = sys.stdin or ()  # closed, where nothing can be asked
     is_terminal = bool(sys.stdin) and sys.stdin.isatty()
     prompt = "words (Ctrl-D ends): " if is_terminal else ""
-    n_failed = 0
+    n_asked = n_failed = 0
     print(prompt, end="", flush=True)
     for query in lines:
         try:
             if query.strip():
+                n_asked += 1
                 answer(query)
         except UserError as error:
             n_failed += 1
             print(f"error: {shown(str(error))}", file=sys.stderr)
         print(f"\n{prompt}", end="", flush=True)
+    if not (n_asked or is_terminal):
+        raise UserError(
+            "nothing is asked for: give WORDS or --like, or queries in standard input, one a line"
+        )
     if n_failed and not is_terminal:
         sys.exit(2)

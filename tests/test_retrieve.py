@@ -148,10 +148,14 @@ def test_queries_from_standard_input(small):
 
 
 def test_closed_standard_streams(small):
-    for query, closed in (("", "<&-"), ("jazz", ">&-")):
-        command = f"{sys.executable} {RETRIEVE} search {small} {query} {closed}"
-        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT)
-        assert (done.returncode, done.stderr) == (0, "")
+    def run(arguments):
+        command = f"{sys.executable} {RETRIEVE} search {small} {arguments}"
+        return subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=ROOT)
+
+    done = run("jazz >&-")
+    assert (done.returncode, done.stderr) == (0, "")
+    for without_a_query in ("<&-", "</dev/null", "--not sad <<< ' '"):
+        assert_user_error(run(without_a_query), "nothing is asked for: give WORDS or --like, or")
 
 
 def test_a_reader_that_has_seen_enough(small):

@@ -22,6 +22,7 @@ from retrieval.console import arguments_of
         ("search my-index a-b", "search my-index a-b"),
         ("remove i A --song=-rf.mp3 --song -b", "remove i A --song=-rf.mp3|-b"),
         ("remove i --help", "remove i --help"),
+        ("serve i --not sad", "serve i --not sad"),  # as typed, where it is not understood
     ],
 )
 def test_what_fire_gets(typed, understood):
@@ -42,6 +43,13 @@ def test_what_fire_gets(typed, understood):
 def test_an_option_without_its_value_is_told(typed, option):
     with pytest.raises(UserError, match=f"^{option} needs a value"):
         arguments_of(typed)
+
+
+@pytest.mark.parametrize("option", ["--index", "--index=hnsw"])
+@pytest.mark.parametrize("command", ["search", "radio", "serve", "export"])
+def test_how_to_look_is_said_as_the_index_is_made(command, option):
+    with pytest.raises(UserError, match=r"^--index is an option of `index` and `merge` alone"):
+        arguments_of([command, "i", option, "hnsw"])
 
 
 @pytest.mark.parametrize("song_id", ["-rf.mp3", "--x.mp3", "-"])
