@@ -90,7 +90,7 @@ export function makeMap(canvas, { songs, tags }, { play, askForTag, tell }) {
         [gap, over], [gap, under], [left, over], [left, under]];
     })
       .map(([right, down]) => ({ tag: tag[2], x: x + right, y: y + down, width: wide, height: 16 }))
-      .find((one) => one.x >= 0 && one.x + wide <= width
+      .find((one) => one.x >= 0 && one.x + wide <= width && one.y >= 0 && one.y + 16 <= height
         && !taken.some((other) => cover(one, other)));
   }
 

@@ -169,3 +169,21 @@ def test_map_keeps_its_place_and_its_squares_are_tags(browser, address):
     actions.perform()
     wait_for(browser, f"songs for {tag}")
     assert one(browser, "#map").value_of_css_property("cursor") == "pointer"
+
+
+@pytest.mark.parametrize("is_top", [True, False])
+def test_no_label_is_cut_at_an_edge(browser, address, is_top):
+    open_page(browser, address)
+    width, height = map(one(browser, "#map").get_property, ("clientWidth", "clientHeight"))
+    _, tags = browser.execute_script(PLACES)
+    y = (min if is_top else max)(place[1] for place in tags)
+    edge = 3 if is_top else height - 3
+    actions, mouse = pointer(browser, width / 2, height / 2)
+    mouse.pointer_down()
+    mouse.move_by(0, round(edge - y))
+    mouse.pointer_up()
+    actions.perform()
+    _, tags = browser.execute_script(PLACES)
+    assert any(abs(place[1] - edge) < 2 for place in tags)
+    labels = json.loads(one(browser, "#map").get_attribute("data-labels"))
+    assert labels and all(0 <= box["y"] <= height - box["height"] for box in labels)
