@@ -138,14 +138,14 @@ def helpers(n_processes: int, work: Callable[..., object], *arguments: Any) -> I
         for _ in range(1, n_processes)
     ]
     before = {name: os.environ.get(name) for name in ENVIRONMENT}
-    with _signals_held():
-        for number, process in enumerate(started, start=1):
-            os.environ.update(_place_in_environment(number, port))  # which it takes over
-            process.start()
-    os.environ.update(_place_in_environment(0, port))
     done = threading.Event()
-    threading.Thread(target=_watch, args=(started, done), daemon=True).start()
-    try:
+    try:  # a signal that was held comes before the first step, and must not leave them behind
+        with _signals_held():
+            for number, process in enumerate(started, start=1):
+                os.environ.update(_place_in_environment(number, port))  # which it takes over
+                process.start()
+        os.environ.update(_place_in_environment(0, port))
+        threading.Thread(target=_watch, args=(started, done), daemon=True).start()
         yield
     except RuntimeError:  # of a connection that has ended, unless it is this process's own
         time.sleep(1.0)
@@ -155,7 +155,7 @@ def helpers(n_processes: int, work: Callable[..., object], *arguments: Any) -> I
         raise
     finally:
         done.set()
-        for process in started:
+        for process in [one for one in started if one.pid]:  # a stop may come before the last
             process.kill()  # Lightning would wait for the end of a step
             process.join()
         if distributed.is_initialized():

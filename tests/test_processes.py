@@ -237,6 +237,32 @@ def test_a_signal_to_all_processes_is_answered_by_the_first(data, tmp_path, stop
     wait_for(lambda: not is_there(helper))
 
 
+SIGNAL_WHILE_STARTING = """
+import os, signal, time
+from multiprocessing.context import SpawnProcess
+from processes import helpers
+
+def start(process, begin=SpawnProcess.start):
+    begin(process)
+    os.kill(os.getpid(), signal.SIGINT)
+
+SpawnProcess.start = start
+with helpers(2, time.sleep, 600):
+    print("not stopped")
+"""
+
+
+def test_a_signal_while_processes_start_leaves_none_behind():
+    done = subprocess.run(
+        [sys.executable, "-c", SIGNAL_WHILE_STARTING],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "KeyboardInterrupt" in done.stderr and "not stopped" not in done.stdout
+
+
 def start_training(data: Path, to: Path, **how) -> subprocess.Popen:
     """Start a training without end by two processes."""
     command = [sys.executable, "-u", ROOT / "main.py", "--mode", "TRAIN", "--data_path", data]
