@@ -19,9 +19,15 @@ class GraphedStep:
     Batches of the first one's shapes replay what was captured with it; others are computed anew.
     The draws are the same as without a graph.
 
-    `compute` gives float (n,) for a batch, the loss first; its shapes must not depend on values, it
-    must not wait for the device, and it draws from `generator`, on the GPU, and from torch's own.
-    The parameters of `model` get gradients.
+    Parameters
+    ----------
+    compute : callable
+        Batch -> Tensor of float, shape (n,), the loss first. Its shapes must not depend on values,
+        and it must not wait for the device.
+    model : nn.Module
+        Whose parameters get gradients.
+    generator : torch.Generator
+        On the GPU; `compute` draws from it, and from torch's own.
     """
 
     def __init__(

@@ -141,10 +141,20 @@ def spread_chunks(
 
 
 class MelChunks:
-    """Cuts batches of chunks out of the spectrograms of some songs of a dataset, int64 (n,).
+    """Cuts batches of chunks out of the spectrograms of some songs.
 
-    These are kept on the `device` where chunks are delivered ('gpu'), in 'memory' or on 'disk',
-    from which `num_workers` threads read ahead of the training; 0 reads when it asks.
+    Parameters
+    ----------
+    dataset : Dataset
+        With its spectrograms.
+    songs : ndarray of int64, shape (n,)
+        The songs that will be asked for.
+    cache : {'gpu', 'memory', 'disk'}
+        Where the spectrograms are kept; 'gpu' is `device`.
+    device : torch.device
+        Where chunks are delivered.
+    num_workers : int
+        Threads that read from disk, ahead of the training; 0 reads when it asks.
     """
 
     def __init__(

@@ -91,8 +91,13 @@ def is_best(scores: np.ndarray, n: int) -> np.ndarray:
 class Product:
     """Multiplies a matrix by vectors; those that threads ask for at once, in one go.
 
-    To read the matrix, float32 (n, E), takes longer than to compute: thirty vectors cost about four
-    times as much as one.
+    To read the matrix takes longer than to compute: thirty vectors cost about four times as much
+    as one.
+
+    Parameters
+    ----------
+    matrix : ndarray of float32, shape (n, E)
+        Rows to be multiplied.
     """
 
     def __init__(self, matrix: np.ndarray):
