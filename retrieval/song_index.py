@@ -103,8 +103,17 @@ def unit_length(vectors: np.ndarray) -> np.ndarray:
 class Part:
     """Some of the songs, opened; rows count from 0 within it.
 
-    `about` is what `index.json` says of it, `removed` the sorted rows of songs that were taken out;
-    `embeddings`, `lines` and `song_tags`, None where tags are not known, are its files.
+    Attributes
+    ----------
+    folder : Path
+        Where its files are.
+    about : dict
+        What `index.json` says of it.
+    embeddings : memmap of float16, shape (n, E)
+    lines : memmap of int64, shape (n + 1,)
+    song_tags : memmap of uint8, shape (n, T / 8 rounded up), or None
+    removed : ndarray of int64
+        Sorted rows of songs that were taken out.
     """
 
     def __init__(self, folder: Path, about: dict[str, Any]):
