@@ -246,6 +246,7 @@ def start(process, begin=SpawnProcess.start):
     begin(process)
     os.kill(os.getpid(), signal.SIGINT)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's "&" has it ignored
 SpawnProcess.start = start
 with helpers(2, time.sleep, 600):
     print("not stopped")
