@@ -103,7 +103,10 @@ def _fit(options: Options, devices: dict, last: Path | None, data: RetrievalData
     except Stopped:
         way_on = "no epoch was finished, start again"
         if (folder / "last.ckpt").is_file():
-            way_on = f"--resume with --model_save_path {folder} goes on after the last whole epoch"
+            way_on = (
+                f"{folder} has the last whole epoch, after which the same command goes on, main.py "
+                "if given --resume"
+            )
         print(f"\nstopped in epoch {trainer.current_epoch}: {way_on}", file=sys.stderr)
         raise
     best = trainer.checkpoint_callbacks[0]

@@ -187,7 +187,7 @@ def test_a_stopped_training_is_told_and_goes_on(shared_dataset_dir, tmp_path, se
     process.send_signal(sent)
     error = process.communicate(timeout=60)[1]
     assert process.returncode == code, error
-    assert f"--resume with --model_save_path {tmp_path} goes on" in error
+    assert f"{tmp_path} has the last whole epoch, after which the same command goes on" in error
     assert error.endswith(f"{word}\n") and "Traceback" not in error
     done = read_checkpoint(tmp_path / "last.ckpt")["epoch"]
     run_main("--resume", *options_for(shared_dataset_dir, tmp_path, n_epochs=done + 2))
