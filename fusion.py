@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from modules import EMBEDDING_SIZE, projection_head, song_head
+from modules import EMBEDDING_SIZE, VectorHead, projection_head, song_head
 from processes import total
 
 # Penalties of the gate, beside a loss summed over tags and songs: of squared weights, and of how
@@ -20,11 +20,13 @@ class ConcatFusion(nn.Module):
 
     Every value is brought to mean 0 and deviation 1 first: those of a CF vector of length 1 are
     some twenty times smaller than those of the CNN, and would be learnt twenty times slower.
-    `sizes` has the length of the vectors of each song input, `are_twins` is that of `song_head`.
+    `sizes` has the length of the vectors of each song input, `are_twins` is that of `song_head`,
+    `dropout` that of `VectorHead`.
     """
 
-    def __init__(self, sizes: dict[str, int], are_twins: bool = False):
+    def __init__(self, sizes: dict[str, int], are_twins: bool = False, dropout: float = 0.0):
         super().__init__()
+        self.dropout = dropout
         self.names = list(sizes)
         n_values = sum(sizes.values())
         self.norm = nn.BatchNorm1d(n_values, affine=False)
@@ -32,7 +34,8 @@ class ConcatFusion(nn.Module):
 
     def forward(self, vectors: dict[str, Tensor]) -> Tensor:
         """Fuse vectors (B, C) of each song input -> (B, 256)."""
-        return self.head(self.norm(torch.cat([vectors[name] for name in self.names], dim=-1)))
+        normed = self.norm(torch.cat([vectors[name] for name in self.names], dim=-1))
+        return self.head(F.dropout(normed, self.dropout, self.training))
 
 
 class MaskedFusion(nn.Module):
@@ -43,17 +46,18 @@ class MaskedFusion(nn.Module):
     vector, the gate: the cosine of a tag and a song is the mean of the inputs' cosines, weighted by
     the tag. The gate is fitted to songs that the branches were not trained on (`fit_gate`), since
     every input can learn the training songs by heart, even for tags that it tells nothing of.
-    `sizes` has the length of the vectors of each song input, `tag_dim` that of the word vectors, D.
+    `sizes` has the length of the vectors of each song input, `tag_dim` that of the word vectors, D;
+    `dropout` is that of `VectorHead`.
     """
 
-    def __init__(self, sizes: dict[str, int], tag_dim: int):
+    def __init__(self, sizes: dict[str, int], tag_dim: int, dropout: float = 0.0):
         super().__init__()
         bounds = [number * EMBEDDING_SIZE // len(sizes) for number in range(len(sizes) + 1)]
         self.widths = [end - start for start, end in pairwise(bounds)]
         self.names = list(sizes)
         self.projections = nn.ModuleDict(
             {
-                module_name(name): vector_head(size, width)
+                module_name(name): VectorHead(size, projection_head(size, width), dropout)
                 for (name, size), width in zip(sizes.items(), self.widths, strict=True)
             }
         )
@@ -163,12 +167,6 @@ def module_name(name: str) -> str:
     """Name of an input as that of a module, which has no dot and is no attribute of modules."""
     is_taken = hasattr(nn.ModuleDict, name) or name in vars(nn.ModuleDict())
     return f"input_{name}".replace(".", "_dot_") if is_taken or "." in name else name
-
-
-def vector_head(n_inputs: int, n_outputs: int = EMBEDDING_SIZE) -> nn.Sequential:
-    """Projection of vectors of any scale: (B, n_inputs) -> (B, n_outputs)."""
-    norm = nn.BatchNorm1d(n_inputs, affine=False)
-    return nn.Sequential(norm, projection_head(n_inputs, n_outputs))
 
 
 def is_known(rows: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from modules import (
     MusicnnBranch,
     ShortChunkCNN,
     TwinHeads,
+    VectorHead,
     song_head,
     tag_head,
 )
@@ -46,6 +47,9 @@ class RetrievalModel(nn.Module):
     are_twins : bool
         Whether tags, and songs behind their vectors or the concatenation, have two heads each
         (`modules.TwinHeads`); not with masked fusion or chunks alone, which have heads of theirs.
+    input_dropout : float
+        Probability, at least 0 and below 1, with which training leaves out a value of a song's
+        vectors; not with 'spec' or 'cf' alone.
     """
 
     CONCAT_ACOUSTIC_SIZE = 200  # as the paper's CF vectors, so that both weigh the same
@@ -57,6 +61,7 @@ class RetrievalModel(nn.Module):
         fusion: str = "concat",
         acoustic: str = "short-chunk",
         are_twins: bool = False,
+        input_dropout: float = 0.0,
     ):
         super().__init__()
         if fusion not in FUSIONS or not inputs:
@@ -74,14 +79,14 @@ class RetrievalModel(nn.Module):
             self.acoustic_branch = ACOUSTIC[acoustic](acoustic_size)
         if len(inputs) > 1:
             sizes = {name: size or acoustic_size for name, size in inputs.items()}
-            concat = ConcatFusion(sizes, self.are_twins) if is_concat else None
-            self.fusion = concat or MaskedFusion(sizes, tag_dim)
+            concat = ConcatFusion(sizes, self.are_twins, input_dropout) if is_concat else None
+            self.fusion = concat or MaskedFusion(sizes, tag_dim, input_dropout)
         elif "cf" in inputs:  # as in the paper, without the norm that vectors of any scale need
             self.cultural_branch = song_head(inputs["cf"], self.are_twins)
         elif "spec" not in inputs:
             size = inputs[self.names[0]]
-            norm = nn.BatchNorm1d(size, affine=False)
-            self.vector_branch = nn.Sequential(norm, song_head(size, self.are_twins))
+            head = song_head(size, self.are_twins)
+            self.vector_branch = VectorHead(size, head, input_dropout)
 
     def embed_tags(self, tag_vectors: Tensor) -> Tensor:
         """Embed word vectors: float (B, D) -> float (B, 256)."""

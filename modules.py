@@ -88,6 +88,22 @@ def tag_head(n_inputs: int, are_twins: bool) -> nn.Module:
     return TwinHeads(partial(plain_head, n_inputs)) if are_twins else projection_head(n_inputs)
 
 
+class VectorHead(nn.Sequential):
+    """A head for vectors of any scale, (B, n_inputs): each value brought to mean 0 and deviation 1.
+
+    In training each value is left out with probability `dropout`, so that none is relied on alone
+    (Srivastava et al. 2014): a few hundred songs are soon known by heart.
+    """
+
+    def __init__(self, n_inputs: int, head: nn.Module, dropout: float = 0.0):
+        super().__init__(nn.BatchNorm1d(n_inputs, affine=False), head)
+        self.dropout = dropout
+
+    def forward(self, x: Tensor) -> Tensor:
+        norm, head = self
+        return head(F.dropout(norm(x), self.dropout, self.training))
+
+
 class ConvBlock(nn.Sequential):
     """3x3 convolution, batch norm, 2x2 max pooling, ReLU: (B, C, F, L) -> (B, C', F/2, L/2).
 

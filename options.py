@@ -4,7 +4,6 @@ Nothing is imported that takes long: `--help` answers at once.
 """
 
 import argparse
-import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
@@ -13,63 +12,20 @@ from typing import Any
 from command_line import OptionParser
 from dataset.files import song_inputs
 from errors import UserError
+from option_values import (
+    SWITCHES,
+    fraction,
+    input_type_name,
+    parse_auto_bool,
+    parse_bool,
+    positive_float,
+    positive_int,
+    seed_number,
+    two_or_more,
+    whole_number,
+)
 
 NOT_GIVEN = "."  # what the paper's code takes for an option left out
-
-
-def parse_bool(text: str) -> bool:
-    """Read True or False, in any case."""
-    if text.lower() not in ("true", "false"):
-        raise argparse.ArgumentTypeError(f"give True or False, not {text!r}")
-    return text.lower() == "true"
-
-
-def parse_auto_bool(text: str) -> bool | str:
-    """Read auto, True or False, in any case."""
-    if text.lower() not in ("auto", "true", "false"):
-        raise argparse.ArgumentTypeError(f"give auto, True or False, not {text!r}")
-    return "auto" if text.lower() == "auto" else parse_bool(text)
-
-
-SWITCHES = {parse_bool: ("True", "False"), parse_auto_bool: ("auto", "True", "False")}
-
-
-def whole_number(text: str, least: int = 0) -> int:
-    """Read a whole number of at least `least`."""
-    if not (text.isascii() and text.isdigit() and int(text) >= least):
-        raise argparse.ArgumentTypeError(f"give a whole number of at least {least}, not {text!r}")
-    return int(text)
-
-
-positive_int, two_or_more = partial(whole_number, least=1), partial(whole_number, least=2)
-
-
-def seed_number(text: str) -> int:
-    """Read a whole number that numpy and torch take as a seed."""
-    if whole_number(text) >= 2**32:
-        raise argparse.ArgumentTypeError(f"give a number below 2**32, not {text}")
-    return int(text)
-
-
-def positive_float(text: str) -> float:
-    """Read a finite number above 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"give a number above 0, not {text!r}")
-    return value
-
-
-def input_type_name(text: str) -> str:
-    """Read names of song inputs with + between."""
-    names = song_inputs(text)
-    if len(set(names)) < len(names) or not all(re.fullmatch(r"[\w.-]+", name) for name in names):
-        raise argparse.ArgumentTypeError(f"give different names with + between, not {text!r}")
-    if "hybrid" in names:
-        raise argparse.ArgumentTypeError("hybrid stands alone: with others give spec+cf+NAME")
-    return text
 
 
 def _option(
@@ -126,6 +82,12 @@ class Options:
         "with sigmoid and infonce: mix each song, and its tags, with another of the batch "
         "(Zhang et al. 2018)",
         parse_bool,
+    )
+    input_dropout: float = _model(
+        0.0,
+        "share of the numbers of a song's vectors that each step leaves out, which helps with few "
+        "songs (Srivastava et al. 2014); not with spec or cf alone",
+        fraction,
     )
     soft_tags: bool = _model(
         False,
@@ -329,6 +291,10 @@ def tell_idle(given: dict[str, Any], options: Options) -> None:
         (
             "masked fusion" if options.any_input else f"--input_type {options.input_type}",
             {"heads"} if options.any_input or options.inputs == ("spec",) else set(),
+        ),
+        (
+            f"--input_type {options.input_type}",
+            {"input_dropout"} if options.inputs in (("spec",), ("cf",)) else set(),
         ),
         ("--init none", {"wheel"} if options.init == "none" else set()),
         ("--is_weighted False", set() if options.is_weighted else {"negative_weighting"}),

@@ -89,7 +89,12 @@ class Solver(LightningModule):
         self.options = Options(**options)
         acoustic = "musicnn" if mel_settings == SETTINGS["musicnn"] else "short-chunk"
         self.model = RetrievalModel(
-            tag_dim, inputs, self.options.fusion_in_force, acoustic, self.options.are_twins
+            tag_dim,
+            inputs,
+            self.options.fusion_in_force,
+            acoustic,
+            self.options.are_twins,
+            self.options.input_dropout,
         )
         self.logit_scale = self.logit_bias = None
         if self.options.loss != "triplet":

@@ -21,7 +21,8 @@ import numpy as np
 from benchmarks.timing import machine
 from command_line import run_or_explain
 from errors import UserError
-from options import parse_options, two_or_more
+from option_values import two_or_more
+from options import parse_options
 from train_test import train as train_model
 
 FLOAT32 = ["--precision", "32", "--compile", "False"]

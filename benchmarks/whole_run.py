@@ -44,7 +44,8 @@ from dataset.directory import Dataset
 from errors import UserError
 from model import RetrievalModel
 from modules import ShortChunkCNN
-from options import Options, merge_options, parse_options, positive_int, two_or_more
+from option_values import positive_int, two_or_more
+from options import Options, merge_options, parse_options
 from trainer import make_callbacks, make_loggers, make_solver, make_trainer
 
 COMMON = {"tags": 100, "frames": 1292, "epochs": 5}  # 1292 frames: 30 seconds

@@ -6,7 +6,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from options import AUDIO_OPTIONS, CARRIED_OPTIONS, MODEL_OPTIONS, SWITCHES, Options
+from option_values import SWITCHES
+from options import AUDIO_OPTIONS, CARRIED_OPTIONS, MODEL_OPTIONS, Options
 
 
 def listed(names) -> str:

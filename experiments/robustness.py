@@ -27,7 +27,7 @@ from errors import UserError
 from experiments.mfcc import AUDIO_THERE
 from experiments.runs import write_report
 from experiments.tables import markdown
-from options import positive_int
+from option_values import positive_int
 from preprocessing.features.song_layers import musicnn_mel, network_of, song_means
 from preprocessing.mel.audio_files import AudioError, read_audio
 from preprocessing.mel.sources import audio_sources

@@ -23,7 +23,8 @@ from experiments.finished import (
     has_options,
 )
 from experiments.tables import Found, results_section
-from options import Options, parse_options, seed_number
+from option_values import seed_number
+from options import Options, parse_options
 from results import read_results
 from train_test import test, train
 

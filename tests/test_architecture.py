@@ -9,7 +9,8 @@ from commands import ROOT, run_command
 
 FLOORS = [
     {"errors", "losses", "metrics", "sampler", "modules", "dataset", "command_line", "progress"}
-    | {"interrupts", "encoders", "fusion", "processes", "graphed_step", "fused_block"},
+    | {"interrupts", "encoders", "fusion", "processes", "graphed_step", "fused_block"}
+    | {"option_values"},
     {"model", "mel_chunks", "preprocessing", "neptune_logger", "results", "options", "threads"},
     {"solver", "data_loader", "released_checkpoint", "training_lines"},
     {"checkpoint", "trainer"},

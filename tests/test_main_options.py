@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 import torch
 
@@ -38,6 +39,16 @@ def plain_weights(shared_dataset_dir, tmp_path_factory) -> torch.Tensor:
 )
 def test_an_option_changes_the_weights(plain_weights, shared_dataset_dir, tmp_path, changed):
     assert not torch.equal(weights(train(shared_dataset_dir, tmp_path, **changed)), plain_weights)
+
+
+def test_input_dropout_changes_the_weights_of_what_hears_vectors(dataset_dir, tmp_path):
+    np.save(dataset_dir / "other_songs.npy", np.load(dataset_dir / "ix_to_cf.npy"))
+    for input_type, is_same in (("other", False), ("cf", True)):
+        found = [
+            weights(train(dataset_dir, tmp_path / str(share), input_type=input_type, **given))
+            for share, given in ((0, {}), (0.5, {"input_dropout": 0.5}))
+        ]
+        assert torch.equal(*found) == is_same
 
 
 def test_negative_weighting_matters_with_is_weighted_alone(

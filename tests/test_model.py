@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from dataset.files import song_inputs
-from fusion import ConcatFusion, vector_head
+from fusion import ConcatFusion
 from model import EMBEDDING_SIZE, RetrievalModel, SongInputs
-from modules import ShortChunkCNN, projection_head
+from modules import ShortChunkCNN, VectorHead, projection_head
 
 FRAMES = 128  # as few as the CNN takes: it is slow
 
@@ -55,6 +55,29 @@ def test_hybrid_model_fuses_200_acoustic_values_with_the_cf_vector():
         by_hand = model.fusion(songs | {"spec": model.acoustic_branch(songs["spec"])})
     assert out.shape == (2, 256)
     torch.testing.assert_close(out, by_hand)
+
+
+def test_a_head_for_vectors_leaves_out_a_share_of_them_in_training_alone():
+    torch.manual_seed(0)
+    head, vectors = VectorHead(500, nn.Identity(), 0.75), 3 + 7 * torch.randn(200, 500)
+    kept, normed = head(vectors), VectorHead(500, nn.Identity())(vectors)
+    assert (kept == 0).double().mean() == pytest.approx(0.75, abs=0.01)
+    torch.testing.assert_close(kept, torch.where(kept == 0, 0, 4 * normed))
+    assert normed.mean(dim=0).abs().max() < 1e-5 and (normed.std(dim=0) - 1).abs().max() < 0.01
+    assert (head.eval()(vectors) != 0).all()
+
+
+@pytest.mark.parametrize("input_type", ["cf", "musicnn", "cf+musicnn"])
+@pytest.mark.parametrize("fusion", ["concat", "masked"])
+def test_dropout_of_inputs_is_for_vectors_behind_a_norm(input_type, fusion):
+    songs = inputs(input_type, 8)
+    some, all_ = (build(input_type, fusion=fusion, input_dropout=share) for share in (0.7, 0.0))
+    assert some.state_dict().keys() == all_.state_dict().keys()
+    outs = []
+    for model in (some, all_):
+        torch.manual_seed(1)
+        outs.append(model.embed_songs(songs))
+    assert torch.equal(*outs) == (input_type == "cf")
 
 
 def test_spec_model_is_tag_branch_and_cnn():
@@ -147,7 +170,9 @@ def test_combinations_without_sense_are_refused(sizes, fusion, message):
 
 def test_vectors_of_any_name_have_a_branch_of_any_scale():
     model = build("musicnn", cf_dim=8)
-    assert shapes(model) == shapes(projection_head(300, 256)) + shapes(vector_head(8))
+    assert shapes(model) == shapes(projection_head(300, 256)) + shapes(
+        VectorHead(8, projection_head(8))
+    )
     songs = inputs("musicnn", 64, 8)["musicnn"]
     with torch.no_grad():
         model.vector_branch[1][3] = nn.Identity()  # dropout

@@ -40,6 +40,13 @@ def test_compile_is_a_switch_that_may_choose_by_itself(words, value):
     assert merge_options(parse_options(words)).compile == value
 
 
+@pytest.mark.parametrize("share", ["-0.1", "1", "nan", "half"])
+def test_a_share_is_at_least_0_and_below_1(share):
+    assert parse_options(["--input_dropout", "0"]) == {"input_dropout": 0.0}
+    with pytest.raises(UserError, match=rf"at least 0 and below 1, not '{share}'"):
+        parse_options([f"--input_dropout={share}"])
+
+
 def test_defaults_are_those_of_the_papers_code():
     defaults = merge_options({})
     published = {"num_workers": 0, "mode": "TRAIN", "batch_size": 128, "num_chunk": 8}
@@ -75,6 +82,14 @@ def test_only_what_was_given_is_told_as_idle(capsys):
         "no effect with --mode TEST: --lr",
         "no effect with --input_type cf: --num_chunk",
     ]
+    for input_type, is_idle in (
+        ("cf", True),
+        ("spec", True),
+        ("musicnn", False),
+        ("hybrid", False),
+    ):
+        tell_idle({"input_dropout": 0.5}, merge_options({"input_type": input_type}))
+        assert ("no effect" in capsys.readouterr().out) == is_idle
 
 
 def test_strengths_are_learnt_from_with_losses_over_all_tags_alone():
