@@ -230,7 +230,7 @@ def embed_tags(
         if n_read := read_of(file.parent, held):
             raise UserError(
                 f"{file.parent} has read the tags of {n_read} songs that the split holds out: "
-                "train it again with --song_tags"
+                "train it again with --song_tags N"
             )
         return cover(tags, file)
 

@@ -90,6 +90,7 @@ def test_vectors_that_have_read_tags_of_songs_now_held_out(tmp_path):
     assert one_sentence(done)
     assert "tagged_w2v has read the tags of 3 songs that the split holds out" in done.stdout
     (line,) = remove_leaking(data, False)
+    assert "with --song_tags N and --name=tagged again" in line
     assert "removed tagged_emb.pkl" in line and not (data / "tagged_emb.pkl").exists()
     assert step2(*train, "--song_tags=5", "--name=tagged").returncode == 0  # of the others
     assert step2("run", data, "--only=tagged").returncode == 0
