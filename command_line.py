@@ -12,6 +12,7 @@ import inspect
 import io
 import math
 import os
+import re
 import shlex
 import signal
 import sys
@@ -178,6 +179,10 @@ def fire_commands(commands: dict[str, Command], argv: list[str] | None = None) -
         if sign in arguments and not (sign == "--" and asks_help):
             print(f"error: {sign!r} is not understood here: leave it out", file=sys.stderr)
             sys.exit(2)
+    bare = _without_a_value(commands.get(arguments[0]) if arguments else None, arguments)
+    if bare and not asks_help:
+        print(f"error: {bare} needs a value: give it, or leave that out", file=sys.stderr)
+        sys.exit(2)
     understood: list[Callable[[], object]] = []
     noted = {name: _noted(function, understood) for name, function in commands.items()}
     said = io.StringIO()
@@ -210,6 +215,26 @@ def _plainly(problem: str, commands: dict[str, Command]) -> str:
     return problem
 
 
+def _texts(function: Command) -> set[str]:
+    """Names of the arguments that are text."""
+    hints = typing.get_type_hints(function)
+    return {name for name, hint in hints.items() if hint is str or str in typing.get_args(hint)}
+
+
+def _without_a_value(function: Command | None, arguments: Sequence[str]) -> str:
+    """The first option of text that nothing follows, for which Fire takes 'True'; '' if none is."""
+    if function is None:
+        return ""
+    names, texts = [*inspect.signature(function).parameters], _texts(function)
+    for one, following in zip(arguments, [*arguments[1:], "--"], strict=True):
+        if re.match(r"--?[a-zA-Z][\w-]*$", one) and re.match("--|-[a-zA-Z]", following):
+            key = one.lstrip("-").replace("-", "_")
+            meant = [key] if key in names else [n for n in names if len(key) == 1 and n[0] == key]
+            if len(meant) == 1 and meant[0] in texts:
+                return one
+    return ""
+
+
 def _noted(
     function: Callable[..., object], calls: list[Callable[[], object]]
 ) -> Callable[..., object]:
@@ -226,8 +251,7 @@ def _noted(
         calls.append(functools.partial(function, *args, **kwargs))
 
     # Fire would take a folder called 2024 or 1_000 for a number, and "sad," for a tuple.
-    hints = typing.get_type_hints(function)
-    texts = {name for name, hint in hints.items() if hint is str or str in typing.get_args(hint)}
+    texts = _texts(function)
     parameters = inspect.signature(function).parameters.values()
     parser = {one.name: str if one.name in texts else DefaultParseValue for one in parameters}
     rest = [parser[one.name] for one in parameters if one.kind is one.VAR_POSITIONAL]

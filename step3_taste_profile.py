@@ -74,8 +74,8 @@ def train(
         Write for the songs of the smaller set (sub_*).
     engine : str
         implicit, in the memory of this machine, or spark, for more than fits there. With spark
-        TRIPLETS is any address that it reads: a file or folder of such rows (plain, .gz, .bz2), or
-        one whose name ends in .parquet, of columns user, song, count.
+        TRIPLETS is any address that it reads, of a file or folder of such rows (plain, .gz, .bz2),
+        or one whose name ends in .parquet, of columns user, song, count.
     spark : str
         Address of the Spark master: local[2] for two cores of this machine, spark://HOST:7077, ...
     """

@@ -45,8 +45,11 @@ def run(
         Stop with an error at a song that cannot be read.
     num_workers : int, optional
         Number of processes; by default one for each core.
-    engine, spark : str
-        As for step 4; the package with the weights must be at the same path on all machines too.
+    engine : str
+        As for step 4, processes or spark; with spark the package with the weights must be at the
+        same path on all machines too.
+    spark : str
+        Address of the Spark master, as for step 4.
     """
     from dataset.wheels import fetch_wheel
     from encoders.musicnn_package import ENCODERS, WHEEL

@@ -54,7 +54,8 @@ _MADE_BY = {  # end of a file's name -> where it comes from
     "item_factors_MSD.npy": "the paper's user_item_embs.tar.gz holds it",
     "items_index_MSD.tsv": "the paper's user_item_embs.tar.gz holds it; with play counts use "
     "step3_taste_profile.py train DATA_PATH DATA_PATH/triplets.tsv instead",
-    **dict.fromkeys(("raw_tags.tsv", "triplets.tsv", "songs.tsv"), "step0_dataset.py writes it"),
+    **dict.fromkeys(("triplets.tsv", "songs.tsv"), "step0_dataset.py writes it"),
+    RAW_TAGS: "step0_dataset.py writes it, but not of the demo",
 }
 
 

@@ -20,7 +20,8 @@ def arguments_of(argv: list[str]) -> list[str]:
     Raises
     ------
     UserError
-        Such an option has no value; or --index is given to a command that does not take it.
+        Such an option, or --index, has no value; or --index is given to a command that does not
+        take it.
     """
     short = SHORT if argv[:1] == ["search"] else {}
     rest: list[str] = []
@@ -39,6 +40,8 @@ def arguments_of(argv: list[str]) -> list[str]:
             )
         if name == "--index":  # Fire would take it for INDEX
             raise UserError("--index is an option of `index` and `merge` alone: leave it out")
+        if word == "--index" and not (left and left[0][:1] != "-"):  # not told of --by
+            raise UserError("--index needs a value: give it, or leave that out")
         if not is_option or name not in SEVERAL:
             rest.append(f"{name}{equals}{value}" if is_option else word)
             continue

@@ -21,7 +21,7 @@ FLOORS = [
 ]
 FLOOR = {name: number for number, floor in enumerate(FLOORS) for name in floor}
 STEP_TOOLS = ("gensim", "librosa", "implicit", "pandas", "fire", "neptune", "faiss")
-STEP_TOOLS += ("soundfile", "soxr")
+STEP_TOOLS += ("soundfile", "soxr", "torchaudio", "sklearn")
 
 
 def project_files() -> list[Path]:

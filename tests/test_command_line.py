@@ -209,6 +209,32 @@ def test_a_text_argument_stays_a_text():
     assert calls == [("1_000", 1000, "a,b", "2024"), ("[x]", 7, "", None)]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "bare"),
+    [
+        ("run data --name", "--name"),
+        ("run data --name --seed 1", "--name"),
+        ("run data -n -s 1", "-n"),
+        ("run --data-path --seed 1", "--data-path"),
+        ("run data --id_map", "--id_map"),
+    ],
+)
+def test_a_text_option_without_a_value_is_told(capsys, arguments, bare):
+    """Fire would take the text 'True' for it."""
+    calls = []
+
+    def run(data_path: str, name: str = "", seed: int = 0, id_map: str | None = None) -> None:
+        calls.append((data_path, name, seed, id_map))
+
+    with pytest.raises(SystemExit) as leave:
+        fire_commands({"run": run}, arguments.split())
+    errors = capsys.readouterr().err
+    assert (leave.value.code, calls) == (2, [])
+    assert errors == f"error: {bare} needs a value: give it, or leave that out\n"
+    fire_commands({"run": run}, ["run", "data", "--name", "-1", "--seed", "2", "--id_map="])
+    assert calls == [("data", "-1", 2, "")]
+
+
 def test_words_stay_words():
     calls = []
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import yaml  # pytorch-lightning needs it
 
+from command_line import fire_commands
 from commands import ROOT
 from errors import UserError
 from options import parse_options
@@ -189,6 +190,29 @@ def test_a_wrong_command_is_found(line, tmp_path):
 def test_recipes_are_options_and_are_told(recipe):
     assert parse_options(with_recipes([f"@{of_page(recipe)}"]))
     assert of_page(recipe) in (ROOT / "docs/training.md").read_text(encoding="utf-8")
+
+
+STEPS = [*sorted(ROOT.glob("step*.py")), ROOT / "retrieve.py"]
+
+
+@pytest.mark.parametrize("script", STEPS, ids=of_page)
+def test_help_shows_all_that_is_said_of_each_argument(script, capsys):
+    """Fire reads the docstrings by rules of its own, and leaves out what it does not understand."""
+    functions = vars(importlib.import_module(script.stem))
+    commands = functions.get("COMMANDS") or {
+        name: one
+        for name, one in functions.items()
+        if inspect.isfunction(one) and one.__module__ == script.stem and name[0] != "_"
+    }
+    for name, function in commands.items():
+        with pytest.raises(SystemExit):
+            fire_commands(commands, [name, "--help"])
+        shown = " ".join(capsys.readouterr().out.split())
+        told = inspect.getdoc(function).partition("\nParameters\n----------\n")[2]
+        texts = re.findall(r"^(\w+) : .*\n((?: +.*\n?)+)", told, re.MULTILINE)
+        assert [argument for argument, _ in texts] == [*inspect.signature(function).parameters]
+        for argument, text in texts:
+            assert " ".join(text.split()) in shown, f"{name}: {argument}"
 
 
 # ---------------------------------------------------------------- facts that stand twice

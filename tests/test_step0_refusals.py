@@ -68,6 +68,13 @@ def test_msd_explains_bad_files(msd, name, content, words):
     assert_explained("msd", msd, name, content, *words)
 
 
+def test_msd_explains_a_folder_of_something_else(tmp_path):
+    (tmp_path / "raw").mkdir()
+    done = step0("msd", tmp_path / "raw", tmp_path / "data")
+    assert refused(done, "raw has none of the files", "msd --help", "millionsongdataset.com")
+    assert "step3" not in done.stderr  # which a missing index otherwise names as a way out
+
+
 @pytest.mark.parametrize(
     "factors", [np.zeros(2), np.full((2, 3), np.nan), np.array([["a"], ["b"]])]
 )

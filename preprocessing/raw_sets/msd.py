@@ -20,6 +20,7 @@ HOME = (
     "http://millionsongdataset.com"
 )
 GET_AGAIN = f"get it from {HOME}"
+FILES = ("raw_tags.tsv", "songs.tsv", ITEM_FACTORS, ITEM_INDEX)
 
 
 def read_msd(raw: Path) -> RawSet:
@@ -30,6 +31,11 @@ def read_msd(raw: Path) -> RawSet:
     UserError
         A file is missing, damaged, or contradicts another one.
     """
+    if not any((raw / name).is_file() for name in FILES):
+        raise UserError(
+            f"{raw} has none of the files that `step0_dataset.py msd --help` names: give as RAW "
+            f"a folder with those of {HOME}"
+        )
     track_ids = read_published(raw).song_ids
     songs = read_table(raw / "songs.tsv", ["track_id", "song_id", "artist", "title"], GET_AGAIN)
     require_names(songs["track_id"], raw / "songs.tsv", GET_AGAIN)

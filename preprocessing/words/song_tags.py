@@ -57,7 +57,8 @@ def remove_leaking(data_path: Path, is_subset: bool) -> list[str]:
             vectors.unlink()
             lines.append(
                 f"removed {vectors.name}, for {folder.name} has read the tags of {n_read} songs "
-                f"that are held out now: run step 2 train --song_tags --name={name} again, then run"
+                "that are held out now: run step 2 train with --song_tags N and "
+                f"--name={name} again, then run"
             )
     return lines
 

@@ -38,9 +38,10 @@ _HINTS = {
     "google": f"put {GOOGLE_NEWS}.bin there, or give --google=FILE or --google=download (1.7 GB)",
     "music": "put a gensim model into its folder music_w2v, or give --music=FILE",
 }
-_HOW_TO_GET = (
-    f"put {GOOGLE_NEWS}.bin or a folder <name>_w2v with a gensim model there, give a file with "
-    "--google or --music, or train vectors with step2_word_embedding.py train"
+_PUT_THERE = f"put {GOOGLE_NEWS}.bin or a folder <name>_w2v with a gensim model there"
+_TRAIN = "or train vectors with step2_word_embedding.py train"
+_HOW_TO_GET = (  # in step 2 run, which alone has these options
+    f"{_PUT_THERE}, give a file with --google or --music, take --general=spacy, {_TRAIN}"
 )
 
 # ---------------------------------------------------------------- finding
@@ -104,7 +105,8 @@ def choose_sources(
     unknown = [name for name in only or [] if name not in sources]
     if unknown or not sources:
         raise UserError(
-            f"{data_path} has no word vectors {some(unknown)}".rstrip() + f": {_HOW_TO_GET}"
+            f"{data_path} has no word vectors {some(unknown)}".rstrip()
+            + f": {_HOW_TO_GET if given else f'{_PUT_THERE}, {_TRAIN}'}"
         )
     return {name: file for name, file in sources.items() if only is None or name in only}
 
@@ -156,7 +158,7 @@ def open_vectors(data_path: Path, name_or_path: str) -> KeyedVectors:
         at_hand = f"at hand: {', '.join(sources)}" if sources else "none are at hand"
         raise UserError(
             f"{name_or_path} is neither a file nor the name of word vectors in {data_path} "
-            f"({at_hand}): {_HOW_TO_GET}"
+            f"({at_hand}): {_PUT_THERE}, give the path of a file, {_TRAIN}"
         )
     return load_vectors(file)
 
@@ -207,7 +209,7 @@ def from_each(data_path: Path, files: dict[str, Path], work: Callable[[Path], T]
         except UserError as error:
             print(f"{name}: left out, for {error}")
     if not made:
-        raise UserError(f"no word vectors can be read for {data_path}: {_HOW_TO_GET}")
+        raise UserError(f"no word vectors can be read for {data_path}: {_PUT_THERE}, {_TRAIN}")
     return made
 
 
@@ -230,7 +232,7 @@ def embed_tags(
         if n_read := read_of(file.parent, held):
             raise UserError(
                 f"{file.parent} has read the tags of {n_read} songs that the split holds out: "
-                "train it again with --song_tags"
+                "train it again with --song_tags N"
             )
         return cover(tags, file)
 

@@ -38,6 +38,8 @@ def test_what_fire_gets(typed, understood):
         (["search", "i", "--only-tag="], "--only-tag"),
         (["search", "i", "--like", " "], "--like"),
         (["search", "i", "-w"], "-w"),
+        (["index", "i", "--index"], "--index"),
+        (["merge", "--index", "--by=flat"], "--index"),
     ],
 )
 def test_an_option_without_its_value_is_told(typed, option):

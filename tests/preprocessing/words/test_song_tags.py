@@ -28,7 +28,7 @@ def test_only_tags_of_training_songs_are_read(tmp_path):
 
 
 def test_without_raw_tags_or_split(tmp_path):
-    with pytest.raises(UserError, match=r"raw_tags\.tsv is missing.*step0"):
+    with pytest.raises(UserError, match=r"raw_tags\.tsv is missing: step0_.*not of the demo$"):
         read_training_tags(tmp_path)
     write_raw(tmp_path, ["one\tjazz"])
     (tmp_path / "train_ids.npy").unlink()
@@ -90,6 +90,7 @@ def test_vectors_that_have_read_tags_of_songs_now_held_out(tmp_path):
     assert one_sentence(done)
     assert "tagged_w2v has read the tags of 3 songs that the split holds out" in done.stdout
     (line,) = remove_leaking(data, False)
+    assert "with --song_tags N and --name=tagged again" in line
     assert "removed tagged_emb.pkl" in line and not (data / "tagged_emb.pkl").exists()
     assert step2(*train, "--song_tags=5", "--name=tagged").returncode == 0  # of the others
     assert step2("run", data, "--only=tagged").returncode == 0

@@ -94,8 +94,11 @@ def test_open_vectors_by_name_and_by_path(tmp_path):
     make_vectors(["a"]).save(str(file))
     assert "a" in open_vectors(tmp_path, "mine")
     assert "a" in open_vectors(tmp_path, str(file))
-    with pytest.raises(UserError, match=r"other is neither a file nor the name .*at hand: .*mine"):
+    with pytest.raises(
+        UserError, match=r"other is neither a file nor the name .*at hand: .*mine"
+    ) as refusal:
         open_vectors(tmp_path, "other")
+    assert "--" not in str(refusal.value)  # step 1 has no such options
     (tmp_path / "vectors.txt").write_text("a 1 2\n")
     assert open_vectors(tmp_path, str(tmp_path / "vectors.txt"))["a"].tolist() == [1, 2]
     (tmp_path / "vectors.txt").write_text("a list of words\n")
@@ -213,7 +216,10 @@ def test_sources_by_path_and_by_choice(dataset, tmp_path_factory):
 def test_no_source_at_all_is_an_error(dataset):
     (dataset / "music_w2v" / "m.kv").unlink()
     before = contents(dataset)
-    assert "has no word vectors" in one_sentence(step2("run", dataset))
+    said = one_sentence(step2("run", dataset))
+    assert "has no word vectors" in said and "--general=spacy" in said
+    said = one_sentence(step2("neighbours", dataset, "jazz"))
+    assert "has no word vectors" in said and "--" not in said
     assert contents(dataset) == before
 
 
