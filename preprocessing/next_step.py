@@ -60,7 +60,7 @@ def _commands(
     kind = "hybrid" if has_cf and has_mel else "spec" if has_mel else "cf"
     kind = features if done == "step5" else kind
     w2v = _first(names or ["google"])
-    recipe = "@recipes/cultural.args" if done == "step5" else "@recipes/paper.args"
+    recipe = "@recipes/features.args" if done == "step5" else "@recipes/paper.args"
     train = f"--data_path {path} --input_type {kind} --w2v_type {w2v}"
     subset = " --is_subset True" if is_subset else ""
     yield "main", f"main.py {recipe} --mode TRAIN {train}{subset}"

@@ -47,7 +47,7 @@ CF = ("ix_to_cf.npy", "")
         (
             "step5",
             [AUDIO, ("mel.npy", "")],
-            "main.py @recipes/cultural.args --mode TRAIN --data_path D --input_type mus",
+            "main.py @recipes/features.args --mode TRAIN --data_path D --input_type mus",
         ),
         (
             "step4",
