@@ -233,7 +233,7 @@ def test_a_signal_to_all_processes_is_answered_by_the_first(data, tmp_path, stop
         os.killpg(first.pid, stop)  # as terminals and batch systems do
         _, err = first.communicate(timeout=120)
     assert first.returncode == 128 + stop and "Traceback" not in err
-    assert ("--resume with" in err) == (when == "training")
+    assert ("the same command goes on" in err) == (when == "training")
     wait_for(lambda: not is_there(helper))
 
 
