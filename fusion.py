@@ -29,7 +29,7 @@ class ConcatFusion(nn.Module):
         self.dropout = dropout
         self.names = list(sizes)
         n_values = sum(sizes.values())
-        self.norm = nn.BatchNorm1d(n_values, affine=False)
+        self.norm = nn.BatchNorm1d(n_values, affine=False)  # no `VectorHead`: names in checkpoints
         self.head = song_head(n_values, are_twins)
 
     def forward(self, vectors: dict[str, Tensor]) -> Tensor:

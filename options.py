@@ -285,16 +285,13 @@ def tell_idle(given: dict[str, Any], options: Options) -> None:
         (
             f"--input_type {options.input_type}",
             (set() if "spec" in options.inputs else AUDIO_OPTIONS)
-            | (set() if len(options.inputs) > 1 else {"fusion"}),
+            | (set() if len(options.inputs) > 1 else {"fusion"})
+            | ({"input_dropout"} if options.input_type in ("spec", "cf") else set()),
         ),
         (f"--loss {options.loss}", LABEL_OPTIONS if options.loss == "triplet" else TRIPLET_OPTIONS),
         (
             "masked fusion" if options.any_input else f"--input_type {options.input_type}",
             {"heads"} if options.any_input or options.inputs == ("spec",) else set(),
-        ),
-        (
-            f"--input_type {options.input_type}",
-            {"input_dropout"} if options.inputs in (("spec",), ("cf",)) else set(),
         ),
         ("--init none", {"wheel"} if options.init == "none" else set()),
         ("--is_weighted False", set() if options.is_weighted else {"negative_weighting"}),
