@@ -22,6 +22,7 @@ from data_loader import songs_at_once
 from dataset.directory import Dataset
 from dataset.files import user_path
 from dataset.mel_store import SETTINGS
+from dataset.moving import remove_with
 from dataset.wheels import fetch_wheel
 from dataset.writing import staged
 from encoders.musicnn import load_musicnn
@@ -190,7 +191,7 @@ class WholeCheckpoints(TorchCheckpointIO):
         torch.save(checkpoint, content)
         with staged(Path(path).parent) as stage:
             (stage / Path(path).name).write_bytes(content.getbuffer())
-        Path(path).with_name("results.json").unlink(missing_ok=True)  # of the model before
+            remove_with(stage, "results.json")  # of the model before
 
     def load_checkpoint(self, path: str | Path, *how, **more) -> dict:
         """Read `path`; what it says of checkpoints beside it holds for those in its folder now."""

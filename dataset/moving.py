@@ -10,15 +10,34 @@ from pathlib import Path
 from errors import UserError
 
 _READY = ".ready-"  # beginning of the names of folders whose files are whole and on their way
+_GOING = ".going"  # folder in such a one: empty files by the names of those that go meanwhile
+
+
+def remove_with(stage: Path, name: str) -> bool:
+    """Let a file of the directory around `stage` go when the files of `stage` come into place.
+
+    Returns
+    -------
+    bool
+        Whether there is such a file.
+    """
+    if not (stage.parent / name).is_file():
+        return False
+    mark = stage / _GOING / name
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.touch()
+    return True
 
 
 def move_files(stage: Path, directory: Path) -> None:
     """Move all files of a folder inside `directory` to `directory`, replacing what is there.
 
+    Those that `remove_with` has named go.
+
     The folder is renamed first. From then on its files count: whoever opens the directory after a
     kill moves the rest (`finish_moves`), so that nobody sees new files beside old ones.
     """
-    for file in stage.rglob("*"):
+    for file in _coming(stage):
         target = directory / file.relative_to(stage)
         if target.exists() and target.is_dir() != file.is_dir():
             raise UserError(f"{target} is in the way of what is to be written: move it away")
@@ -40,8 +59,18 @@ def finish_moves(directory: Path) -> None:
                 os.close(descriptor)
 
 
+def _coming(folder: Path) -> list[Path]:
+    """What is below a folder, in order, without what tells of files that go."""
+    going = folder / _GOING
+    return [file for file in sorted(folder.rglob("*")) if going not in (file, *file.parents)]
+
+
 def _move(ready: Path, directory: Path) -> None:
-    for file in sorted(ready.rglob("*")):
+    going = ready / _GOING
+    for mark in sorted(going.rglob("*")):
+        if mark.is_file():
+            (directory / mark.relative_to(going)).unlink(missing_ok=True)
+    for file in _coming(ready):
         target = directory / file.relative_to(ready)
         if file.is_dir():
             target.mkdir(exist_ok=True)

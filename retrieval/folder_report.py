@@ -9,6 +9,7 @@ from os.path import abspath, exists
 from pathlib import Path
 
 from dataset.files import read_tsv, some
+from dataset.moving import remove_with
 from dataset.writing import staged, write_tsv
 from errors import UserError, shown
 from preprocessing.mel.song_run import cut_or_repaired
@@ -47,7 +48,7 @@ def write_report(folder: Path, of_folder: OfFolder, is_anew: bool) -> None:
         rows.append([_place(Path(song.audio)), MISSING, f"song {shown(song.song_id)}"])
     with staged(folder) as stage:
         for name, lines in ((TIMES, sorted(times.items())), (REPORT, rows)):
-            write_tsv(stage / name, lines) if lines else (folder / name).unlink(missing_ok=True)
+            write_tsv(stage / name, lines) if lines else remove_with(stage, name)
     lists = f"{folder / REPORT} lists them all"
     if left_out:
         n_files = f"{len(left_out)} of {len(of_folder.heard)} files"

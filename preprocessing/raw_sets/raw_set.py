@@ -22,7 +22,7 @@ from dataset.files import (
     read_step,
     user_path,
 )
-from dataset.moving import alone
+from dataset.moving import alone, remove_with
 from dataset.writing import staged, write_about, write_tsv
 from errors import UserError
 from preprocessing.next_step import print_next
@@ -31,6 +31,8 @@ from preprocessing.tags.cleaning import CleanUp, categories_of
 from preprocessing.tags.strengths import tag_strengths
 
 CONTROL = re.compile("[\x00-\x1f\x7f]")
+# What not every set has: of an earlier one it would count in the steps that follow.
+NOT_ALWAYS = (TRIPLETS, PUBLISHED_SPLIT, TAG_STRENGTHS)
 
 
 @dataclass(frozen=True)
@@ -92,11 +94,16 @@ def write_dataset(raw_set: RawSet, data_path: Path, choose_tags: Callable, optio
                 write_tsv(stage / PUBLISHED_SPLIT, sorted(raw_set.parts.items()))
             facts["files"] = sorted(file.name for file in stage.glob("*.*"))
             write_about(stage, data_path, "step0", facts)
-            _remove_left_over(data_path, earlier, facts)  # while dataset.json still names them
+            left_over = set(earlier.get("files", ())) - set(facts["files"])
+            removed = [
+                name for name in NOT_ALWAYS if name in left_over and remove_with(stage, name)
+            ]
     except OSError as error:
         raise UserError(
             f"{data_path} cannot be written ({error.strerror}): give another DATA_PATH"
         ) from None
+    for name in removed:
+        print(f"removed {data_path / name}, which an earlier step 0 wrote")
     _print_density(table, data_path)
     print_next(data_path, "step0")
 
@@ -176,15 +183,6 @@ def _strengths(
     n_weak = sum((song, tag) not in borne for song, tag, _ in rows)
     print(f"tag strengths: {len(rows)}, {n_weak} of them too weak for the song to bear the tag")
     return [(song, tag, f"{strength:g}") for song, tag, strength in rows]
-
-
-def _remove_left_over(data_path: Path, earlier: dict, facts: dict) -> None:
-    """Remove what an earlier step 0 wrote and this one has not: it would count in step 1."""
-    for name in (TRIPLETS, PUBLISHED_SPLIT, TAG_STRENGTHS):
-        left_over = name in earlier.get("files", ()) and name not in facts["files"]
-        if left_over and (data_path / name).is_file():
-            (data_path / name).unlink()
-            print(f"removed {data_path / name}, which an earlier step 0 wrote")
 
 
 def _track_tags(table: pd.DataFrame, categories: dict[str, str]) -> Iterator[tuple]:

@@ -28,6 +28,7 @@ from dataset.files import (
 )
 from dataset.mel_index import stored_songs
 from dataset.mel_store import published_file, skipped_songs
+from dataset.moving import remove_with
 from dataset.writing import staged, write_about, write_split
 from errors import UserError
 from preprocessing.listening.triplets import read_item_index, songs_of_triplets
@@ -230,6 +231,8 @@ def _write(directory: Path, options: SplitOptions, annotations: pd.DataFrame, sp
     del facts["is_subset"]  # the name of the step says it
     if options.split_by == "published":
         facts["seed"] = None
+    from preprocessing.words.song_tags import remove_leaking  # gensim
+
     stale = _stale_after(directory, prefix, tags, song_ids)
     bears = song_tags.toarray()
     strengths = strengths_of_split(directory, tags, song_ids, bears)
@@ -237,29 +240,25 @@ def _write(directory: Path, options: SplitOptions, annotations: pd.DataFrame, sp
         write_split(stage, tags, song_ids, bears, splits, prefix, strengths)
         add_categories(stage, directory, tags, annotations)
         write_about(stage, directory, f"{prefix}step1", facts)
-        if strengths is None:
-            _remove_strengths(directory / f"{prefix}tag_strengths.npy")
+        of_before = f"{prefix}tag_strengths.npy"
+        if strengths is None and remove_with(stage, of_before):
+            stale.append(
+                f"removed {directory / of_before}, for there is no {TAG_STRENGTHS} of step 0"
+            )
+        held_out = {song_ids[song] for part in ("valid", "test") for song in splits[part]}
+        stale += remove_leaking(stage, directory, options.is_subset, held_out)
     if strengths is not None:
         n_weak = np.count_nonzero(strengths) - bears.sum()
         print(f"tag strengths: {bears.sum()} of tags that songs bear, {n_weak} of weaker ones")
     print(f"wrote the split of {len(song_ids)} songs and {len(tags)} tags to {directory}")
-    from preprocessing.words.song_tags import remove_leaking  # gensim
-
     neighbours = directory / f"{prefix}{NEIGHBOURS}_songs.npy"
     if neighbours.is_file() and not neighbours_fit(
         directory, prefix, song_ids, bears == 1, splits["train"]
     ):
         stale.append(f"the split has changed: run step 3 neighbours again for {neighbours.name}")
-    for line in [*stale, *remove_leaking(directory, options.is_subset)]:
+    for line in stale:
         print(line)
     print_next(directory, "step1", options.is_subset)
-
-
-def _remove_strengths(file: Path) -> None:
-    """Remove tag strengths of an earlier split, which would be taken for those of this one."""
-    if file.is_file():
-        file.unlink()
-        print(f"removed {file}, for there is no {TAG_STRENGTHS} of step 0")
 
 
 def _stale_after(directory: Path, prefix: str, tags: list[str], song_ids: list[str]) -> list[str]:

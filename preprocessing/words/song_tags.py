@@ -7,6 +7,7 @@ from typing import TextIO
 import numpy as np
 
 from dataset.files import RAW_TAGS, normal_form, read_strings, read_tsv, require_file, subset_prefix
+from dataset.moving import remove_with
 from preprocessing.words.tag_lookup import spellings
 from preprocessing.words.vector_files import FOLDER_SUFFIX
 
@@ -47,16 +48,18 @@ def read_of(folder: Path, songs: set[str]) -> int:
     return len(songs.intersection(read))
 
 
-def remove_leaking(data_path: Path, is_subset: bool) -> list[str]:
-    """Remove vectors of a split's tags that have read tags of songs it holds out; say which."""
-    held, lines = held_out(data_path, is_subset), []
+def remove_leaking(stage: Path, data_path: Path, is_subset: bool, held: set[str]) -> list[str]:
+    """Let vectors go that have read tags of songs which the split in `stage` holds out; say which.
+
+    They go as the split comes into place.
+    """
+    lines = []
     for folder in sorted(data_path.glob(f"*{FOLDER_SUFFIX}")):
         name = folder.name.removesuffix(FOLDER_SUFFIX)
-        vectors = data_path / f"{subset_prefix(is_subset)}{name}_emb.pkl"
-        if vectors.is_file() and (n_read := read_of(folder, held)):
-            vectors.unlink()
+        vectors = f"{subset_prefix(is_subset)}{name}_emb.pkl"
+        if (n_read := read_of(folder, held)) and remove_with(stage, vectors):
             lines.append(
-                f"removed {vectors.name}, for {folder.name} has read the tags of {n_read} songs "
+                f"removed {vectors}, for {folder.name} has read the tags of {n_read} songs "
                 "that are held out now: run step 2 train with --song_tags N and "
                 f"--name={name} again, then run"
             )

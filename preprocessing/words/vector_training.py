@@ -12,6 +12,7 @@ import gensim
 from gensim.models import KeyedVectors, Word2Vec
 
 from command_line import existing_file
+from dataset.moving import remove_with
 from dataset.writing import staged, write_about
 from errors import UserError
 from preprocessing.words.count_vectors import count_vectors
@@ -93,10 +94,10 @@ def train_word_vectors(data_path: Path, corpus: Path, name: str, recipe: Recipe)
         model.save(str(stage / target), separately=[], sep_limit=2**62)
         if tags:
             (stage / target).with_name(SONGS_READ).write_text("\n".join(tags), encoding="utf-8")
+        else:
+            remove_with(stage, str(target.with_name(SONGS_READ)))  # of earlier vectors
         facts = {"corpus": str(corpus), "gensim": gensim.__version__, **asdict(recipe)}
         write_about(stage, data_path, f"step2_train_{name}", facts)
-    if not tags:
-        (folder / SONGS_READ).unlink(missing_ok=True)  # of earlier vectors
     print(f"{data_path / target}: {len(words)} words and phrases, {recipe.dimensions} dimensions")
 
 

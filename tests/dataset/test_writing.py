@@ -8,7 +8,7 @@ import pytest
 
 from commands import ROOT
 from dataset.files import existing_directory
-from dataset.moving import alone
+from dataset.moving import alone, remove_with
 from dataset.writing import staged, writable_file, write_tsv
 from errors import UserError
 
@@ -95,37 +95,60 @@ def test_several_may_write_to_a_folder_at_once(tmp_path):
     assert len(tree(tmp_path)) == 3 * 400 + 1
 
 
+def test_a_file_goes_as_the_others_come(tmp_path):
+    (tmp_path / "deep").mkdir()
+    for name in ("old", "gone", "deep/gone"):
+        (tmp_path / name).write_text("old")
+    with pytest.raises(ZeroDivisionError), staged(tmp_path) as stage:
+        assert remove_with(stage, "gone")
+        raise ZeroDivisionError
+    assert (tmp_path / "gone").exists()
+    with staged(tmp_path) as stage:
+        (stage / "old").write_text("new")
+        assert remove_with(stage, "gone") and remove_with(stage, "deep/gone")
+        assert not remove_with(stage, "never there") and not remove_with(stage, "deep")
+        assert tree(tmp_path)["gone"] == tree(tmp_path)["deep/gone"] == "old"
+    assert tree(tmp_path) == {"old": "new", "deep": "folder"}
+
+
 KILLED_AT_A_MOVE = """
 import os, pathlib, sys
 from dataset import moving
 from dataset.writing import staged
-left, replace = int(sys.argv[2]), os.replace
-def move(*names):
-    global left
-    if left == 0:
-        os.kill(os.getpid(), 9)
-    left -= 1
-    replace(*names)
-os.replace = move
+left = int(sys.argv[2])
+def counted(function):
+    def move(*names, **how):
+        global left
+        if left == 0:
+            os.kill(os.getpid(), 9)
+        left -= 1
+        function(*names, **how)
+    return move
+for name in ("rename", "replace", "unlink"):
+    setattr(os, name, counted(getattr(os, name)))
 with staged(pathlib.Path(sys.argv[1])) as stage:
     (stage / "b").mkdir()
     for name in ("a", "b/b", "c"):
         (stage / name).write_text("new")
+    moving.remove_with(stage, "d")
 """
+OLD = {"a": "old", "c": "old", "d": "old"}
+NEW = {"a": "new", "b": "folder", "b/b": "new", "c": "new"}
 
 
-@pytest.mark.parametrize("n_moved", range(3))
+@pytest.mark.parametrize("n_calls", range(5))  # rename, unlink, replace three times
 @pytest.mark.parametrize("way", [existing_directory, lambda directory: staged(directory)])
-def test_a_run_killed_between_two_files_is_finished_by_the_next(tmp_path, n_moved, way):
-    for name in ("a", "c"):
-        (tmp_path / name).write_text("old")
-    subprocess.run([sys.executable, "-c", KILLED_AT_A_MOVE, tmp_path, str(n_moved)], cwd=ROOT)
+def test_a_run_killed_between_two_files_is_finished_by_the_next(tmp_path, n_calls, way):
+    for name, text in OLD.items():
+        (tmp_path / name).write_text(text)
+    subprocess.run([sys.executable, "-c", KILLED_AT_A_MOVE, tmp_path, str(n_calls)], cwd=ROOT)
     assert (tmp_path / "c").read_text() == "old"
     opened = way(tmp_path)
     if way is not existing_directory:
         with opened:
             pass
-    assert tree(tmp_path) == {"a": "new", "b": "folder", "b/b": "new", "c": "new"}
+    there = {name: text for name, text in tree(tmp_path).items() if not name.startswith(".")}
+    assert there == (NEW if n_calls else OLD)
 
 
 def test_a_second_command_is_told(tmp_path):

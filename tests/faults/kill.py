@@ -113,13 +113,17 @@ class Killing:
             found.faults.append(str(error))
         found.ends_compared += 1
 
+    def kill_at(self, number: int) -> bool:
+        """Start it, to be killed at a call that changes the disk; whether it came that far."""
+        with started(self.command(), FAULT_AT=str(number)) as process:
+            process.communicate(timeout=PATIENCE)
+        return process.returncode == -signal.SIGKILL
+
     def _kill(self, rng: np.random.Generator, is_at_a_call: bool) -> str:
         """Start and kill it; return when, '' if it ended before."""
         if is_at_a_call:
             number = int(rng.integers(1, self.n_calls + 1))
-            with started(self.command(), FAULT_AT=str(number)) as process:
-                process.communicate(timeout=PATIENCE)
-            return f"at call {number}" if process.returncode == -signal.SIGKILL else ""
+            return f"at call {number}" if self.kill_at(number) else ""
         seconds = float(rng.uniform(0, self.seconds))
         with started(self.command()) as process:
             try:

@@ -67,6 +67,22 @@ def test_killed_and_started_again(name, tmp_path):
     assert found.kills == 2 and found.ends_compared and found.faults == []
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name == "step 0 again" else pytest.param(name, marks=pytest.mark.faults)
+        for name in ("step 0", "step 0 again", "step 1 again", "step 1", "step 2", "step 3")
+    ],
+)
+def test_killed_at_each_call_that_changes_the_disk(name, prepared):
+    killing = prepared(name)
+    for number in range(1, killing.n_calls + 1):
+        killing.start_over()
+        assert killing.kill_at(number)
+        assert killing.looks_right(), number
+        ends_as_undisturbed(killing)
+
+
 def test_a_command_that_loses_something_is_found(tmp_path, monkeypatch):
     script = tmp_path / "broken.py"
     script.write_text(

@@ -7,9 +7,16 @@ import numpy as np
 import pytest
 
 from dataset.files import RAW_TAGS
+from dataset.writing import staged
 from errors import UserError
 from planted import write_planted
-from preprocessing.words.song_tags import SONGS_READ, read_training_tags, remove_leaking, write_tags
+from preprocessing.words.song_tags import (
+    SONGS_READ,
+    held_out,
+    read_training_tags,
+    remove_leaking,
+    write_tags,
+)
 from preprocessing.words.vector_training import train_word_vectors
 from preprocessing.words.word_vectors import open_vectors
 from step2_runs import one_sentence, recipe, step2
@@ -82,14 +89,16 @@ def test_vectors_that_have_read_tags_of_songs_now_held_out(tmp_path):
     train = ("train", data, tmp_path / "text.txt", "--method=counts", "--dimensions=4")
     assert step2(*train, "--song_tags=5", "--name=tagged").returncode == 0
     assert step2("run", data, "--only=tagged").returncode == 0
-    assert remove_leaking(data, False) == []
+    with staged(data) as stage:
+        assert remove_leaking(stage, data, False, held_out(data, False)) == []
     moved = np.load(data / "train_ids.npy")[:3]
     np.save(data / "train_ids.npy", np.load(data / "train_ids.npy")[3:])
     np.save(data / "test_ids.npy", np.concatenate([np.load(data / "test_ids.npy"), moved]))
     done = step2("run", data, "--only=tagged")
     assert one_sentence(done)
     assert "tagged_w2v has read the tags of 3 songs that the split holds out" in done.stdout
-    (line,) = remove_leaking(data, False)
+    with staged(data) as stage:
+        (line,) = remove_leaking(stage, data, False, held_out(data, False))
     assert "with --song_tags N and --name=tagged again" in line
     assert "removed tagged_emb.pkl" in line and not (data / "tagged_emb.pkl").exists()
     assert step2(*train, "--song_tags=5", "--name=tagged").returncode == 0  # of the others
