@@ -105,6 +105,15 @@ def has_whole_songs(work: Path, _before: Path, after: Path) -> bool:
     )
 
 
+def has_whole_vectors(work: Path, _before: Path, after: Path) -> bool:
+    """Whether all songs that have a vector have the one of the end."""
+    existing_directory(work / "data")
+    if not (work / "data/musicnn_songs.npy").is_file():
+        return True
+    ours, right = (np.load(folder / "data/musicnn_songs.npy") for folder in (work, after))
+    return np.array_equal(ours[~np.isnan(ours).all(axis=1)], right[~np.isnan(ours).all(axis=1)])
+
+
 def has_whole_checkpoints(work: Path, _before: Path, _after: Path) -> bool:
     """Whether all checkpoints and results that are there can be read."""
     for file in work.rglob("*.ckpt"):
@@ -167,6 +176,11 @@ COMMANDS = {
     "step 4": ToKill(
         "step4_mel_spectrogram.py run {work}/data --num_workers=1",
         looks_right=has_whole_songs,
+        before=_SPLIT,
+    ),
+    "step 5": ToKill(  # fetches musicnn's package once
+        "step5_song_features.py run {work}/data --num_workers=1",
+        looks_right=has_whole_vectors,
         before=_SPLIT,
     ),
     "TRAIN": ToKill(
