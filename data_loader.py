@@ -15,6 +15,7 @@ from pytorch_lightning import LightningDataModule
 from torch import Tensor
 
 from dataset.directory import Dataset
+from dataset.files import counted
 from dataset.mel_index import frame_bytes
 from errors import UserError
 from fusion import is_known
@@ -188,7 +189,8 @@ class RetrievalData(LightningDataModule):
         cache = choose_cache(options.cache, here, device)
         home = {"gpu": "on the GPU", "memory": "in memory", "disk": "on disk"}[cache]
         if self.trainer.global_rank == 0:
-            print(f"spectrograms of {len(songs)} songs, {n_bytes / 1e6:.0f} MB, kept {home}")
+            of_songs = f"spectrograms of {counted(len(songs), 'song')}"
+            print(f"{of_songs}, {n_bytes / 1e6:.0f} MB, kept {home}")
         self._mels = MelChunks(self.dataset, songs, cache, device, options.num_workers)
 
     def train_dataloader(self) -> _Batches:

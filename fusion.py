@@ -78,7 +78,7 @@ class MaskedFusion(nn.Module):
             if rows is None:
                 parts.append(torch.zeros(n_songs, width, device=self.gate.weight.device))
             else:
-                parts.append(F.normalize(project_known(head, rows, width, self.training)))
+                parts.append(F.normalize(project_known(head, rows, width, self.training).float()))
         return torch.cat(parts, dim=-1)
 
     def each_alone(self, songs: Tensor) -> list[Tensor]:

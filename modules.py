@@ -65,7 +65,7 @@ class TwinHeads(nn.Module):
         self.heads = nn.ModuleList([make_head(EMBEDDING_SIZE // 2) for _ in range(2)])
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([F.normalize(head(x)) for head in self.heads], dim=-1)
+        return torch.cat([F.normalize(head(x).float()) for head in self.heads], dim=-1)
 
     @staticmethod
     def halves(embeddings: Tensor) -> tuple[Tensor, ...]:

@@ -5,7 +5,7 @@ Nothing is imported that takes long: `--help` answers at once.
 
 import argparse
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import Field, asdict, dataclass, field, fields
 from functools import partial
 from typing import Any
 
@@ -251,11 +251,17 @@ def parse_options(argv: list[str] | None = None) -> dict[str, Any]:
             f"--{one.name}",
             type=parse,
             choices=one.metadata["choices"],
-            help=f"{text} (default: {one.default})",
+            help=f"{text} (default: {shown_default(one)})",
             nargs="?" if parse in SWITCHES else None,
             const=True if parse in SWITCHES else None,
         )
     return vars(parser.parse_args(argv))
+
+
+def shown_default(one: Field) -> str:
+    """The default of an option for whoever reads of it."""
+    is_none = one.default == NOT_GIVEN and one.name != "data_path"  # of which it is this folder
+    return "none" if is_none else str(one.default)
 
 
 def merge_options(given: dict[str, Any], saved: dict[str, Any] | None = None) -> Options:

@@ -6,7 +6,7 @@ python -u retrieve.py remove INDEX SONG...
 python -u retrieve.py merge INDEX
 python -u retrieve.py search INDEX WORDS... [--like SONG] [--not WORDS]
 python -u retrieve.py radio INDEX --like SONG --to radio.m3u8
-python -u retrieve.py export MODEL_PATH DATA_PATH DIR
+python -u retrieve.py export MODEL_PATH DATA_PATH TO
 python -u retrieve.py serve INDEX [--port 7860]
 """
 
@@ -76,18 +76,18 @@ def index(
 
     one_of("--index", by, KINDS)
     into = index_folder(user_path(index))
-    known = read_index(into).songs() if flag("--add", add) else ()
+    earlier = read_index(into) if flag("--add", add) else None
     times = read_times(into) if add else {}
     if folder and not of_model:
         from retrieval.untrained import index_untrained
 
-        model, songs = index_untrained(folder, user_path(wheel) if wheel else None, known, times)
+        model, songs = index_untrained(folder, user_path(wheel) if wheel else None, earlier, times)
     else:
         model_path, data_path = of_model
         given = _model_options(model_path, data_path, w2v_type, is_subset, gpu_id)
         from retrieval.embedding import index_songs  # torch takes seconds: only where it computes
 
-        model, songs = index_songs(given, folder, known, times)
+        model, songs = index_songs(given, folder, earlier, times)
     put_into_index(into, model, songs, by, is_added=add)
 
 

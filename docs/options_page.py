@@ -7,7 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from option_values import SWITCHES
-from options import AUDIO_OPTIONS, CARRIED_OPTIONS, MODEL_OPTIONS, Options
+from options import AUDIO_OPTIONS, CARRIED_OPTIONS, MODEL_OPTIONS, Options, shown_default
 
 
 def listed(names) -> str:
@@ -21,7 +21,7 @@ def options_table() -> str:
     for one in fields(Options):
         values = one.metadata["choices"] or SWITCHES.get(one.metadata["parse"], ())
         shown = ", ".join(f"`{value}`" for value in values)
-        rows.append(f"| `--{one.name}` | {one.default} | {shown} | {one.metadata['text']} |")
+        rows.append(f"| `--{one.name}` | {shown_default(one)} | {shown} | {one.metadata['text']} |")
     return "\n".join(rows) + "\n"
 
 

@@ -22,7 +22,7 @@ from options import Options, merge_options
 from released_checkpoint import read_released
 from retrieval.audio_folder import Hearing, embed_folder, hear_files
 from retrieval.embedded_songs import EmbeddedSongs, no_songs
-from retrieval.song_index import IndexedSong, TagModel, unit_length
+from retrieval.song_index import IndexedSong, SongIndex, TagModel, earlier_songs, unit_length
 from retrieval.untrained import untrained_hearing
 from solver import Solver
 from threads import shared_cores
@@ -47,20 +47,23 @@ def embed_songs(trained: Trained, songs: np.ndarray) -> Tensor:
 def index_songs(
     given: dict,
     audio: Path | None,
-    known: Iterable[IndexedSong] = (),
+    earlier: SongIndex | None = None,
     times: Mapping[str, str] | None = None,
 ) -> tuple[TagModel, EmbeddedSongs]:
     """Embed songs for an index: those of a folder of audio files, else of the dataset directory.
 
-    `given` are options of main.py as TEST takes them; songs that are `known` are left out, with
-    `times` as for `embed_folder`.
+    `given` are options of main.py as TEST takes them; songs of an `earlier` index are left out,
+    with `times` as for `embed_folder`.
 
     Raises
     ------
     UserError
-        As `--mode TEST`; or the model embeds no audio, or no file can be read.
+        As `--mode TEST`; or the earlier index is of another model, the model embeds no audio, or no
+        file can be read.
     """
     trained = open_trained(given)
+    model = tag_model(trained)
+    known = earlier_songs(earlier, model)
     if audio is None:
         songs = embed_dataset(trained, known)
     elif hears_audio(trained.options):
@@ -71,7 +74,7 @@ def index_songs(
             "which is all that a folder has: give one of --input_type spec, or of spec+... by "
             "masked fusion"
         )
-    return tag_model(trained), songs
+    return model, songs
 
 
 def tag_model(trained: Trained) -> TagModel:

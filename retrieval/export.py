@@ -65,7 +65,7 @@ def export_model(given: dict[str, Any], folder: Path) -> int:
     with staged(folder):  # raises UserError where nothing can be written
         pass
     if folder.is_dir() and any(folder.iterdir()) and not (folder / SONG_BRANCH).is_file():
-        raise UserError(f"{folder} is a folder that holds something else: give DIR a new name")
+        raise UserError(f"{folder} is a folder that holds something else: give TO a new name")
     trained = open_trained(given)
     songs = embed_dataset(trained)
     results = _results_of(trained.path)

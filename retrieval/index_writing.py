@@ -128,11 +128,7 @@ def add_songs(folder: Path, model: TagModel, songs: EmbeddedSongs, kind: str = "
     """
     with _written(folder):
         index = read_index(folder)
-        if not index.model.is_same(model):
-            raise UserError(
-                f"{index.folder} was made by another model: add songs with that of "
-                f"{index.model.checkpoint}, or make the index anew"
-            )
+        index.require_model(model)
         songs, parts = _lacking(index, songs), index.about["parts"]
         again, moved = songs.of_folder.again, songs.of_folder.moved
         rows = rows_of(index, {*again, *(song.song_id for song in moved)})

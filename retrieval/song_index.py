@@ -248,6 +248,25 @@ class SongIndex:
         for part in self.parts:
             yield from part.songs()
 
+    def require_model(self, model: TagModel) -> None:
+        """Raise `UserError` if another model embedded the songs."""
+        if not self.model.is_same(model):
+            raise UserError(
+                f"{self.folder} was made by another model: add songs with that of "
+                f"{self.model.checkpoint}, or make the index anew"
+            )
+
+
+def earlier_songs(index: SongIndex | None, model: TagModel) -> Iterator[IndexedSong]:
+    """Songs that need not be embedded again, as an index has them by this model; else `UserError`.
+
+    None where there is no index.
+    """
+    if index is None:
+        return iter(())
+    index.require_model(model)
+    return index.songs()
+
 
 # ---------------------------------------------------------------- reading
 

@@ -8,7 +8,7 @@ recommender system using a Euclidean transformation for inner-product spaces", R
 """
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from encoders.musicnn_package import ENCODERS, WHEEL, tags_of
 from preprocessing.mel.worker_pool import n_cores
 from retrieval.audio_folder import Hearing, embed_folder
 from retrieval.embedded_songs import EmbeddedSongs
-from retrieval.song_index import IndexedSong, TagModel, unit_length
+from retrieval.song_index import SongIndex, TagModel, earlier_songs, unit_length
 
 WIDTH = 416  # of a place: 2 x 200 and one, then zeros to a multiple of 32, as IVF-PQ asks
 LONGEST = 30.0  # of both layers side by side; half of Emotify's songs are below 15, all below 26
@@ -27,16 +27,18 @@ LONGEST = 30.0  # of both layers side by side; half of Emotify's songs are below
 def index_untrained(
     folder: Path,
     wheel: Path | None,
-    known: Iterable[IndexedSong] = (),
+    earlier: SongIndex | None = None,
     times: Mapping[str, str] | None = None,
 ) -> tuple[TagModel, EmbeddedSongs]:
-    """Embed the audio files below a folder for an index, but those known, as `embed_folder` does.
+    """Embed the audio files below a folder for an index, as `embed_folder` does.
 
-    `wheel` is the package of musicnn; by default it is fetched. Errors as of `fetch_wheel`.
+    Songs of an `earlier` index are left out. `wheel` is the package of musicnn; by default it is
+    fetched. Errors as of `fetch_wheel` and `embed_folder`, and if that index is of another model.
     """
     package = fetch_wheel(*WHEEL, given=wheel)
-    songs = embed_folder(untrained_hearing(package), folder, known, times)
-    return untrained_model(package), songs
+    model = untrained_model(package)
+    known = earlier_songs(earlier, model)
+    return model, embed_folder(untrained_hearing(package), folder, known, times)
 
 
 def untrained_model(wheel: Path) -> TagModel:

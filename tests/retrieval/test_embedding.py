@@ -63,10 +63,18 @@ def test_songs_of_all_splits_with_their_tags(cultural, capsys):
     np.testing.assert_allclose(embeddings, F.normalize(places).numpy(), atol=1e-6)
     similar = model.embed(model.tag_vectors) @ embeddings.T
     np.testing.assert_allclose(similar, cosine_similarity(tags, places).numpy(), atol=1e-5)
-    _, few = embedding.index_songs(cultural, None, iter(rows[2:]))
+    few = embedding.embed_dataset(open_trained(cultural), iter(rows[2:]))
     assert few.songs == rows[:2]
-    assert not embedding.index_songs(cultural, None, rows)[1].songs
+
+
+def test_songs_of_an_earlier_index_of_the_same_model(cultural, acoustic, tmp_path, capsys):
+    folder = tmp_path / "songs.index"
+    write_index(folder, *embedding.index_songs(cultural, None))
+    earlier = read_song_index(folder)
+    assert not embedding.index_songs(cultural, None, earlier)[1].songs
     assert "there is nothing to add" in capsys.readouterr().out
+    with pytest.raises(UserError, match="was made by another model"):  # before it embeds
+        embedding.index_songs(acoustic, None, earlier)
 
 
 def test_songs_are_known_in_every_form_of_their_ids(cultural):

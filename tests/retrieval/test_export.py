@@ -203,7 +203,7 @@ def test_the_card_names_the_files_that_the_model_read(cultural, shared_dataset_d
 
 def test_refusals_leave_all_as_it_was(cultural, exported, tmp_path, monkeypatch):
     (tmp_path / "README.md").write_text("mine")
-    with pytest.raises(UserError, match="holds something else: give DIR a new name"):
+    with pytest.raises(UserError, match="holds something else: give TO a new name"):
         export.export_model(cultural, tmp_path)
     assert [one.name for one in tmp_path.iterdir()] == ["README.md"]
     before = {file.name: file.read_bytes() for file in exported.iterdir()}
