@@ -202,11 +202,6 @@ class Options:
         return len(self.inputs) > 1 and self.fusion_in_force == "masked"
 
     @property
-    def are_twins(self) -> bool:
-        """Whether tags and songs have two heads each."""
-        return self.heads == "twins" and not self.any_input and self.inputs != ("spec",)
-
-    @property
     def mixes_songs(self) -> bool:
         """Whether the songs of a batch are mixed: triplets are not."""
         return self.mixup and self.loss != "triplet"

@@ -93,7 +93,7 @@ class Solver(LightningModule):
             inputs,
             self.options.fusion_in_force,
             acoustic,
-            self.options.are_twins,
+            self.options.heads == "twins",
             self.options.input_dropout,
         )
         self.logit_scale = self.logit_bias = None
