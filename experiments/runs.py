@@ -63,7 +63,7 @@ def run_name(options: Options, recipe: str = "") -> str:
 
     `recipe` stands in it with a loss that `experiments.report` trains by more than one of them.
     """
-    if options.loss != "triplet":
+    if options.asks_all_tags:
         loss = options.loss + ("-mixup" if options.mixup else "") + recipe
         return f"{options.input_type}-{options.w2v_type}-{loss}-seed{options.seed}"
     triplets = ["balanced"] if options.is_balanced else []
