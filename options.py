@@ -259,7 +259,9 @@ def parse_options(argv: list[str] | None = None) -> dict[str, Any]:
 
 
 def merge_options(given: dict[str, Any], saved: dict[str, Any] | None = None) -> Options:
-    """Options in force: as given, else as saved in the checkpoint, else the default.
+    """Options in force: as given, else as saved with a model, else the default.
+
+    Of what is saved only `MODEL_OPTIONS` and `CARRIED_OPTIONS` count.
 
     Raises
     ------
