@@ -212,7 +212,7 @@ class RetrievalData(LightningDataModule):
             generator = torch.Generator(device).manual_seed(seed)
             tags, songs = pairs.draw(triplets, generator)
             inputs = self._training_inputs(songs, vectors, generator)
-            if self.options.loss != "triplet":
+            if self.options.asks_all_tags:
                 truth = (labels[one].float() for one in songs.split(size))
                 batches = map(partial(LabelBatch, tag_vectors), inputs, truth)
                 mix = partial(mixed, generator=generator)

@@ -74,7 +74,8 @@ def infonce_loss(logits: Tensor, truth: Tensor) -> Tensor:
     return (_softmax_loss(logits, truth) + _softmax_loss(logits.T, truth.T)) / 2
 
 
-LABEL_LOSSES = {"sigmoid": sigmoid_loss, "infonce": infonce_loss}  # by the name of --loss
+# Over all tags, by the name of --loss: each takes logits and truth as `sigmoid_loss` does.
+LABEL_LOSSES = {"sigmoid": sigmoid_loss, "infonce": infonce_loss}
 
 
 def _softmax_loss(logits: Tensor, truth: Tensor) -> Tensor:

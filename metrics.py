@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-METRICS = {"map": "MAP", "p@10": "P@10", "roc_auc": "ROC-AUC"}  # key -> as it is written
+# Key in results.json -> as tables write it; `score_tags` computes them in this order.
+METRICS = {"map": "MAP", "p@10": "P@10", "roc_auc": "ROC-AUC"}
 # Tags are taken in blocks of so many scores: that bounds the memory for counts of 8 bytes and for
 # a GPU's sort, and lets frequent and rare tags be padded apart; smaller ones would starve a GPU.
 BLOCK_SCORES = 2**21

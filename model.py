@@ -46,7 +46,8 @@ class RetrievalModel(nn.Module):
         The network of the acoustic branch, one of `ACOUSTIC`.
     are_twins : bool
         Whether tags, and songs behind their vectors or the concatenation, have two heads each
-        (`modules.TwinHeads`); not with masked fusion or chunks alone, which have heads of theirs.
+        (`modules.TwinHeads`); without effect with masked fusion or chunks alone, which have heads
+        of theirs.
     input_dropout : float
         Probability, at least 0 and below 1, with which training leaves out a value of a song's
         vectors; not with 'spec' or 'cf' alone.

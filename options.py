@@ -73,13 +73,13 @@ class Options:
     w2v_type: str = _model("google", "word vectors: NAME of a file NAME_emb.pkl")
     loss: str = _model(
         "triplet",
-        "the paper's triplet margin loss; or each song of the batch with all tags: sigmoid "
+        "the paper's triplet margin loss; or over all tags, of each song of the batch: sigmoid "
         "(SigLIP, Zhai et al. 2023), infonce (softmax both ways, Khosla et al. 2020)",
         choices=("triplet", "sigmoid", "infonce"),
     )
     mixup: bool = _model(
         False,
-        "with sigmoid and infonce: mix each song, and its tags, with another of the batch "
+        "with losses over all tags: mix each song, and its tags, with another of the batch "
         "(Zhang et al. 2018)",
         parse_bool,
     )
@@ -91,7 +91,7 @@ class Options:
     )
     soft_tags: bool = _model(
         False,
-        "with sigmoid and infonce: how strongly people tagged counts, not only whether; needs "
+        "with losses over all tags: how strongly people tagged counts, not only whether; needs "
         "tag_strengths.npy of step 1",
         parse_bool,
     )
@@ -202,19 +202,19 @@ class Options:
         return len(self.inputs) > 1 and self.fusion_in_force == "masked"
 
     @property
-    def are_twins(self) -> bool:
-        """Whether tags and songs have two heads each."""
-        return self.heads == "twins" and not self.any_input and self.inputs != ("spec",)
+    def asks_all_tags(self) -> bool:
+        """Whether the loss asks each song about all tags, as `losses.LABEL_LOSSES` do."""
+        return self.loss != "triplet"
 
     @property
     def mixes_songs(self) -> bool:
         """Whether the songs of a batch are mixed: triplets are not."""
-        return self.mixup and self.loss != "triplet"
+        return self.mixup and self.asks_all_tags
 
     @property
     def learns_strengths(self) -> bool:
         """Whether a training learns from the strengths of tags: no test reads them."""
-        return self.soft_tags and self.loss != "triplet" and self.mode == "TRAIN"
+        return self.soft_tags and self.asks_all_tags and self.mode == "TRAIN"
 
     def to_store(self) -> dict[str, Any]:
         """What checkpoints and results keep: all but the key."""
@@ -265,7 +265,9 @@ def shown_default(one: Field) -> str:
 
 
 def merge_options(given: dict[str, Any], saved: dict[str, Any] | None = None) -> Options:
-    """Options in force: as given, else as saved in the checkpoint, else the default.
+    """Options in force: as given, else as saved with a model, else the default.
+
+    Of what is saved only `MODEL_OPTIONS` and `CARRIED_OPTIONS` count.
 
     Raises
     ------
@@ -294,7 +296,7 @@ def tell_idle(given: dict[str, Any], options: Options) -> None:
             | (set() if len(options.inputs) > 1 else {"fusion"})
             | ({"input_dropout"} if options.input_type in ("spec", "cf") else set()),
         ),
-        (f"--loss {options.loss}", LABEL_OPTIONS if options.loss == "triplet" else TRIPLET_OPTIONS),
+        (f"--loss {options.loss}", TRIPLET_OPTIONS if options.asks_all_tags else LABEL_OPTIONS),
         (
             "masked fusion" if options.any_input else f"--input_type {options.input_type}",
             {"heads"} if options.any_input or options.inputs == ("spec",) else set(),

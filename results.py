@@ -34,7 +34,7 @@ def collect_results(per_tag: dict[str, np.ndarray], dataset: Dataset, split: str
     Returns
     -------
     dict
-        'map', 'p@10', 'roc_auc' over the tags with a positive song; 'chance_map', what ranking at
+        Each of `metrics.METRICS` over the tags with a positive song; 'chance_map', what ranking at
         random reaches on average; 'n_songs', 'n_tags'; 'n_left_out', songs of the split without an
         input, which are not scored; 'categories', the same by tag category;
         'tags', the metrics by tag; 'tags_without_positive'. Undefined values are None.

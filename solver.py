@@ -44,7 +44,7 @@ def cosine_schedule(step: int, n_steps: int) -> float:
 
 
 class Solver(LightningModule):
-    """Trains the branches, scores a split by MAP, P@10 and ROC-AUC.
+    """Trains the branches, scores a split by the metrics of `metrics.METRICS`.
 
     Works with `data_loader.RetrievalData` as the trainer's datamodule.
 
@@ -93,11 +93,11 @@ class Solver(LightningModule):
             inputs,
             self.options.fusion_in_force,
             acoustic,
-            self.options.are_twins,
+            self.options.heads == "twins",
             self.options.input_dropout,
         )
         self.logit_scale = self.logit_bias = None
-        if self.options.loss != "triplet":
+        if self.options.asks_all_tags:
             self.logit_scale = nn.Parameter(torch.tensor(FIRST_SCALE).log())
             self.logit_bias = nn.Parameter(torch.tensor(FIRST_BIAS))
         self.negative_weighting = (
@@ -145,7 +145,7 @@ class Solver(LightningModule):
         self._logged = torch.zeros(len(self.LOGGED), device=self.device)
 
     def training_step(self, batch, batch_idx: int) -> Tensor:
-        """Loss of a `data_loader.TripletBatch` or, unless --loss is triplet, a `LabelBatch`."""
+        """Loss of a `data_loader.TripletBatch` or, if it is over all tags, a `LabelBatch`."""
         measured = (self._graphed or self._measure)(batch)
         self._logged += measured.detach()  # on the device: logging each step would wait for it
         return measured[0]
@@ -159,7 +159,7 @@ class Solver(LightningModule):
         n_tags, n_songs = len(batch.tag_vectors), batch.n_songs
         tags = gather(self.model.embed_tags(part_of(batch.tag_vectors)), n_tags)  # (A or T, 256)
         ways = [gather(one, n_songs) for one in self.model.embed_ways(batch.songs)]  # (B, 256)
-        measure = self._triplets if self.logit_scale is None else self._labels
+        measure = self._labels if self.options.asks_all_tags else self._triplets
         pairs = [pair for songs in ways for pair in self.model.apart(tags, songs)]
         measured = torch.stack([torch.stack(measure(batch, *pair)) for pair in pairs]).mean(dim=0)
         if not self.model.are_twins:
@@ -199,7 +199,7 @@ class Solver(LightningModule):
     def on_train_epoch_end(self) -> None:
         """Log the epoch's means."""
         means = self._logged / self.trainer.num_training_batches
-        names = self.LOGGED if self.logit_scale is None else self.LOGGED_LABELS
+        names = self.LOGGED_LABELS if self.options.asks_all_tags else self.LOGGED
         self.log_dict(dict(zip(names, means, strict=True)), sync_dist=True)
 
     # ------------------------------------------------------------ validation, test, prediction

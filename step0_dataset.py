@@ -1,17 +1,13 @@
 """Step 0: turn raw data into step 1's input.
 
     python -u step0_dataset.py table CSV DATA_PATH
-    python -u step0_dataset.py jamendo RAW DATA_PATH
-    python -u step0_dataset.py magnatagatune RAW DATA_PATH
-    python -u step0_dataset.py emotify RAW DATA_PATH
-    python -u step0_dataset.py lastfm2k RAW DATA_PATH
-    python -u step0_dataset.py msd RAW DATA_PATH
+    python -u step0_dataset.py SET RAW DATA_PATH
     python -u step0_dataset.py demo DATA_PATH
 
-DATA_PATH gets msd500/track_tags.tsv, songs.tsv, tag_categories.tsv, dataset.json, and what the set
-has of listening data (triplets.tsv: user, song, count; or item_factors_MSD.npy with
-items_index_MSD.tsv) and of a published split (published_split.tsv). Every rule that drops tags or
-songs prints what it leaves.
+SET is a public set, one of `COMMANDS`. DATA_PATH gets msd500/track_tags.tsv, songs.tsv,
+tag_categories.tsv, dataset.json, and what the set has of listening data (triplets.tsv: user, song,
+count; or item_factors_MSD.npy with items_index_MSD.tsv) and of a published split
+(published_split.tsv). Every rule that drops tags or songs prints what it leaves.
 """
 
 from typing import Literal

@@ -50,7 +50,8 @@ MEL_SETTINGS: dict[str, Any] = {
     "padding": "zeros",  # ... beyond both ends of the song
 }
 
-# The forms that a store may have: our own in dB, and that of musicnn, to fine-tune it.
+# The forms that a store may have, by the names that step 4 takes as --mel: our own in dB, and that
+# of musicnn, to fine-tune it. With a `scale` they are in that of musicnn, else in dB.
 SETTINGS: dict[str, dict[str, Any]] = {
     "own": MEL_SETTINGS,
     "musicnn": MEL_SETTINGS | MUSICNN_SETTINGS | {"scale": "log10(10000 power + 1)"},
@@ -178,8 +179,8 @@ def same_audio(directory: Path) -> list[list[str]]:
 
 
 def silence(settings: dict[str, Any]) -> float:
-    """What stands for silence in spectrograms of these settings."""
-    return 0.0 if settings == SETTINGS["musicnn"] else FLOOR_DB
+    """What stands for silence in the scale of these settings, which is dB where they name none."""
+    return 0.0 if "scale" in settings else FLOOR_DB
 
 
 def read_settings(directory: Path, wanted: str | None = None) -> dict[str, Any]:

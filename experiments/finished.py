@@ -140,7 +140,7 @@ def has_options(job: Job) -> bool:
 def _other_options(job: Job, made_by: dict) -> dict[str, tuple]:
     """Options by which a run was made otherwise: name -> then and now."""
     asked = merge_options(job.given).to_store()
-    ran = Options().to_store() | made_by.get("options", {})  # what came later was at its default
+    ran = merge_options({}, made_by.get("options", {})).to_store()
     names = (*MODEL_OPTIONS, *CARRIED_OPTIONS)
     return {name: (ran[name], asked[name]) for name in names if ran[name] != asked[name]}
 

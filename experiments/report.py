@@ -12,7 +12,6 @@ that is there.
 import argparse
 import copy
 import statistics
-from dataclasses import asdict
 
 import torch
 
@@ -25,7 +24,7 @@ from experiments.runs import command_parser, open_model, parse_command
 from experiments.sampling import compare_samplings
 from experiments.tables import Found, average_precisions, markdown
 from experiments.word_vectors import compare_word_vectors, tag_vector_files
-from options import MODEL_OPTIONS, Options, parse_options
+from options import MODEL_OPTIONS, Options, merge_options, parse_options
 from retrieval.embedding import embed_songs
 from retrieval.song_map import flatten
 
@@ -79,11 +78,11 @@ def options_table(experiments: dict[str, Found]) -> str:
     for experiment, found in experiments.items():
         for column, runs in found.items():
             made_by = [one["made_by"] for one in runs]
-            options = asdict(Options()) | made_by[0]["options"]  # what came later was default
+            options = merge_options({}, made_by[0]["options"])
             changed = (
-                f"--{name} {options[name]}"
+                f"--{name} {value}"
                 for name in (*MODEL_OPTIONS, *BEYOND_MODEL)
-                if name != "seed" and options[name] != getattr(Options, name)
+                if name != "seed" and (value := getattr(options, name)) != getattr(Options, name)
             )
             minutes = statistics.mean(one["train_seconds"] for one in made_by) / 60
             revisions = sorted({(one["git_revision"] or "?")[:12] for one in made_by})

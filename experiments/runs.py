@@ -63,13 +63,14 @@ def run_name(options: Options, recipe: str = "") -> str:
 
     `recipe` stands in it with a loss that `experiments.report` trains by more than one of them.
     """
-    if options.loss != "triplet":
+    if options.asks_all_tags:
         loss = options.loss + ("-mixup" if options.mixup else "") + recipe
         return f"{options.input_type}-{options.w2v_type}-{loss}-seed{options.seed}"
     triplets = ["balanced"] if options.is_balanced else []
     if options.is_weighted:
-        is_distance = options.negative_weighting == "distance"
-        triplets.append("distance-weighted" if is_distance else "weighted")
+        weighting = options.negative_weighting
+        of_paper = weighting == Options.negative_weighting
+        triplets.append("weighted" if of_paper else f"{weighting}-weighted")
     sampling = "-".join(triplets) or "random"
     return f"{options.input_type}-{options.w2v_type}-{sampling}-seed{options.seed}"
 

@@ -7,16 +7,16 @@
 import re
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
+from dataset.files import counted
 from errors import UserError
 from experiments import paper
 from metrics import METRICS
-from options import Options
+from options import merge_options
 
 Found = dict[str, list[dict]]
 CHANCE = "at random"
@@ -105,11 +105,11 @@ def budgets(found: Found) -> str:
     of_budget: dict[str, list[str]] = {}
     for name, (run, *_) in found.items():
         if "baseline" not in run["made_by"]:
-            ran = asdict(Options()) | run["made_by"].get("options", {})
-            is_triplets = ran["loss"] == "triplet" and ran["anchors_per_song"] == 1
-            drawn = f"{ran['triplets_per_epoch']:,} {'triplets' if is_triplets else 'songs'}"
-            epochs = f"{ran['n_epochs']} epoch{'s' if ran['n_epochs'] > 1 else ''}"
-            of_budget.setdefault(f"{epochs} of {drawn}", []).append(name)
+            ran = merge_options({}, run["made_by"].get("options", {}))
+            is_songs = ran.asks_all_tags or ran.anchors_per_song > 1
+            drawn = f"{ran.triplets_per_epoch:,} {'songs' if is_songs else 'triplets'}"
+            budget = f"{counted(ran.n_epochs, 'epoch')} of {drawn}"
+            of_budget.setdefault(budget, []).append(name)
     if len(of_budget) < 2:
         return ""
     said = "; ".join(f"{', '.join(names)}: {budget}" for budget, names in of_budget.items())

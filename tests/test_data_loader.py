@@ -9,6 +9,7 @@ import torch
 from data_loader import LabelBatch, RetrievalData, mixed
 from dataset.directory import open_dataset
 from dataset.mel_store import FLOOR_DB
+from losses import LABEL_LOSSES
 from options import Options
 from planted import write_planted, write_planted_mels, write_planted_strengths
 
@@ -113,7 +114,7 @@ def test_a_batch_is_what_the_files_say(shared_dataset_dir, is_balanced):
             assert batch.is_candidate[anchor, column] == (not dataset.song_tags[song, tag])
 
 
-@pytest.mark.parametrize("loss", ["sigmoid", "infonce"])
+@pytest.mark.parametrize("loss", LABEL_LOSSES)
 def test_a_batch_of_labels_is_what_the_files_say(shared_dataset_dir, loss):
     data = data_for(shared_dataset_dir, loss=loss)
     dataset = data.dataset

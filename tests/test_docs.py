@@ -15,10 +15,16 @@ from pathlib import Path
 import pytest
 import yaml  # pytorch-lightning needs it
 
+import step0_dataset
+import step4_mel_spectrogram
 from command_line import fire_commands
 from commands import ROOT
+from dataset.mel_store import SETTINGS
 from errors import UserError
-from options import parse_options
+from losses import LABEL_LOSSES
+from metrics import METRICS
+from options import Options, parse_options
+from sampler import NEGATIVE_WEIGHTINGS
 from test_architecture import FLOORS
 
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -216,6 +222,23 @@ def test_help_shows_all_that_is_said_of_each_argument(script, capsys):
 
 
 # ---------------------------------------------------------------- facts that stand twice
+
+
+def test_pages_name_all_that_can_be_chosen():
+    training, data = (
+        (ROOT / f"docs/{name}.md").read_text(encoding="utf-8") for name in ("training", "data")
+    )
+    for name in (*LABEL_LOSSES, *METRICS):
+        assert f"`{name}`" in training, f"training.md lacks {name}"
+    for name in METRICS.values():
+        assert name in training, f"training.md lacks {name}"
+    for name in {*NEGATIVE_WEIGHTINGS} - {"uniform", Options.negative_weighting}:
+        assert f"--negative_weighting {name}" in training, f"training.md lacks {name}"
+    for name in step0_dataset.COMMANDS:
+        assert f"| command | `step0_dataset.py {name}`" in data, f"data.md has no card of {name}"
+        assert f"python -u step0_dataset.py {name} " in data, f"data.md lacks {name}"
+    for form in SETTINGS:
+        assert f"{form}:" in step4_mel_spectrogram.run.__doc__, f"step 4 --help lacks --mel {form}"
 
 
 def requirements(name: str) -> list[str]:

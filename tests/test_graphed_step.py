@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from graphed_step import GraphedStep
+from losses import LABEL_LOSSES
 from training_runs import fit
 
 pytestmark = [
@@ -12,7 +13,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("loss", ["triplet", "sigmoid", "infonce"])
+@pytest.mark.parametrize("loss", ["triplet", *LABEL_LOSSES])
 def test_a_graphed_training_is_the_training_step_by_step(shared_dataset_dir, monkeypatch, loss):
     replays = []
     replay = torch.cuda.CUDAGraph.replay

@@ -23,7 +23,8 @@ from experiments.runs import (
     run_seeds,
     write_report,
 )
-from options import merge_options, parse_options
+from options import Options, merge_options, parse_options
+from sampler import NEGATIVE_WEIGHTINGS
 
 OF_PAPER = Column([], BALANCED_WEIGHTED)
 
@@ -44,6 +45,12 @@ OF_PAPER = Column([], BALANCED_WEIGHTED)
 def test_a_run_is_named_by_what_experiments_vary(flags, name):
     options = parse_options(["--input_type", "cf", "--seed", "2", *flags])
     assert run_name(merge_options(options)) == name
+
+
+def test_every_weighting_has_a_name_of_its_own():
+    weightings = set(NEGATIVE_WEIGHTINGS) - {"uniform"}
+    names = {run_name(Options(is_weighted=True, negative_weighting=one)) for one in weightings}
+    assert len(names) == len(weightings)
 
 
 def test_seeds_are_a_list_of_different_numbers():
