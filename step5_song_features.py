@@ -9,6 +9,8 @@ from command_line import fire_commands, flag, one_of
 from dataset.files import existing_directory, user_path
 from errors import UserError
 
+TAKEN = ("spec", "cf", "hybrid", "neighbours", "mel", "True")  # inputs and files of other steps
+
 
 def run(
     data_path: str,
@@ -60,10 +62,10 @@ def run(
     audio = None if audio_path is None else user_path(audio_path)
     directory = existing_directory(data_path)
     one_of("--encoder", encoder, tuple(ENCODERS))
-    if not re.fullmatch(r"[\w.-]+", name) or name in ("spec", "cf", "hybrid", "mel", "True"):
+    if not re.fullmatch(r"[\w.-]+", name) or name in TAKEN:
         raise UserError(
-            f"--name {name} must be letters, digits, '.', '-' or '_', and not spec, cf, hybrid or "
-            "mel, which mean something else, nor left out"
+            f"--name {name} must be letters, digits, '.', '-' or '_', and not spec, cf, hybrid, "
+            "neighbours or mel, which mean something else, nor left out"
         )
     map_tasks = task_map(engine, spark, num_workers)
     is_strict = flag("--strict", strict)

@@ -126,7 +126,7 @@ def test_mistakes(wheel, tmp_path):
     directory = write_music(tmp_path / "data", n_songs=1)
     assert_user_error(run_here(STEP5, "run", tmp_path / "no"), "is not a directory")
     assert_user_error(run_here(STEP5, "run", directory, "--encoder", "vgg"), "msd-musicnn or")
-    for taken in ("cf", "mel"):
+    for taken in ("cf", "neighbours", "mel"):
         told = run_here(STEP5, "run", directory, "--name", taken)
         assert_user_error(told, f"--name {taken}")
     assert_user_error(run_here(STEP5, "run", directory, "--num_workers", "0"), "--num_workers")

@@ -158,13 +158,13 @@ class ToKill:
 
 
 _TABLE = "step0_dataset.py table {work}/music/songs.csv {work}/data"
-_SPLIT = ("step 0", "step 1 again")
+_SPLIT = ("step 0", "step 1")
 COMMANDS = {
     "step 0": ToKill(f"{_TABLE} --listeners={{work}}/music/plays.tsv"),
     # over an earlier one, of which no file may stay beside a new one
     "step 0 again": ToKill(_TABLE, before=("step 0",)),
-    "step 1 again": ToKill("step1_data_split.py run {work}/data 2 2", before=("step 0",)),
-    "step 1": ToKill("step1_data_split.py run {work}/data 2 2 --seed=1", before=_SPLIT),
+    "step 1": ToKill("step1_data_split.py run {work}/data 2 2", before=("step 0",)),
+    "step 1 again": ToKill("step1_data_split.py run {work}/data 2 2 --seed=1", before=_SPLIT),
     "step 2": ToKill(
         "step2_word_embedding.py train {work}/data {work}/music/text.txt --dimensions=8 --epochs=2",
         before=_SPLIT,

@@ -24,7 +24,7 @@ is_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
 all_commands = pytest.mark.parametrize(
     "name",
     [
-        name if name in ("step 1", "step 4") else pytest.param(name, marks=pytest.mark.faults)
+        name if name in ("step 1 again", "step 4") else pytest.param(name, marks=pytest.mark.faults)
         for name in COMMANDS
     ],
 )
@@ -61,7 +61,7 @@ def is_told(said: str, code: int, *parts: str) -> None:
 # ---------------------------------------------------------------- kills
 
 
-@pytest.mark.parametrize("name", ["step 1", "step 4"])
+@pytest.mark.parametrize("name", ["step 1 again", "step 4"])
 def test_killed_and_started_again(name, tmp_path):
     found = kill_often(name, tmp_path, n_kills=2, seed=1)
     assert found.kills == 2 and found.ends_compared and found.faults == []
@@ -71,7 +71,7 @@ def test_killed_and_started_again(name, tmp_path):
     "name",
     [
         name if name == "step 0 again" else pytest.param(name, marks=pytest.mark.faults)
-        for name in ("step 0", "step 0 again", "step 1 again", "step 1", "step 2", "step 3")
+        for name in ("step 0", "step 0 again", "step 1", "step 1 again", "step 2", "step 3")
     ],
 )
 def test_killed_at_each_call_that_changes_the_disk(name, prepared):
@@ -136,8 +136,8 @@ IN_THE_WAY = IN_THE_WAY if os.geteuid() == 0 else []
     [
         ("step 0", "music/songs.csv"),
         ("step 0", "music/plays.tsv"),
-        ("step 1", "data/msd500/track_tags.tsv"),
-        ("step 1", "data/songs.tsv"),
+        ("step 1 again", "data/msd500/track_tags.tsv"),
+        ("step 1 again", "data/songs.tsv"),
         ("step 2", "music/text.txt"),
         ("step 3", "data/triplets.tsv"),
         ("step 3", "data/existing_ids.npy"),
