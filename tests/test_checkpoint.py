@@ -1,5 +1,7 @@
 """Checkpoints: they describe themselves; what is none is refused and never run."""
 
+import zipfile
+
 import pytest
 import torch
 
@@ -31,6 +33,24 @@ class Payload:
 
     def __reduce__(self):
         return open, (str(self.path), "w")
+
+
+def test_a_bit_that_has_changed_is_found_in_each_part(shared_dataset_dir, tmp_path):
+    _, trainer = fit(shared_dataset_dir, epochs=1)
+    path = tmp_path / "best.ckpt"
+    trainer.save_checkpoint(path)
+    whole = path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        contents = {archive.read(part) for part in archive.namelist()}
+    longest = sorted(contents, key=len)[-30:]  # weights, their averages in Adam, and their names
+    for content in longest:
+        damaged = bytearray(whole)
+        damaged[whole.index(content) + len(content) // 2] ^= 1
+        path.write_bytes(damaged)
+        with pytest.raises(UserError, match="is not a checkpoint, or is damaged"):
+            read_checkpoint(path)
+    path.write_bytes(whole)
+    assert read_checkpoint(path)
 
 
 @pytest.mark.parametrize("damage", ["cut", "text", "no format", "no settings", "code"])
