@@ -21,6 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn import functional as F
+from tqdm import tqdm
 
 from errors import UserError
 
@@ -189,6 +190,7 @@ def _help(work: Callable[..., object], arguments: tuple) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
+    tqdm.set_lock(threading.RLock())  # its own is a semaphore: Python warns of it after a kill
     work(*arguments)
 
 

@@ -21,6 +21,7 @@ from commands import ROOT, assert_user_error, run_here
 from modules import HalfDropout, ShortChunkCNN
 from planted import write_planted, write_planted_mels, write_planted_strengths
 from processes import gather, helpers, part_of, share_batch_norm, total
+from progress import progress
 
 SMALL = ["--batch_size", "8", "--triplets_per_epoch", "45", "--lr", "1e-3", "--gpu_id", "cpu"]
 
@@ -270,6 +271,36 @@ def test_a_signal_while_processes_start_leaves_none_behind():
         timeout=60,
     )
     assert "KeyboardInterrupt" in done.stderr and "not stopped" not in done.stdout
+
+
+def show_and_wait(shown: Path) -> None:
+    """What a helper does that shows progress."""
+    for _ in progress(range(2), "songs"):
+        shown.touch()
+        time.sleep(600)
+
+
+KILLED_WHILE_SHOWING = """
+import pathlib, sys, time
+from processes import helpers
+from test_processes import show_and_wait, wait_for
+
+shown = pathlib.Path(sys.argv[1])
+with helpers(2, show_and_wait, shown):
+    wait_for(shown.exists)
+"""
+
+
+def test_the_end_of_a_helper_that_shows_progress_is_silent(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED_WHILE_SHOWING, tmp_path / "shown"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "tests")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0 and done.stderr == ""
 
 
 def start_training(data: Path, to: Path, **how) -> subprocess.Popen:
