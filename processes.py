@@ -21,9 +21,9 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 from torch.nn import functional as F
-from tqdm import tqdm
 
 from errors import UserError
+from progress import lock_by_threads
 
 GRACE = 10.0  # seconds in which this process may say itself why another one has ended
 ENVIRONMENT = ("LOCAL_RANK", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT")  # as Lightning reads it
@@ -190,7 +190,7 @@ def _help(work: Callable[..., object], arguments: tuple) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
-    tqdm.set_lock(threading.RLock())  # its own is a semaphore: Python warns of it after a kill
+    lock_by_threads()
     work(*arguments)
 
 
