@@ -133,13 +133,18 @@ def gradients(file: Path, n_songs: int, n_processes: int) -> None:
 
 
 @pytest.mark.slow
-def test_gradients_and_batch_norm_are_those_of_the_whole_batch(tmp_path):
-    for n in (1, 2):
-        arguments = (tmp_path / str(n), 5, n)  # five songs: three and two
+@pytest.mark.parametrize(
+    ("n_songs", "n_processes"),
+    [(5, 2), (2, 3)],  # three and two; and one, one, none
+)
+def test_gradients_and_batch_norm_are_those_of_the_whole_batch(tmp_path, n_songs, n_processes):
+    for n in (1, n_processes):
+        arguments = (tmp_path / str(n), n_songs, n)
         with helpers(n, gradients, *arguments):
             gradients(*arguments)
-    for one, two in zip(torch.load(tmp_path / "1"), torch.load(tmp_path / "2"), strict=True):
-        torch.testing.assert_close(two, one, rtol=1e-9, atol=1e-9)
+    one, many = (torch.load(tmp_path / str(n)) for n in (1, n_processes))
+    for expected, found in zip(one, many, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
 
 
 def test_one_process_has_all_and_asks_nobody():
