@@ -78,7 +78,7 @@ class MaskedFusion(nn.Module):
             if rows is None:
                 parts.append(torch.zeros(n_songs, width, device=self.gate.weight.device))
             else:
-                parts.append(F.normalize(project_known(head, rows, width, self.training).float()))
+                parts.append(F.normalize(project_known(head, rows, width)))
         return torch.cat(parts, dim=-1)
 
     def each_alone(self, songs: Tensor) -> list[Tensor]:
@@ -175,18 +175,25 @@ def is_known(rows: Tensor) -> Tensor:
 
 
 def project_known(
-    project: Callable[[Tensor], Tensor], rows: Tensor, n_outputs: int, is_training: bool
+    network: nn.Module,
+    rows: Tensor,
+    n_outputs: int,
+    project: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
     """Project the rows (B, ...) that are known -> (B, n_outputs) in float32, 0 for the others.
 
-    In training a single row counts as unknown: batch norm learns no deviation from one vector.
+    By `network`, or by `project` where that feeds it. In training a single row counts as unknown:
+    batch norm learns no deviation from one vector.
     """
+    project = project or network
     known = is_known(rows)
     if torch.compiler.is_exporting():  # no choice by content there: all are projected
         return project(rows.nan_to_num()).masked_fill(~known[:, None], 0)
     index = known.nonzero().squeeze(1)
     out = rows.new_zeros(len(rows), n_outputs, dtype=torch.float32)
-    n_rows = total(len(index)) if is_training else len(index)
-    if n_rows > int(is_training):
+    n_rows = total(len(index)) if network.training else len(index)
+    if n_rows > int(network.training):
         out = out.index_copy(0, index, project(rows[index]).float())
+    elif network.training:  # several processes wait for a gradient of every weight
+        out = out + 0 * sum(one.sum() for one in (rows[index], *network.parameters()))
     return out

@@ -4,6 +4,8 @@ Every batch is cut by index arithmetic on all its songs at once, and is the same
 spectrograms are kept.
 """
 
+import math
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dataset.bounded import allowed_memory
 from dataset.directory import Dataset
 from dataset.mel_crops import read_crops
 from dataset.mel_store import FLOOR_DB, MelStore, silence
@@ -291,4 +294,7 @@ def available_memory(cgroup: Path = Path("/sys/fs/cgroup")) -> int:
             limits.append(int((cgroup / allowed).read_text()) - int((cgroup / used).read_text()))
         except (OSError, ValueError):  # no such files, or "max": no limit
             continue
+    limit, taken = allowed_memory(), Path("/proc/self/statm")
+    if math.isfinite(limit) and taken.is_file():
+        limits.append(int(limit) - int(taken.read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE"))
     return max(0, min(limits, default=0))

@@ -136,7 +136,8 @@ class RetrievalModel(nn.Module):
             self.fusion.fit_gate(self.tag_branch(tag_vectors), tag_vectors, songs, truth, kinds)
 
     def _known_chunks(self, spec: Tensor) -> Tensor:
-        vectors = project_known(self._embed_chunks, spec, EMBEDDING_SIZE, self.training)
+        network, project = self.acoustic_branch, self._embed_chunks
+        vectors = project_known(network, spec, EMBEDDING_SIZE, project)
         return vectors.masked_fill(~is_known(spec)[:, None], float("nan"))
 
     def _embed_chunks(self, spec: Tensor) -> Tensor:

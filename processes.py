@@ -23,6 +23,7 @@ from torch import Tensor, distributed, nn
 from torch.nn import functional as F
 
 from errors import UserError
+from progress import lock_by_threads
 
 GRACE = 10.0  # seconds in which this process may say itself why another one has ended
 ENVIRONMENT = ("LOCAL_RANK", "NODE_RANK", "MASTER_ADDR", "MASTER_PORT")  # as Lightning reads it
@@ -189,6 +190,7 @@ def _help(work: Callable[..., object], arguments: tuple) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
     os.dup2(nowhere, 2)
+    lock_by_threads()
     work(*arguments)
 
 

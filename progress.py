@@ -1,6 +1,7 @@
 """Progress on standard error: a bar on a terminal; in a log file a plain line now and then."""
 
 import sys
+import threading
 from collections.abc import Iterable
 from typing import Any
 
@@ -45,6 +46,14 @@ def progress(
             "bar_format": LINE,
         }
     return tqdm(iterable, description, total, **more)
+
+
+def lock_by_threads() -> None:
+    """Let the bars of this process, which may be killed, share a lock of its threads alone.
+
+    tqdm's own is also a semaphore of the system, of which Python warns when its process is gone.
+    """
+    tqdm.set_lock(threading.RLock())
 
 
 class _Lines:

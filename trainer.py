@@ -217,8 +217,7 @@ def make_trainer(options: Options, devices: dict | None = None, **more) -> Train
     keep_lightning_calm()
     devices = devices or choose_devices(options.gpu_id.split(",")[0])
     if n_processes_on(devices) > 1:
-        unused = "_find_unused_parameters_true" if options.any_input else ""
-        more["strategy"] = f"ddp{unused}"  # a batch may have no song with one of the inputs
+        more["strategy"] = "ddp"
     precision = choose_precision(options, devices["accelerator"])
     if devices["accelerator"] == "cpu" and "spec" in options.inputs:
         keep_freed_memory()

@@ -5,6 +5,7 @@ import functools
 import logging
 import os
 import re
+import shutil
 import signal
 import sys
 import time
@@ -15,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from errors import UserError
+from errors import UserError, shown
 from preprocessing.mel.worker_pool import attempt
 
 try:
@@ -27,6 +28,9 @@ except ImportError:
     raise UserError("--engine spark needs PySpark: pip install 'pyspark==4.*'") from None
 
 PATIENCE = 5.0  # seconds
+_MASTER = re.compile(
+    r"local(\[([1-9][0-9]*|\*)( *, *[0-9]+)?\])?|local-cluster\[.+\]|(spark|k8s)://.+|yarn"
+)
 ROOT = Path(__file__).resolve().parents[1]
 # Both print tracebacks where Java has ended, of which `open_spark` tells.
 logging.getLogger("py4j").addHandler(logging.NullHandler())
@@ -54,15 +58,15 @@ def open_spark(master: str) -> Iterator[SparkSession]:
         "spark.log.level": "OFF",  # pages of Java, of which `_reason` has the sentence
         "spark.executorEnv.PYTHONPATH": path,  # executors run functions of this program
     }
+    if lacking := _lacks(master):
+        raise _no_start(master, lacking)
     on_ctrl_c, before = signal.getsignal(signal.SIGINT), _children()
     try:
-        session = builder.config(map=config).getOrCreate()
+        with warnings.catch_warnings(action="ignore", category=FutureWarning):  # of newest pandas
+            session = builder.config(map=config).getOrCreate()
         signal.signal(signal.SIGINT, on_ctrl_c)  # Spark sets one that ends in a traceback
     except (PySparkException, Py4JError) as error:
-        raise UserError(
-            f"Spark does not start at {master} ({_reason(error)}): it needs Java 17 or later "
-            "(java on PATH, or JAVA_HOME), and --spark the address of a master, such as local[2]"
-        ) from None
+        raise _no_start(master, _reason(error)) from None
     except BaseException as stopped:  # by a signal: Java would wait for ever for this program
         for started in _children() - before:
             os.kill(started, signal.SIGKILL)
@@ -83,6 +87,26 @@ def open_spark(master: str) -> Iterator[SparkSession]:
     finally:
         with contextlib.suppress(Py4JError, ConnectionError):  # Java has ended
             session.stop()
+
+
+def _no_start(master: str, reason: str) -> UserError:
+    return UserError(
+        f"Spark does not start at {shown(master)} ({reason}): it needs Java 17 or later (java on "
+        "PATH, or JAVA_HOME), and --spark the address of a master, such as local[2]"
+    )
+
+
+def _lacks(master: str) -> str | None:
+    """What makes a start useless, of which Java or a shell would print pages of their own."""
+    if not _MASTER.fullmatch(master):
+        return "that is no address of a master"
+    if os.environ.keys() & {"SPARK_HOME", "SPARK_CONF_DIR"}:  # whose spark-env.sh may name a Java
+        return None
+    home = os.environ.get("JAVA_HOME")
+    java = os.path.join(home, "bin", "java") if home else "java"
+    if shutil.which(java):
+        return None
+    return f"there is no {shown(java)}" + ("" if home else " on PATH")
 
 
 @contextlib.contextmanager
@@ -137,6 +161,8 @@ def _reason(error: Exception) -> str:
     if isinstance(error, (Py4JNetworkError, ConnectionError)):
         return "Java has ended, perhaps for want of memory"
     said = str(error)
+    if "Cannot call methods on a stopped SparkContext" in said:  # by Spark, which tells why in logs
+        return "its master does not answer"
     causes = re.findall(r"^Caused by: (.*)$", said, re.MULTILINE)
     lines = [line for line in (causes[-1:] or said.splitlines()) if line.strip(" :.")]
     if file := re.search(r"(?:reading|footer for) file:? (\S+?)\.?\s", said):

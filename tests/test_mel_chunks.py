@@ -1,6 +1,7 @@
 """Chunks: where they begin, padding, the same batch from every cache, what is left out."""
 
 import os
+import resource
 import time
 from pathlib import Path
 
@@ -240,6 +241,15 @@ def test_a_container_may_be_allowed_less_memory(tmp_path, allowed, used):
     assert mel_chunks.available_memory(tmp_path) == 4000
     (tmp_path / allowed).write_text("max\n")
     assert mel_chunks.available_memory(tmp_path) > 2**20
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux")
+def test_a_process_may_be_allowed_less_memory(monkeypatch):
+    taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (taken + 2**24, taken + 2**30))
+    assert 0 <= mel_chunks.available_memory() <= 2**24
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (taken - 1, taken))
+    assert mel_chunks.available_memory() == 0
 
 
 def test_available_memory_is_known_here():

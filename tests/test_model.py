@@ -274,6 +274,19 @@ def test_a_song_of_which_one_step_knows_alone_does_not_stop_it():
     assert out.isfinite().all()
 
 
+@pytest.mark.parametrize("n_known", [0, 1])
+def test_a_step_without_an_input_leaves_no_weight_without_a_gradient(n_known):
+    """DDP would wait for it, or had to look for such weights in each step."""
+    model = build("spec+cf", cf_dim=6).train()
+    for name in ("spec", "cf"):
+        songs = inputs("spec+cf", 4, 6)
+        songs[name][n_known:] = float("nan")
+        model.zero_grad()
+        (model.embed_songs(songs).sum() + model.embed_tags(torch.randn(3, 300)).sum()).backward()
+        lacking = [one for one, weight in model.named_parameters() if weight.grad is None]
+        assert lacking == ["fusion.gate.weight", "fusion.gate.bias"]  # which no step trains
+
+
 @pytest.mark.parametrize("shape", [(1, 128, 127), (1, 2, 128, 127), (1, 2, 96, 173)])
 def test_chunks_of_another_shape_are_refused(shape):
     with pytest.raises(ValueError, match="chunks must be"):

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -18,15 +19,21 @@ import model
 import modules
 from commands import ROOT, assert_user_error, run_here
 from modules import HalfDropout, ShortChunkCNN
-from planted import write_planted, write_planted_mels
+from planted import write_planted, write_planted_mels, write_planted_strengths
 from processes import gather, helpers, part_of, share_batch_norm, total
+from progress import progress
 
 SMALL = ["--batch_size", "8", "--triplets_per_epoch", "45", "--lr", "1e-3", "--gpu_id", "cpu"]
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
-    return write_planted_mels(write_planted(tmp_path_factory.mktemp("data") / "data", 60))
+    data = write_planted_mels(write_planted(tmp_path_factory.mktemp("data") / "data", 60))
+    write_planted_strengths(data)
+    rows = np.load(data / "ix_to_cf.npy")
+    rows[np.arange(60) % 12 > 0] = np.nan
+    np.save(data / "rare_songs.npy", rows)  # known of none, one or a few songs of a batch
+    return data
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +56,7 @@ def train(data: Path, to: Path, n_processes: int, *options: str) -> list[float]:
         *("--n_processes", str(n_processes), *SMALL, *options),
     )
     assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr  # nor of DDP, which no filter of Python's would hide
     assert done.stdout.count("best validation MAP") == 1  # told once
     logs = sorted((to / "logs").glob("version_*/metrics.csv"))
     rows = [row for file in logs for row in csv.DictReader(file.open())]
@@ -67,6 +75,7 @@ def train(data: Path, to: Path, n_processes: int, *options: str) -> list[float]:
         ["--input_type", "cf", "--loss", "infonce"],
         ["--input_type", "cf", "--loss", "sigmoid", "--heads", "twins"],
         ["--input_type", "cf", "--heads", "twins", "--mixup"],  # which triplets take no notice of
+        ["--input_type", "cf+rare", "--loss", "infonce", "--mixup", "--soft_tags"],
     ],
 )
 def test_two_processes_train_as_one(data, tmp_path, options):
@@ -93,7 +102,7 @@ def test_a_stopped_training_goes_on_with_another_number_of_processes(data, tmp_p
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("input_type", ["spec", "spec+cf"])
+@pytest.mark.parametrize("input_type", ["spec", "spec+cf", "hybrid"])
 def test_spectrograms_and_several_inputs_in_two_processes(data, tmp_path, input_type):
     options = ["--input_type", input_type, "--loss", "sigmoid", "--input_length", "128"]
     options += ["--num_chunk", "1", "--triplets_per_epoch", "8", "--n_epochs", "2"]
@@ -124,13 +133,18 @@ def gradients(file: Path, n_songs: int, n_processes: int) -> None:
 
 
 @pytest.mark.slow
-def test_gradients_and_batch_norm_are_those_of_the_whole_batch(tmp_path):
-    for n in (1, 2):
-        arguments = (tmp_path / str(n), 5, n)  # five songs: three and two
+@pytest.mark.parametrize(
+    ("n_songs", "n_processes"),
+    [(5, 2), (2, 3)],  # three and two; and one, one, none
+)
+def test_gradients_and_batch_norm_are_those_of_the_whole_batch(tmp_path, n_songs, n_processes):
+    for n in (1, n_processes):
+        arguments = (tmp_path / str(n), n_songs, n)
         with helpers(n, gradients, *arguments):
             gradients(*arguments)
-    for one, two in zip(torch.load(tmp_path / "1"), torch.load(tmp_path / "2"), strict=True):
-        torch.testing.assert_close(two, one, rtol=1e-9, atol=1e-9)
+    one, many = (torch.load(tmp_path / str(n)) for n in (1, n_processes))
+    for expected, found in zip(one, many, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
 
 
 def test_one_process_has_all_and_asks_nobody():
@@ -262,6 +276,36 @@ def test_a_signal_while_processes_start_leaves_none_behind():
         timeout=60,
     )
     assert "KeyboardInterrupt" in done.stderr and "not stopped" not in done.stdout
+
+
+def show_and_wait(shown: Path) -> None:
+    """What a helper does that shows progress."""
+    for _ in progress(range(2), "songs"):
+        shown.touch()
+        time.sleep(600)
+
+
+KILLED_WHILE_SHOWING = """
+import pathlib, sys, time
+from processes import helpers
+from test_processes import show_and_wait, wait_for
+
+shown = pathlib.Path(sys.argv[1])
+with helpers(2, show_and_wait, shown):
+    wait_for(shown.exists)
+"""
+
+
+def test_the_end_of_a_helper_that_shows_progress_is_silent(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED_WHILE_SHOWING, tmp_path / "shown"],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "tests")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0 and done.stderr == ""
 
 
 def start_training(data: Path, to: Path, **how) -> subprocess.Popen:

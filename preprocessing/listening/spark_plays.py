@@ -182,7 +182,8 @@ def _read_rows(session: SparkSession, address: str) -> DataFrame:
         address = "file://" + re.sub(r"([{}\[\]*?\\])", r"\\\1", str(path))
     if name.endswith(".parquet"):
         return _parquet_rows(session, address, given)
-    lines = session.read.option("recursiveFileLookup", True).text(address).where("value != ''")
+    lines = session.read.option("recursiveFileLookup", True).text(address)
+    lines = lines.where(~F.col("value").rlike("^ *$"))
     line = F.ltrim(F.col("value"), F.lit(_BYTE_ORDER_MARK))
     fields = lines.select(F.split(line, "\t", -1).alias("field"), F.col("value").alias("row"))
     fields = fields.withColumn("field", F.when(F.is_valid_utf8("row"), F.col("field")))

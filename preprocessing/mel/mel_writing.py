@@ -10,7 +10,7 @@ import numpy as np
 from dataset.files import SPLITS, read_strings, some
 from dataset.mel_store import MEL_SETTINGS, SETTINGS, published_shape, same_audio
 from errors import UserError
-from preprocessing.mel.part_writing import make_parts
+from preprocessing.mel.part_writing import make_parts, remove_unfinished
 from preprocessing.mel.song_run import Made, Result, compute_lacking
 from preprocessing.mel.sources import Source, audio_sources, digest_of, published_sources
 from preprocessing.mel.store_writer import open_writer
@@ -56,6 +56,7 @@ def write_from_audio(
         if in_parts:
             writer.describe_form()
             return make_parts(data_path, sources, make, SETTINGS[form]["n_mels"], map_tasks)
+        remove_unfinished(data_path)  # of a run on Spark that was stopped
         files = [source.file for source in sources]
         return map_tasks(make, files, preload=["preprocessing.mel.mel_spectrogram"])
 

@@ -51,8 +51,7 @@ def make_parts(
     UserError
         A part cannot be written.
     """
-    for left in (directory / PARTS).glob(".*"):  # of machines that were lost
-        shutil.rmtree(left, ignore_errors=True)
+    remove_unfinished(directory)
     tasks = _share_out(directory, sources)
     write = functools.partial(write_part, make=make, n_mels=n_mels)
     with closing(map_tasks(write, tasks)) as parts:
@@ -63,6 +62,12 @@ def make_parts(
                     "goes on where it was"
                 )
             yield from results
+
+
+def remove_unfinished(directory: Path) -> None:
+    """Remove what machines that were lost had begun."""
+    for left in (directory / PARTS).glob(".*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _share_out(directory: Path, sources: list[Source]) -> list[PartTask]:

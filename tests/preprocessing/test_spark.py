@@ -20,6 +20,7 @@ from dataset import wheels
 from dataset.files import read_about
 from dataset.mel_index import PARTS, stored_songs
 from dataset.mel_store import REPORT, open_mel_store
+from errors import UserError
 from musicnn_samples import write_wheel
 from preprocessing.mel.worker_pool import TaskFailed
 
@@ -131,6 +132,59 @@ def test_work_that_is_stopped_ends_at_once_and_so_does_java(of_java):
     assert told.splitlines()[-1] == (end + "the step again" if of_java else "terminated")
 
 
+@pytest.mark.parametrize(
+    ("environment", "reason"),
+    [
+        ({"JAVA_HOME": "/nowhere"}, "there is no /nowhere/bin/java"),
+        ({}, "there is no java on PATH"),
+    ],
+)
+def test_without_java_nothing_but_one_sentence(tmp_path, monkeypatch, environment, reason):
+    """Not what the shell says of it, that Spark starts Java by."""
+    directory = write_music(tmp_path / "data", n_songs=1)
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    for name, value in ({"PATH": "/nowhere"} | environment).items():
+        monkeypatch.setenv(name, value)
+    step4 = (ROOT / "step4_mel_spectrogram.py", "run", directory)
+    done = subprocess.run(
+        [sys.executable, *step4, "--engine", "spark", "--spark", "local[1]"],
+        capture_output=True,
+        text=True,
+    )
+    assert_user_error(done, f"Spark does not start at local[1] ({reason})")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_master_that_does_not_answer_is_told(monkeypatch):
+    """Spark gives up after a minute, and all that it then says is what it can no longer do."""
+    import pyspark.sql
+    from py4j.protocol import Py4JError
+
+    from preprocessing.spark import open_spark
+
+    def as_spark_answers(self):
+        raise Py4JError(
+            "java.lang.IllegalStateException: Cannot call methods on a stopped Spark"
+            "Context.\nThis stopped SparkContext was created at:\n"
+        )
+
+    monkeypatch.setattr(pyspark.sql.SparkSession.Builder, "getOrCreate", as_spark_answers)
+    told = r"spark://here:1 \(its master does not answer\): it"
+    with pytest.raises(UserError, match=told), open_spark("spark://here:1"):
+        pass
+
+
+def test_a_start_says_nothing_of_pandas(tmp_path):
+    code = (
+        "from preprocessing.spark import open_spark\n"
+        "with open_spark('local[1]') as spark: spark.createDataFrame([(1,)], 'a int').count()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "pandas" not in done.stderr
+
+
 def test_a_damaged_file_is_named_in_one_line(tmp_path):
     (tmp_path / "cut.gz").write_bytes(gzip.compress(b"ann\tx\t1\n" * 9)[:-9])
     code = (
@@ -189,5 +243,6 @@ def test_mistakes_are_explained(tmp_path):
     directory = write_music(tmp_path / "data", n_songs=1)
     step4 = (ROOT / "step4_mel_spectrogram.py", "run", directory)
     assert_user_error(run_here(*step4, "--engine", "dask"), "--engine", "processes", "spark")
-    done = run_here(*step4, "--engine", "spark", "--spark", "nowhere")
-    assert_user_error(done, "Spark does not start at nowhere")
+    for master in ("nowhere", "2", "http://here:7077", "local[0]", "local[two]"):
+        done = run_here(*step4, "--engine", "spark", "--spark", master)
+        assert_user_error(done, f"Spark does not start at {master} (that is no address")

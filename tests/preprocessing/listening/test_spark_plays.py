@@ -26,7 +26,7 @@ pytestmark = [
 ]
 OPTIONS = AlsOptions(factors=6, iterations=6, regularization=10.0, alpha=10.0, seed=0)
 WILD = (
-    "\ufeffann\tx\t1\r\nbob\ty\t2\r\n\r\nann\tx\t3\nann\ty\t0.5\n007\t10\t1e1\n7\t1e1\t1\n"
+    "\ufeffann\tx\t1\r\nbob\ty\t2\r\n\r\n  \nann\tx\t3\nann\ty\t0.5\n007\t10\t1e1\n7\t1e1\t1\n"
     'null\tNA\t1\n"q\te\u0301\t2\nq\t\u00e9\t4\nq\te\u0301\t1\n'
 )
 

@@ -11,7 +11,7 @@ import soundfile
 
 from audio_samples import chords, song_mel, write_damaged, write_music, write_songs
 from dataset.files import read_tsv
-from dataset.mel_index import FRAMES, INDEX, read_index
+from dataset.mel_index import FRAMES, INDEX, PARTS, read_index
 from dataset.mel_store import REPORT, open_mel_store, same_audio, skipped_songs
 from dataset.writing import write_about, write_split, write_tsv
 from errors import UserError
@@ -56,6 +56,14 @@ def test_the_store_holds_the_spectrogram_of_each_song(tmp_path, capsys, monkeypa
     said = capsys.readouterr()
     assert said.out.startswith("3 songs") and "hours of audio a second" in said.out
     assert "spectrograms: 3 of 3" in said.err and "hours of audio/s" in said.err
+
+
+def test_what_a_stopped_run_on_spark_had_begun_goes(tmp_path):
+    directory = write_music(tmp_path / "data", n_songs=1)
+    left = directory / PARTS / ".left" / "part-0"
+    left.mkdir(parents=True)
+    run(directory)
+    assert list((directory / PARTS).iterdir()) == [] and songs_of(directory) == ["S000"]
 
 
 def test_a_second_run_adds_only_what_is_new(tmp_path, capsys):
