@@ -16,7 +16,10 @@ from errors import UserError
 from metrics import METRICS, chance_map, mean_over_tags
 
 _PACKAGES = ("torch", "pytorch-lightning", "numpy", "scikit-learn")
-_OF_A_TEST = {"split", "n_songs", "n_tags", "chance_map", "categories", "tags", "made_by", *METRICS}
+# Numbers that results have, or None where undefined.
+_OF_A_TAG = {"n_positive", *METRICS}
+_OF_TAGS = {"n_tags", "chance_map", *METRICS}
+_OF_A_TEST = {"n_songs", *_OF_TAGS}
 
 
 def collect_results(per_tag: dict[str, np.ndarray], dataset: Dataset, split: str) -> dict:
@@ -116,9 +119,14 @@ def read_results(folder: Path) -> dict:
         raise UserError(f"{file} is missing: python main.py --mode TEST writes it")
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-        if not (found.keys() >= _OF_A_TEST and isinstance(found["made_by"], dict)):
+        parts = [(found, _OF_A_TEST)]
+        parts += [(one, _OF_TAGS) for one in found["categories"].values()]
+        parts += [(one, _OF_A_TAG) for one in found["tags"].values()]
+        numbers = [one[name] for one, names in parts for name in names]
+        are_numbers = all(one is None or isinstance(one, (int, float)) for one in numbers)
+        if not (are_numbers and "split" in found and isinstance(found["made_by"], dict)):
             raise ValueError
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, KeyError, TypeError):
         raise UserError(
             f"{file} does not hold the results of a test: remove it and test again"
         ) from None

@@ -29,7 +29,22 @@ def test_help_shows_the_command_line_on_its_own_line(monkeypatch, capsys):
     )
 
 
-@pytest.mark.parametrize("content", [{}, [], {"map": 0.5}])
+WHOLE = results(1, 1)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {},
+        [],
+        {"map": 0.5},
+        *({key: value for key, value in WHOLE.items() if key != left_out} for left_out in WHOLE),
+        WHOLE | {"tags": {"tag 00": {"map": 0.5}}},
+        WHOLE | {"categories": {"genre": {"map": 0.5, "n_tags": 3}}},
+        WHOLE | {"map": "0.5"},
+        WHOLE | {"tags": [0.5]},
+    ],
+)
 def test_what_are_no_results_is_told(tmp_path, content):
     write(tmp_path / "spec", content)
     done = run_here("-m", "experiments.compare", tmp_path / "spec", "--to", tmp_path / "out")

@@ -23,6 +23,7 @@ from experiments.finished import (
     contents,
 )
 from main_runs import train
+from metrics import METRICS
 from options import merge_options
 from planted import write_planted
 
@@ -42,7 +43,8 @@ def job(data, folder, **given) -> Job:
 def finish(one: Job, **made_by) -> Job:
     """Leave the results of a run on its data as it is."""
     (holds,) = contents([one])
-    tags = {tag: {"map": 0.5, "n_positive": n} for tag, n in holds[TAGS_TESTED].items()}
+    of_a_tag = dict.fromkeys(METRICS, 0.5)
+    tags = {tag: of_a_tag | {"n_positive": n} for tag, n in holds[TAGS_TESTED].items()}
     hashes = {name: holds[name] for name in holds if name not in (N_TESTED, TAGS_TESTED)}
     told = {"fingerprint": hashes, "git_revision": REVISION} | made_by
     told |= {"tested_by": {"test songs": holds[TESTED]}}
