@@ -4,6 +4,7 @@ import re
 
 # control characters, ends of lines, what turns the direction of writing, bytes that are no UTF-8
 _STEERS = re.compile("[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+MOST_SAID = 300  # letters of what another library says
 
 
 class UserError(Exception):
@@ -11,8 +12,9 @@ class UserError(Exception):
 
 
 def one_line(error: Exception) -> str:
-    """What another library's error says, on one line."""
-    return " ".join(f"{type(error).__name__}: {error}".split())
+    """What another library's error says, on one line; of a page of it the beginning."""
+    said = " ".join(f"{type(error).__name__}: {error}".split())
+    return said if len(said) <= MOST_SAID else f"{said[:MOST_SAID]} …"
 
 
 def shown(name: str) -> str:
