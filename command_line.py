@@ -179,18 +179,16 @@ def fire_commands(commands: dict[str, Command], argv: list[str] | None = None) -
         if sign in arguments and not (sign == "--" and asks_help):
             print(f"error: {sign!r} is not understood here: leave it out", file=sys.stderr)
             sys.exit(2)
-    if function := commands.get(arguments[0]) if arguments else None:
-        bare = _without_a_value(function, arguments)
-        if bare and not asks_help:
-            print(f"error: {bare} needs a value: give it, or leave that out", file=sys.stderr)
-            sys.exit(2)
-        arguments = _with_switches(function, arguments)
+    bare = _without_a_value(commands.get(arguments[0]) if arguments else None, arguments)
+    if bare and not asks_help:
+        print(f"error: {bare} needs a value: give it, or leave that out", file=sys.stderr)
+        sys.exit(2)
     understood: list[Callable[[], object]] = []
     noted = {name: _noted(function, understood) for name, function in commands.items()}
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            fire.Fire(noted, command=arguments)
+            fire.Fire(noted, command=argv)
     except FireExit as leave:
         if leave.code:  # one sentence instead of Fire's page of usage
             problem = _plainly(leave.trace.elements[-1].ErrorAsStr(), commands)
@@ -223,34 +221,18 @@ def _texts(function: Command) -> set[str]:
     return {name for name, hint in hints.items() if hint is str or str in typing.get_args(hint)}
 
 
-def _meant(word: str, names: Sequence[str]) -> str:
-    """The option that a word names, wholly or by its first letter, with no `=`; '' if none is."""
-    if not re.match(r"--?[a-zA-Z][\w-]*$", word):
-        return ""
-    key = word.lstrip("-").replace("-", "_")
-    meant = [key] if key in names else [n for n in names if len(key) == 1 and n[0] == key]
-    return meant[0] if len(meant) == 1 else ""
-
-
-def _without_a_value(function: Command, arguments: Sequence[str]) -> str:
+def _without_a_value(function: Command | None, arguments: Sequence[str]) -> str:
     """The first option of text that nothing follows, for which Fire takes 'True'; '' if none is."""
+    if function is None:
+        return ""
     names, texts = [*inspect.signature(function).parameters], _texts(function)
     for one, following in zip(arguments, [*arguments[1:], "--"], strict=True):
-        if re.match("--|-[a-zA-Z]", following) and _meant(one, names) in texts:
-            return one
+        if re.match(r"--?[a-zA-Z][\w-]*$", one) and re.match("--|-[a-zA-Z]", following):
+            key = one.lstrip("-").replace("-", "_")
+            meant = [key] if key in names else [n for n in names if len(key) == 1 and n[0] == key]
+            if len(meant) == 1 and meant[0] in texts:
+                return one
     return ""
-
-
-def _with_switches(function: Command, arguments: Sequence[str]) -> list[str]:
-    """The arguments with `=True` behind each bare switch: Fire would take the next word for it."""
-    parameters = inspect.signature(function).parameters
-    switches = [name for name, one in parameters.items() if isinstance(one.default, bool)]
-    given = []
-    for one, following in zip(arguments, [*arguments[1:], ""], strict=True):
-        is_bare = following.lower() not in ("true", "false")
-        is_switch = _meant(one, [*parameters]) in switches
-        given.append(f"{one}=True" if is_switch and is_bare else one)
-    return given
 
 
 def _noted(

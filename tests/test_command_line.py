@@ -106,8 +106,6 @@ def steps() -> Steps:
         ("run data 1 --is_subset", ("run", "data", 1, (), 0, "", True)),
         ("run data 1 --is-subset", ("run", "data", 1, (), 0, "", True)),
         ("run data 1 --is_subset False", ("run", "data", 1, (), 0, "", False)),
-        ("run --is_subset data 1 jazz", ("run", "data", 1, ("jazz",), 0, "", True)),
-        ("run data 1 -i jazz", ("run", "data", 1, ("jazz",), 0, "", True)),
         ("run data 1 --vectors a,b", ("run", "data", 1, (), 0, ("a", "b"), False)),
         ("run --top_n 5 --data_path d", ("run", "d", 5, (), 0, "", False)),
     ],
