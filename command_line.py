@@ -286,7 +286,9 @@ def number(name: str, value: object, least: float, most: float = math.inf) -> fl
 def flag(name: str, value: object) -> bool:
     """Return `value`, or raise `UserError` if it is not True or False."""
     if not isinstance(value, bool):
-        raise UserError(f"{name} must be True or False, not {value!r}")
+        raise UserError(
+            f"{name} must be True or False, not {value!r}: give it last, without a value"
+        )
     return value
 
 

@@ -59,6 +59,7 @@ def index(
         With INDEX alone: the package of musicnn, musicnn-0.1.0-py3-none-any.whl; by default it is
         fetched from PyPI, once, 29 MB.
     """
+    is_added = flag("--add", add)
     if len(paths) != 3 and not (len(paths) == 1 and audio):
         raise UserError("give MODEL_PATH DATA_PATH INDEX, or --audio FOLDER INDEX")
     *of_model, index = paths
@@ -76,8 +77,8 @@ def index(
 
     one_of("--index", by, KINDS)
     into = index_folder(user_path(index))
-    earlier = read_index(into) if flag("--add", add) else None
-    times = read_times(into) if add else {}
+    earlier = read_index(into) if is_added else None
+    times = read_times(into) if is_added else {}
     if folder and not of_model:
         from retrieval.untrained import index_untrained
 
@@ -88,7 +89,7 @@ def index(
         from retrieval.embedding import index_songs  # torch takes seconds: only where it computes
 
         model, songs = index_songs(given, folder, earlier, times)
-    put_into_index(into, model, songs, by, is_added=add)
+    put_into_index(into, model, songs, by, is_added)
 
 
 def remove(index: str, *songs: str, song: str = "") -> None:

@@ -202,6 +202,8 @@ def test_mistakes(small, shared_dataset_dir, tmp_path):
     assert not index.exists()
     # Told before anything is opened or embedded:
     assert_user_error(wrong("index", "no", "no", tmp_path), "holds something else")
+    add_first = wrong("index", "--add", tmp_path, shared_dataset_dir, index)
+    assert_user_error(add_first, "--add must be True or False", "give it last, without a value")
 
 
 def test_help_is_fast():
