@@ -185,7 +185,7 @@ def project_known(
     By `network`, or by `project` where that feeds it. In training a single row counts as unknown:
     batch norm learns no deviation from one vector.
     """
-    project = network if project is None else project  # the exporter knows not if a method is true
+    project = network if project is None else project  # `or` stops torch's exporter
     known = is_known(rows)
     if torch.compiler.is_exporting():  # no choice by content there: all are projected
         return project(rows.nan_to_num()).masked_fill(~known[:, None], 0)

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from errors import UserError, shown
+from errors import UserError
 from preprocessing.mel.worker_pool import attempt
 
 try:
@@ -91,7 +91,7 @@ def open_spark(master: str) -> Iterator[SparkSession]:
 
 def _no_start(master: str, reason: str) -> UserError:
     return UserError(
-        f"Spark does not start at {shown(master)} ({reason}): it needs Java 17 or later (java on "
+        f"Spark does not start at {master} ({reason}): it needs Java 17 or later (java on "
         "PATH, or JAVA_HOME), and --spark the address of a master, such as local[2]"
     )
 
@@ -106,7 +106,7 @@ def _lacks(master: str) -> str | None:
     java = os.path.join(home, "bin", "java") if home else "java"
     if shutil.which(java):
         return None
-    return f"there is no {shown(java)}" + ("" if home else " on PATH")
+    return f"there is no {java}" + ("" if home else " on PATH")
 
 
 @contextlib.contextmanager
